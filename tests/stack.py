@@ -1,0 +1,265 @@
+"""The pipeline's parts as real processes, alone or together, each on a port of its own."""
+
+import base64
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from run.configuration import (
+    ROOT,
+    write_broker_configuration,
+    write_influx_configuration,
+)
+from tests.service import Service, free_port, wait_for
+
+__all__ = [
+    "Bridge",
+    "Broker",
+    "Collector",
+    "Influx",
+    "Service",
+    "Stack",
+    "free_port",
+    "wait_for",
+]
+
+# MQTT 3.1.1, clean session, keepalive 5 s, no client id.
+CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x05\x00\x00"
+CONNACK = b"\x20\x02"
+
+
+class Broker(Service):
+    """Mosquitto with this repository's configuration; `settings` are lines added to it."""
+
+    def __init__(
+        self, directory: Path, *, port: int | None = None, settings: str = ""
+    ) -> None:
+        """Write the configuration into `directory`, where the broker's state goes too."""
+        self.port = port or free_port()
+        directory.mkdir(parents=True, exist_ok=True)
+        path = write_broker_configuration(directory, self.port, settings)
+        super().__init__("broker", directory, ["mosquitto", "-c", str(path)])
+
+    def is_ready(self) -> bool:
+        """Whether a CONNECT is answered, be it with a refusal."""
+        try:
+            with socket.create_connection(
+                ("127.0.0.1", self.port), timeout=1
+            ) as connection:
+                connection.sendall(CONNECT)
+                return connection.recv(4).startswith(CONNACK)
+        except OSError:
+            return False
+
+    def retained(self, topic: str) -> bytes:
+        """Return the newest retained message under `topic`; empty when there is none."""
+        return subprocess.run(
+            ["mosquitto_sub", "-p", str(self.port), "-t", topic]
+            + ["--retained-only", "-C", "1", "-W", "1", "-N"],
+            capture_output=True,
+            check=False,
+        ).stdout
+
+    def wipe(self) -> None:
+        """Forget sessions, queues and retained messages; only while stopped."""
+        assert not self.running, "wipe() would be undone by the broker's own snapshot"
+        (self.directory / "mosquitto.db").unlink(missing_ok=True)
+
+
+class Influx(Service):
+    """InfluxDB 1.x; with `auth`, its administrator is `username` with `password`."""
+
+    username = "admin"
+    password = "admin"
+
+    def __init__(
+        self, directory: Path, *, port: int | None = None, auth: bool = False
+    ) -> None:
+        """Write the configuration into `directory`, where the data goes too."""
+        self.port = port or free_port()
+        self.auth = auth
+        directory.mkdir(parents=True, exist_ok=True)
+        path = write_influx_configuration(directory, self.port, auth=auth)
+        super().__init__("influx", directory, ["influxd", "-config", str(path)])
+
+    def is_ready(self) -> bool:
+        """Whether /ping answers; with `auth`, also whether the administrator exists."""
+        try:
+            self._request("ping")
+            if self.auth:
+                self.query(
+                    f"CREATE USER {self.username} WITH PASSWORD '{self.password}'"
+                    " WITH ALL PRIVILEGES"
+                )
+        except OSError:
+            return False
+        return True
+
+    def query(self, q: str, db: str = "iot", epoch: str = "ns") -> list[dict[str, Any]]:
+        """Return the rows of all series, each as a dict of its tags and columns.
+
+        AssertionError with InfluxDB's reason when it refuses; OSError when it does not answer.
+        """
+        body = urllib.parse.urlencode({"q": q, "db": db, "epoch": epoch}).encode()
+        answer = json.loads(self._request("query", body))
+        rows = []
+        for result in answer["results"]:
+            assert "error" not in result, f"{q}: {result['error']}"
+            rows += [
+                {
+                    **series.get("tags", {}),
+                    **dict(zip(series["columns"], values, strict=True)),
+                }
+                for series in result.get("series", [])
+                for values in series.get("values", [])
+            ]
+        return rows
+
+    def write(self, lines: str | Iterable[str], db: str = "iot") -> None:
+        """Write line protocol with nanosecond timestamps."""
+        body = (lines if isinstance(lines, str) else "\n".join(lines)).encode()
+        self._request(f"write?{urllib.parse.urlencode({'db': db})}", body)
+
+    def _request(self, path: str, body: bytes | None = None) -> bytes:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", body)
+        if self.auth:
+            account = base64.b64encode(
+                f"{self.username}:{self.password}".encode()
+            ).decode()
+            request.add_header("Authorization", f"Basic {account}")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return bytes(response.read())
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                refusal.add_note(refusal.read().decode(errors="replace"))
+            raise
+
+
+class Collector(Service):
+    """`python -m collector` with its outbox in `directory`."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        mqtt_port: int,
+        influx_port: int,
+        port: int | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Point the collector at broker and database; `env` adds settings or replaces them."""
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.outbox = directory / "outbox.db"
+        settings = {
+            "COLLECTOR_PORT": str(self.port),
+            "MQTT_PORT": str(mqtt_port),
+            "INFLUX_PORT": str(influx_port),
+            "OUTBOX_PATH": str(self.outbox),
+            **(env or {}),
+        }
+        super().__init__(
+            "collector", directory, [sys.executable, "-m", "collector"], settings
+        )
+
+    def is_ready(self) -> bool:
+        """Whether GET /healthz answers 200."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m collector <arguments>` with this collector's settings, and wait."""
+        return subprocess.run(
+            [*self.argv, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+class Bridge(Service):
+    """`python -m bridge`."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        mqtt_port: int,
+        influx_port: int,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Point the bridge at broker and database; `env` adds settings or replaces them."""
+        settings = {
+            "MQTT_PORT": str(mqtt_port),
+            "INFLUX_PORT": str(influx_port),
+            **(env or {}),
+        }
+        super().__init__(
+            "bridge", directory, [sys.executable, "-m", "bridge"], settings
+        )
+
+    def is_ready(self) -> bool:
+        """Whether the bridge's own check finds it connected."""
+        check = subprocess.run(
+            [sys.executable, "-m", "bridge", "--check"],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            check=False,
+        )
+        return check.returncode == 0
+
+
+class Stack:
+    """Broker, database, collector and bridge, wired to each other; or some of them."""
+
+    def __init__(self, directory: Path) -> None:
+        """Prepare all four under `directory`; none is started yet."""
+        self.broker = Broker(directory / "broker")
+        self.influx = Influx(directory / "influx")
+        ports = {"mqtt_port": self.broker.port, "influx_port": self.influx.port}
+        self.collector = Collector(directory / "collector", **ports)
+        self.bridge = Bridge(directory / "bridge", **ports)
+
+    def start(self, *names: str) -> None:
+        """Start the parts named (all four when none is) and wait until each is ready."""
+        parts = [getattr(self, name) for name in names] or self._parts()
+        for part in parts:
+            part.start()
+        for part in parts:
+            part.wait_ready()
+
+    def stop(self) -> None:
+        """Stop whatever runs, the receivers last."""
+        with contextlib.ExitStack() as stack:
+            for part in self._parts():
+                stack.callback(part.stop)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _parts(self) -> list[Service]:
+        return [self.broker, self.influx, self.collector, self.bridge]
