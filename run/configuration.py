@@ -1,10 +1,13 @@
 """Configuration files for a broker and a database of our own, as `make run` and the tests need."""
 
 import getpass
+import os
 from pathlib import Path
 from string import Template
 
 ROOT = Path(__file__).resolve().parent.parent
+# Debian keeps mosquitto where only root's PATH leads.
+SEARCH_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 MOSQUITTO_CONF = ROOT / "mosquitto" / "mosquitto.conf"
 INFLUXDB_CONF = ROOT / "run" / "influxdb.conf"
 
@@ -29,9 +32,7 @@ def write_broker_configuration(directory: Path, port: int, settings: str = "") -
     return path
 
 
-def write_influx_configuration(
-    directory: Path, port: int, *, auth: bool = False
-) -> Path:
+def write_influx_configuration(directory: Path, port: int, *, auth: bool = False) -> Path:
     """Write influxdb.conf into `directory`, where the data will lie; HTTP on 127.0.0.1:`port`."""
     template = Template(INFLUXDB_CONF.read_text(encoding="utf-8"))
     path = directory / "influxdb.conf"

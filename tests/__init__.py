@@ -1,0 +1,1 @@
+"""Everything that holds the pipeline to its word."""

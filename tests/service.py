@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TypeVar
 
-from run.configuration import ROOT
+from run.configuration import ROOT, SEARCH_PATH
 
 T = TypeVar("T")
 
@@ -90,9 +90,7 @@ class Service:
     @property
     def environment(self) -> dict[str, str]:
         """All that the process gets to see of the environment."""
-        inherited = {
-            key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ
-        }
+        inherited = {"PATH": SEARCH_PATH, "HOME": os.environ.get("HOME", "/")}
         return {**inherited, "PYTHONUNBUFFERED": "1", **self.env}
 
     def start(self) -> None:
@@ -159,11 +157,7 @@ class Service:
 
     def log_text(self) -> str:
         """Return everything logged so far, over all starts."""
-        return (
-            self.log.read_text(encoding="utf-8", errors="replace")
-            if self.log.exists()
-            else ""
-        )
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
 
     def __enter__(self) -> Self:
         self.start()

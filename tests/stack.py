@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -40,9 +39,7 @@ CONNACK = b"\x20\x02"
 class Broker(Service):
     """Mosquitto with this repository's configuration; `settings` are lines added to it."""
 
-    def __init__(
-        self, directory: Path, *, port: int | None = None, settings: str = ""
-    ) -> None:
+    def __init__(self, directory: Path, *, port: int | None = None, settings: str = "") -> None:
         """Write the configuration into `directory`, where the broker's state goes too."""
         self.port = port or free_port()
         directory.mkdir(parents=True, exist_ok=True)
@@ -52,9 +49,7 @@ class Broker(Service):
     def is_ready(self) -> bool:
         """Whether a CONNECT is answered, be it with a refusal."""
         try:
-            with socket.create_connection(
-                ("127.0.0.1", self.port), timeout=1
-            ) as connection:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
                 connection.sendall(CONNECT)
                 return connection.recv(4).startswith(CONNACK)
         except OSError:
@@ -62,12 +57,9 @@ class Broker(Service):
 
     def retained(self, topic: str) -> bytes:
         """Return the newest retained message under `topic`; empty when there is none."""
-        return subprocess.run(
-            ["mosquitto_sub", "-p", str(self.port), "-t", topic]
-            + ["--retained-only", "-C", "1", "-W", "1", "-N"],
-            capture_output=True,
-            check=False,
-        ).stdout
+        argv = ["mosquitto_sub", "-p", str(self.port), "-t", topic, "--retained-only", "-N"]
+        one = ["-C", "1", "-W", "1"]
+        return subprocess.run([*argv, *one], capture_output=True, check=False).stdout
 
     def wipe(self) -> None:
         """Forget sessions, queues and retained messages; only while stopped."""
@@ -81,9 +73,7 @@ class Influx(Service):
     username = "admin"
     password = "admin"
 
-    def __init__(
-        self, directory: Path, *, port: int | None = None, auth: bool = False
-    ) -> None:
+    def __init__(self, directory: Path, *, port: int | None = None, auth: bool = False) -> None:
         """Write the configuration into `directory`, where the data goes too."""
         self.port = port or free_port()
         self.auth = auth
@@ -132,9 +122,7 @@ class Influx(Service):
     def _request(self, path: str, body: bytes | None = None) -> bytes:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", body)
         if self.auth:
-            account = base64.b64encode(
-                f"{self.username}:{self.password}".encode()
-            ).decode()
+            account = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
             request.add_header("Authorization", f"Basic {account}")
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
@@ -168,9 +156,7 @@ class Collector(Service):
             "OUTBOX_PATH": str(self.outbox),
             **(env or {}),
         }
-        super().__init__(
-            "collector", directory, [sys.executable, "-m", "collector"], settings
-        )
+        super().__init__("collector", directory, [sys.executable, "-m", "collector"], settings)
 
     def is_ready(self) -> bool:
         """Whether GET /healthz answers 200."""
@@ -209,9 +195,7 @@ class Bridge(Service):
             "INFLUX_PORT": str(influx_port),
             **(env or {}),
         }
-        super().__init__(
-            "bridge", directory, [sys.executable, "-m", "bridge"], settings
-        )
+        super().__init__("bridge", directory, [sys.executable, "-m", "bridge"], settings)
 
     def is_ready(self) -> bool:
         """Whether the bridge's own check finds it connected."""
@@ -232,9 +216,9 @@ class Stack:
         """Prepare all four under `directory`; none is started yet."""
         self.broker = Broker(directory / "broker")
         self.influx = Influx(directory / "influx")
-        ports = {"mqtt_port": self.broker.port, "influx_port": self.influx.port}
-        self.collector = Collector(directory / "collector", **ports)
-        self.bridge = Bridge(directory / "bridge", **ports)
+        mqtt, influx = self.broker.port, self.influx.port
+        self.collector = Collector(directory / "collector", mqtt_port=mqtt, influx_port=influx)
+        self.bridge = Bridge(directory / "bridge", mqtt_port=mqtt, influx_port=influx)
 
     def start(self, *names: str) -> None:
         """Start the parts named (all four when none is) and wait until each is ready."""

@@ -1,0 +1,39 @@
+"""`python -m run.environment DIRECTORY`: the Python environment, exactly as locked.
+
+Runs before the environment exists, so: the standard library alone.
+"""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+from run.configuration import ROOT
+from run.packages import require
+
+OLDEST = (3, 11)
+
+
+def make(directory: Path) -> None:
+    """Create the environment in `directory` where there is none; install what the lock names."""
+    if sys.version_info < OLDEST:
+        version = ".".join(map(str, OLDEST))
+        sys.exit(
+            f"Python {version} or newer is needed, and {sys.executable} is older: "
+            f"make PYTHON=python{version} ..."
+        )
+    python = directory / "bin" / "python"
+    if not python.exists():
+        if not importlib.util.find_spec("ensurepip"):
+            require([f"python3.{sys.version_info.minor}-venv"])
+        subprocess.run([sys.executable, "-m", "venv", str(directory)], check=True)
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    lock = str(ROOT / "requirements-dev.txt")
+    subprocess.run([*pip, "--require-hashes", "--no-deps", "--requirement", lock], check=True)
+
+
+if __name__ == "__main__":
+    try:
+        make(Path(sys.argv[1]))
+    except subprocess.CalledProcessError as failed:
+        sys.exit(f"failed: {' '.join(failed.cmd)}")

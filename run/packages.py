@@ -1,0 +1,68 @@
+"""`python -m run.packages NAME...`: Debian packages, installed where they are missing.
+
+Runs before the environment exists, so: the standard library alone.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from run.configuration import SEARCH_PATH
+
+PROGRAMS = {
+    "mosquitto": "mosquitto",
+    "mosquitto-clients": "mosquitto_sub",
+    "influxdb": "influxd",
+    "wrk": "wrk",
+}
+# Packages whose own service would take the port that ours is to have.
+SERVICES = ("mosquitto", "influxdb")
+APT_INSTALL = ("apt-get", "install", "--yes", "--no-install-recommends")
+POLICY = Path("/usr/sbin/policy-rc.d")
+
+
+def missing(packages: Sequence[str]) -> list[str]:
+    """Return those of `packages` (keys of PROGRAMS) whose program is not there."""
+    return [name for name in packages if not shutil.which(PROGRAMS[name], path=SEARCH_PATH)]
+
+
+def require(packages: Sequence[str]) -> None:
+    """Install `packages` as root; as anybody else end with the command that does it."""
+    if not packages:
+        return
+    services = [name for name in packages if name in SERVICES]
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        command = f"sudo apt-get update && sudo {' '.join(APT_INSTALL)} {' '.join(packages)}"
+        if services:
+            command += f" && sudo systemctl disable --now {' '.join(services)}"
+        sys.exit(f"{', '.join(packages)}: not installed. Run this, then try again:\n  {command}")
+    _install(packages)
+    if services and shutil.which("systemctl"):
+        # Nor shall they start with the machine, now that they are there for us alone.
+        subprocess.run(["systemctl", "disable", *services], check=False)
+
+
+def _install(packages: Sequence[str]) -> None:
+    """Run apt-get, with Debian's own switch held so that no service is started."""
+    switch = not POLICY.exists()
+    if switch:
+        POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+        POLICY.chmod(0o755)
+    environment = {**os.environ, "PATH": SEARCH_PATH, "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        subprocess.run(["apt-get", "update", "--quiet"], env=environment, check=False)
+        installed = subprocess.run(
+            [*APT_INSTALL, "--quiet", *packages], env=environment, check=False
+        )
+    finally:
+        if switch:
+            POLICY.unlink()
+    if installed.returncode:
+        sys.exit(f"apt-get could not install {', '.join(packages)}; its reason stands above")
+
+
+if __name__ == "__main__":
+    require(missing(sys.argv[1:]))

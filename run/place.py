@@ -1,0 +1,131 @@
+"""Where `make run` runs: its ports and its directory."""
+
+import fcntl
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from run.configuration import (
+    ROOT,
+    SEARCH_PATH,
+    write_broker_configuration,
+    write_influx_configuration,
+)
+
+PORTS = {"COLLECTOR_PORT": 1337, "MQTT_PORT": 1883, "INFLUX_PORT": 8086, "GRAFANA_PORT": 3000}
+SERVICES = {"MQTT_PORT": "mosquitto", "INFLUX_PORT": "influxdb", "GRAFANA_PORT": "grafana-server"}
+HIGHEST_PORT = 65535
+
+
+class PlaceError(Exception):
+    """The pipeline cannot run here; the text says why and what to change."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Four ports of 127.0.0.1 and a directory that keeps what lasts."""
+
+    ports: Mapping[str, int]
+    directory: Path
+    inherited: Mapping[str, str]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read PORTS' names and RUN_DIR. PlaceError for what is no port."""
+        ports = {
+            name: _port(name, environment.get(name) or default) for name, default in PORTS.items()
+        }
+        directory = Path(environment.get("RUN_DIR") or ".run")
+        return cls(ports, ROOT / directory, environment)
+
+    @property
+    def has_grafana(self) -> bool:
+        """Whether a Grafana server is installed."""
+        return shutil.which("grafana-server", path=SEARCH_PATH) is not None
+
+    def prepare(self) -> None:
+        """Claim the directory and write the configurations. PlaceError when anything is taken."""
+        for name, port in self.ports.items():
+            if name != "GRAFANA_PORT" or self.has_grafana:
+                _check_free(name, port)
+        broker, database = self.directory / "broker", self.directory / "db"
+        try:
+            for part in (broker, database, self.directory / "dashboard"):
+                part.mkdir(parents=True, exist_ok=True)
+            self._lock()
+            write_broker_configuration(broker, self.ports["MQTT_PORT"])
+            write_influx_configuration(database, self.ports["INFLUX_PORT"])
+        except OSError as error:
+            message = f"RUN_DIR={self.directory} cannot be used: {error.strerror or error}"
+            raise PlaceError(message) from error
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings of every service."""
+        here = {
+            "MQTT_HOST": "127.0.0.1",
+            "INFLUX_HOST": "127.0.0.1",
+            "OUTBOX_PATH": str(self.directory / "outbox.db"),
+            "RUN_DIR": str(self.directory),
+            "PYTHONUNBUFFERED": "1",
+            "PATH": f"{Path(sys.executable).parent}:{SEARCH_PATH}",
+            "GF_SERVER_HTTP_ADDR": "127.0.0.1",
+            "GF_SERVER_HTTP_PORT": str(self.ports["GRAFANA_PORT"]),
+            "GF_PATHS_DATA": str(self.directory / "dashboard"),
+            "GF_PATHS_PROVISIONING": str(ROOT / "grafana" / "provisioning"),
+        }
+        ports = {name: str(port) for name, port in self.ports.items()}
+        return {**self.inherited, **ports, **here}
+
+    def addresses(self) -> str:
+        """Return, for people, where to post, watch and look."""
+        at = {name: f"127.0.0.1:{port}" for name, port in self.ports.items()}
+        dashboard = f"http://{at['GRAFANA_PORT']} (admin/admin)"
+        return "\n".join(
+            (
+                f"collector  http://{at['COLLECTOR_PORT']}/data, its pages at /docs",
+                f"broker     mqtt://{at['MQTT_PORT']}",
+                f"database   http://{at['INFLUX_PORT']}, database iot",
+                f"dashboard  {dashboard if self.has_grafana else 'Grafana is not installed'}",
+                f"data       {self.directory}",
+                "Ctrl-C ends it all.",
+            )
+        )
+
+    def _lock(self) -> None:
+        """Hold the directory until this process ends: two databases on it would ruin it."""
+        lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"another `make run` uses {self.directory}: stop it or set RUN_DIR"
+            raise PlaceError(message) from None
+
+
+def _port(name: str, text: str | int) -> int:
+    try:
+        port = int(text)
+    except ValueError:
+        port = 0
+    if not 0 < port <= HIGHEST_PORT:
+        message = f"{name}={text}: expected a port from 1 to {HIGHEST_PORT}"
+        raise PlaceError(message)
+    return port
+
+
+def _check_free(name: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            message = f"port {port} is closed to this user: set {name} to one above 1023"
+            raise PlaceError(message) from None
+        except OSError:
+            hint = f" (systemctl stop {SERVICES[name]})" if name in SERVICES else ""
+            message = f"port {port} is taken: stop what listens there{hint} or set {name}"
+            raise PlaceError(message) from None
