@@ -66,6 +66,7 @@ class Place:
 
     def environment(self) -> dict[str, str]:
         """Return the settings of every service."""
+        dashboards = ROOT / "grafana" / "dashboards"
         here = {
             "MQTT_HOST": "127.0.0.1",
             "INFLUX_HOST": "127.0.0.1",
@@ -73,13 +74,22 @@ class Place:
             "RUN_DIR": str(self.directory),
             "PYTHONUNBUFFERED": "1",
             "PATH": f"{Path(sys.executable).parent}:{SEARCH_PATH}",
+            "INFLUX_URL": f"http://127.0.0.1:{self.ports['INFLUX_PORT']}",
+            "DASHBOARDS_PATH": str(dashboards),
+            "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(dashboards / "readings.json"),
             "GF_SERVER_HTTP_ADDR": "127.0.0.1",
             "GF_SERVER_HTTP_PORT": str(self.ports["GRAFANA_PORT"]),
             "GF_PATHS_DATA": str(self.directory / "dashboard"),
+            "GF_PATHS_LOGS": str(self.directory / "dashboard" / "log"),
+            "GF_PATHS_PLUGINS": str(self.directory / "dashboard" / "plugins"),
             "GF_PATHS_PROVISIONING": str(ROOT / "grafana" / "provisioning"),
+            "GF_ANALYTICS_REPORTING_ENABLED": "false",
+            "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+            "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+            "GF_PLUGINS_PREINSTALL_DISABLED": "true",
         }
         ports = {name: str(port) for name, port in self.ports.items()}
-        return {**self.inherited, **ports, **here}
+        return {"INFLUX_DATABASE": "iot", **self.inherited, **ports, **here}
 
     def addresses(self) -> str:
         """Return, for people, where to post, watch and look."""
