@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Self
 
@@ -40,6 +41,10 @@ class Place:
         ports = {
             name: _port(name, environment.get(name) or default) for name, default in PORTS.items()
         }
+        for (one, port), (other, same) in combinations(ports.items(), 2):
+            if port == same:
+                message = f"{one} and {other} are both {port}"
+                raise PlaceError(message)
         directory = Path(environment.get("RUN_DIR") or ".run")
         return cls(ports, ROOT / directory, environment)
 
@@ -83,6 +88,7 @@ class Place:
             "GF_PATHS_LOGS": str(self.directory / "dashboard" / "log"),
             "GF_PATHS_PLUGINS": str(self.directory / "dashboard" / "plugins"),
             "GF_PATHS_PROVISIONING": str(ROOT / "grafana" / "provisioning"),
+            "DASHBOARDS_PATH": str(ROOT / "grafana" / "dashboards"),
             "GF_ANALYTICS_REPORTING_ENABLED": "false",
             "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
             "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",

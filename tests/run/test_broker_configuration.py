@@ -1,0 +1,46 @@
+"""mosquitto/mosquitto.conf does on the installed version what its comments say."""
+
+import subprocess
+from pathlib import Path
+
+from tests.stack import Broker, wait_for
+
+LIMIT = 65536
+
+
+def publish(broker: Broker, size: int) -> int:
+    """Publish one message of `size` bytes at QoS 1; return mosquitto_pub's exit code."""
+    argv = ["mosquitto_pub", "-p", str(broker.port), "-q", "1", "-t", "readings/1/temp", "-s"]
+    return subprocess.run(argv, input=b"x" * size, check=False).returncode
+
+
+def test_the_file_as_it_is_for_the_container_parses(tmp_path: Path) -> None:
+    with Broker(tmp_path) as broker:
+        assert "Error" not in broker.log_text()
+        assert "Unknown" not in broker.log_text()
+
+
+def test_an_unknown_setting_stops_the_broker(tmp_path: Path) -> None:
+    broker = Broker(tmp_path, settings="no_such_setting 1")
+    broker.start()
+
+    wait_for(lambda: not broker.running, what="the broker's end")
+
+    assert "no_such_setting" in broker.log_text()
+
+
+def test_a_message_over_the_limit_is_refused_to_the_senders_face(broker: Broker) -> None:
+    assert publish(broker, LIMIT // 2) == 0
+    assert publish(broker, LIMIT) != 0
+
+
+def test_retained_messages_survive_a_restart_until_they_are_wiped(tmp_path: Path) -> None:
+    broker = Broker(tmp_path)
+    with broker:
+        argv = ["mosquitto_pub", "-p", str(broker.port), "-q", "1", "-r", "-t", "a", "-m", "kept"]
+        subprocess.run(argv, check=True)
+    with broker:
+        assert broker.retained("a") == b"kept"
+    broker.wipe()
+    with broker:
+        assert broker.retained("a") == b""
