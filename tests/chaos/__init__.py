@@ -1,0 +1,1 @@
+"""Chaos: the promise held against crashes, cuts and outages of real processes."""
