@@ -1,0 +1,1 @@
+"""The ground that collector and bridge stand on: readings, topics, receipts, MQTT, settings."""
