@@ -88,7 +88,6 @@ class Place:
             "GF_PATHS_LOGS": str(self.directory / "dashboard" / "log"),
             "GF_PATHS_PLUGINS": str(self.directory / "dashboard" / "plugins"),
             "GF_PATHS_PROVISIONING": str(ROOT / "grafana" / "provisioning"),
-            "DASHBOARDS_PATH": str(ROOT / "grafana" / "dashboards"),
             "GF_ANALYTICS_REPORTING_ENABLED": "false",
             "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
             "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
