@@ -1,0 +1,104 @@
+"""A collector that misbehaves on demand, as a real one would not when it is asked to."""
+
+import json
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+from typing import Any, Self
+
+from tests.service import free_port
+
+
+@dataclass
+class Reply:
+    """What a request gets. `cut`: the connection ends instead; `silent`: nothing ever comes."""
+
+    status: int = 201
+    text: str = "Created"
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
+    silent: bool = False
+
+
+@dataclass
+class Request:
+    """A request as received; `readings` as sent, an object or an array of them."""
+
+    body: Any
+    headers: dict[str, str]
+    path: str
+    peer: tuple[str, int]
+
+    @property
+    def readings(self) -> list[dict[str, Any]]:
+        """The readings in it."""
+        return self.body if isinstance(self.body, list) else [self.body]
+
+
+class Stub:
+    """Answers the requests with the replies of `script`, one each, and with 201 after these.
+
+    A request that has a reading of sensor `bad` gets 422. Where 201 is answered, the readings
+    are in `stored`.
+    """
+
+    def __init__(self, *script: Reply, bad: int | None = None, port: int | None = None) -> None:
+        """Bind nothing yet."""
+        self.port = port or free_port()
+        self.script = list(script)
+        self.bad = bad
+        self.requests: list[Request] = []
+        self.stored: list[dict[str, Any]] = []
+        self.ending = Event()
+
+    def reply(self, request: Request) -> Reply:
+        """Decide on one request."""
+        self.requests.append(request)
+        if self.script:
+            return self.script.pop(0)
+        if self.bad is not None and any(one["sensor_id"] == self.bad for one in request.readings):
+            return Reply(422, '{"title":"sensor_id: not wanted"}')
+        self.stored += request.readings
+        return Reply()
+
+    def __enter__(self) -> Self:
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            wbufsize = -1
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                peer = (str(self.client_address[0]), int(self.client_address[1]))
+                reply = stub.reply(Request(json.loads(body), headers, self.path, peer))
+                if reply.silent:
+                    stub.ending.wait()
+                if reply.silent or reply.cut:
+                    self.close_connection = True
+                    return
+                self.send_response(reply.status)
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
+                answer = reply.text.encode()
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+        self._server = Server(("127.0.0.1", self.port), Handler)
+        self._thread = Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ending.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
