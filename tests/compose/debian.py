@@ -1,0 +1,84 @@
+"""Debian's archive: where its mirror is, a file system of a release, a package of another one."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from run.packages import require
+
+RELEASE = "trixie"
+# What an image has no use for; debootstrap leaves 130 MB of it.
+LEFT_OUT = (
+    "./dev/*",
+    "./usr/share/doc/*",
+    "./usr/share/locale/*",
+    "./usr/share/man/*",
+    "./var/cache/*",
+    "./var/lib/apt/lists/*",
+    "./var/log/*",
+)
+CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+def _output(*argv: str, cwd: Path | None = None) -> str:
+    done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False)
+    if done.returncode:
+        message = f"{' '.join(argv)}: exit {done.returncode}\n{done.stdout[-2000:]}{done.stderr}"
+        raise RuntimeError(message)
+    return done.stdout
+
+
+def mirror() -> str:
+    """Return the mirror that this machine's own packages come from."""
+    lines = _output(
+        "apt-get", "indextargets", "--format", "$(ORIGIN) $(COMPONENT) $(REPO_URI)",
+        "Created-By: Packages",
+    ).splitlines()  # fmt: skip
+    for line in lines:
+        origin, component, uri = line.split(" ", 2)
+        if (origin, component) == ("Debian", "main") and "security" not in uri:
+            return uri
+    message = "apt knows no Debian mirror: run `apt-get update`, on Debian"
+    raise RuntimeError(message)
+
+
+def root_file_system(directory: Path, ca_bundle: Path | None) -> Path:
+    """Return a tar file with a minimal RELEASE in it, made under `directory`. Root only.
+
+    `ca_bundle` takes the place of the release's own certificates.
+    """
+    require(["debootstrap"])
+    tree, archive = directory / RELEASE, directory / f"{RELEASE}.tar"
+    _output(
+        "debootstrap", "--variant=minbase", "--include=ca-certificates", RELEASE, str(tree),
+        mirror(),
+    )  # fmt: skip
+    if ca_bundle:
+        shutil.copyfile(ca_bundle, tree / CA_BUNDLE.relative_to("/"))
+    leave_out = [f"--exclude={pattern}" for pattern in LEFT_OUT]
+    _output("tar", "-C", str(tree), *leave_out, "-cf", str(archive), ".")
+    return archive
+
+
+def unpack(package: str, directory: Path) -> Path:
+    """Unpack RELEASE's `package` into `directory`, installing nothing; return the directory."""
+    state, cache = directory / "lists", directory / "cache"
+    (state / "partial").mkdir(parents=True, exist_ok=True)
+    (cache / "archives" / "partial").mkdir(parents=True, exist_ok=True)
+    sources = directory / "sources.list"
+    sources.write_text(f"deb [signed-by={KEYRING}] {mirror()} {RELEASE} main\n", encoding="ascii")
+    apt = [
+        "apt-get",
+        *("-o", f"Dir::Etc::SourceList={sources}"),
+        *("-o", "Dir::Etc::SourceParts=/dev/null"),
+        *("-o", f"Dir::State::Lists={state}"),
+        *("-o", f"Dir::Cache={cache}"),
+        *("-o", "APT::Sandbox::User=root"),
+    ]
+    _output(*apt, "update")
+    _output(*apt, "download", package, cwd=directory)
+    (archive,) = directory.glob(f"{package}_*.deb")
+    target = directory / package
+    _output("dpkg-deb", "--extract", str(archive), str(target))
+    return target

@@ -1,0 +1,92 @@
+"""Which images the stack runs on: the pinned upstream ones, or stand-ins where none can be had."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import yaml
+from docker import DockerClient
+
+from run.configuration import ROOT
+from tests.compose.debian import CA_BUNDLE, LEFT_OUT, RELEASE, root_file_system
+
+COMPOSE_FILE = ROOT / "docker-compose.yml"
+STAND_INS = Path(__file__).parent / "stand_ins"
+OURS = ("simulator", "collector", "bridge")
+UPSTREAM = ("broker", "db")
+
+
+@dataclass(frozen=True)
+class Images:
+    """What docker-compose.yml is run with on this machine."""
+
+    files: tuple[Path, ...]
+    """Compose files, in order."""
+    build_arguments: dict[str, str]
+    names: dict[str, str]
+    """The image of each service."""
+    services: tuple[str, ...]
+    """Those that can be started: all, or all but the dashboard."""
+
+
+def pinned() -> dict[str, str]:
+    """Return the image of each service as docker-compose.yml has it."""
+    services = yaml.safe_load(COMPOSE_FILE.read_text(encoding="utf-8"))["services"]
+    return {name: service["image"] for name, service in services.items()}
+
+
+def available(client: DockerClient, image: str) -> bool:
+    """Whether `image` is here or a registry would give it."""
+    try:
+        client.images.get(image)
+    except docker.errors.ImageNotFound:
+        try:
+            client.images.get_registry_data(image)
+        except docker.errors.APIError:
+            return False
+    return True
+
+
+def choose(client: DockerClient, directory: Path) -> Images:
+    """Return the upstream images if they can be had; else build the stand-ins, for about 45 s."""
+    names = pinned()
+    services = tuple(
+        name for name in names if name != "dashboard" or available(client, names["dashboard"])
+    )
+    if all(available(client, names[name]) for name in UPSTREAM):
+        return Images((COMPOSE_FILE,), {}, names, services)
+    debian = _debian(client, directory)
+    for target in ("python", *UPSTREAM):
+        client.images.build(
+            path=str(STAND_INS),
+            target=target,
+            tag=f"stand-in/{target}",
+            buildargs={"DEBIAN": debian},
+            rm=True,
+        )
+    return Images(
+        (COMPOSE_FILE, STAND_INS / "docker-compose.yml"),
+        {"PYTHON_IMAGE": "stand-in/python"},
+        {**names, **{name: f"stand-in/{name}" for name in (*OURS, *UPSTREAM)}},
+        services,
+    )
+
+
+def _debian(client: DockerClient, directory: Path) -> str:
+    """Return the base of the stand-ins; kept by the engine for the next run."""
+    # Where this machine trusts certificates of its own, pip in a container must do so too.
+    bundle = os.environ.get("SSL_CERT_FILE")
+    recipe = hashlib.sha256("\n".join((RELEASE, *LEFT_OUT)).encode())
+    recipe.update(Path(bundle).read_bytes() if bundle else b"")
+    tag = recipe.hexdigest()[:12]
+    name = f"stand-in/debian:{tag}"
+    if name not in {known for image in client.images.list() for known in image.tags}:
+        client.api.import_image_from_file(
+            str(root_file_system(directory, Path(bundle) if bundle else None)),
+            repository="stand-in/debian",
+            tag=tag,
+            changes=[f"ENV PIP_CERT={CA_BUNDLE}"] if bundle else [],
+        )
+    return name
