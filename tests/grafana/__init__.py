@@ -1,0 +1,1 @@
+"""What Grafana would load and ask, held without Grafana."""

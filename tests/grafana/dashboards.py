@@ -1,0 +1,46 @@
+"""The dashboards as they lie in grafana/dashboards/, and the questions they ask InfluxDB."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "grafana" / "dashboards"
+PROVISIONING = ROOT / "grafana" / "provisioning"
+
+Dashboard = dict[str, Any]
+
+
+class Query(NamedTuple):
+    """A question of a panel (its title and the target's refId) or a variable ("variable", name)."""
+
+    title: str
+    ref: str
+    text: str
+
+
+def load(name: str) -> Dashboard:
+    """Return the dashboard of that file name, without its suffix."""
+    loaded: Dashboard = json.loads((FOLDER / f"{name}.json").read_text())
+    return loaded
+
+
+def queries(dashboard: Dashboard) -> list[Query]:
+    """Return every query of every panel and variable."""
+    return [
+        *(
+            Query(panel["title"], target["refId"], target["query"])
+            for panel in dashboard["panels"]
+            for target in panel["targets"]
+        ),
+        *(
+            Query("variable", variable["name"], variable["query"])
+            for variable in dashboard["templating"]["list"]
+        ),
+    ]
+
+
+def query(dashboard: Dashboard, title: str, ref: str = "A") -> str:
+    """Return the text of one query; ValueError unless there is exactly one of that name."""
+    [text] = [q.text for q in queries(dashboard) if (q.title, q.ref) == (title, ref)]
+    return text

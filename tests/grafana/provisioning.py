@@ -1,0 +1,90 @@
+"""How Grafana reads its provisioning files, and what it must find around them."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from tests.grafana.dashboards import PROVISIONING
+
+# The keys that Grafana's documentation of provisioning gives for a file of each kind.
+SOURCE_KEYS = {
+    "name", "type", "uid", "access", "orgId", "url", "user", "database", "basicAuth",
+    "basicAuthUser", "withCredentials", "isDefault", "jsonData", "secureJsonData", "version",
+    "editable",
+}  # fmt: skip
+INFLUX_JSON_KEYS = {"dbName", "httpMode", "timeInterval", "version", "maxSeries"}
+PROVIDER_KEYS = {
+    "name", "orgId", "type", "folder", "folderUid", "disableDeletion", "allowUiUpdates",
+    "updateIntervalSeconds", "options",
+}  # fmt: skip
+OPTION_KEYS = {"path", "foldersFromFilesStructure"}
+
+BRACED = re.compile(r"\$(?:__\w+)?\{(\w+)\}")
+PLAIN = re.compile(r"\$\{(\w+)\}|\$(\w+)")
+
+Environment = Mapping[str, str]
+
+
+def files(kind: str) -> dict[str, Any]:
+    """Return the parsed provisioning files of that kind by name; Grafana reads no other suffix."""
+    return {
+        path.name: yaml.safe_load(path.read_text()) for path in (PROVISIONING / kind).glob("*.yaml")
+    }
+
+
+def expand(text: str, environment: Environment) -> str:
+    """Return a value as Grafana gets it: ${NAME} first, $NAME in what that gave, $$ is $."""
+
+    def named(found: re.Match[str]) -> str:
+        return environment.get(found[1] or found[2], "")
+
+    def once(part: str) -> str:
+        return PLAIN.sub(named, BRACED.sub(lambda found: environment.get(found[1], ""), part))
+
+    return "$".join(once(part) for part in text.split("$$"))
+
+
+def names_used() -> set[str]:
+    """Return the environment variables that the provisioning files ask for."""
+    return {
+        found[1] or found[2]
+        for kind in ("datasources", "dashboards")
+        for text in _texts(list(files(kind).values()))
+        for found in PLAIN.finditer(text.replace("$$", ""))
+    }
+
+
+def unknown_keys(part: Mapping[str, object], known: set[str], where: str) -> list[str]:
+    """Find keys that the documentation does not have."""
+    return [f"{where}: no key {key}" for key in part.keys() - known]
+
+
+def missing_settings(environment: Environment) -> list[str]:
+    """Find what Grafana would miss in its environment to show the readings at once."""
+    faults = [f"{name} is not set" for name in names_used() - environment.keys()]
+    faults += [
+        f"{name} would call out: {environment.get(name)}"
+        for name, quiet in (
+            ("GF_ANALYTICS_REPORTING_ENABLED", "false"),
+            ("GF_ANALYTICS_CHECK_FOR_UPDATES", "false"),
+            ("GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES", "false"),
+            ("GF_PLUGINS_PREINSTALL_DISABLED", "true"),
+        )
+        if environment.get(name) != quiet
+    ]
+    home = f"{environment.get('DASHBOARDS_PATH')}/readings.json"
+    if environment.get("GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH") != home:
+        faults.append(f"GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH is not {home}")
+    if environment.get("GF_AUTH_ANONYMOUS_ENABLED", "false") != "false":
+        faults.append("whoever is let in without a name may query InfluxDB as its user")
+    return faults
+
+
+def _texts(part: object) -> list[str]:
+    if isinstance(part, dict):
+        part = list(part.values())
+    if isinstance(part, list):
+        return [text for each in part for text in _texts(each)]
+    return [part] if isinstance(part, str) else []
