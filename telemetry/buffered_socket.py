@@ -64,13 +64,18 @@ class BufferedSocket(asyncio.Protocol):
         return taken
 
     def close(self) -> None:
-        """Close as soon as everything sent is written; see `gone`."""
+        """End what is sent, and read on until the peer closes too; see `gone`.
+
+        To close at once would reset the connection if something unread had arrived, and the peer
+        would not see the last of what was sent.
+        """
         self.flush()
         self._closed = True
-        self._transport.close()
+        if not self._transport.is_closing():
+            self._transport.write_eof()
 
     def abort(self) -> None:
-        """Close at once, whatever is not written yet."""
+        """Close at once, whatever is not sent yet."""
         self._closed = True
         self._transport.abort()
 

@@ -42,9 +42,10 @@ class Mqtt:
     """One MQTT client (3.1.1, QoS 1), connected again for ever while `run()` runs.
 
     An instance belongs to one event loop. The callbacks run in it and must not block; whatever
-    they raise ends `run()` with it. `on_connected` is called once subscriptions hold, with whether
-    the broker still had the session, and before any message; `on_disconnected` once for each
-    `on_connected`. `will` is a topic and a payload, retained.
+    they raise ends `run()` with it. `on_connected` is called once the subscriptions hold, with
+    whether the broker still had the session; what was queued in that may arrive before.
+    `on_disconnected` is called once for each `on_connected`. `will` is a topic and a payload,
+    retained.
 
     Subscriptions are made when the broker had no session, and on the first connection of the
     process also when it had: the session may stem from a version that subscribed to less, or from
@@ -110,7 +111,7 @@ class Mqtt:
 
     def ack(self, message: Message) -> None:
         """Acknowledge a message to the broker; nothing happens when it is from an earlier epoch."""
-        if message.qos and self.connected and message.epoch == self._client.epoch:
+        if message.qos and message.epoch == self._client.epoch:
             self._client.acknowledge(message.mid)
 
     async def drain(self) -> None:
@@ -135,6 +136,8 @@ class Mqtt:
                     told = ""
                     if time.monotonic() - since > LONGEST_DELAY_S:
                         attempt = 0
+                if self._connection:
+                    self._connection.abort()
                 if reason != told:
                     logger.warning("waiting for the MQTT broker at %s: %s", self._address, reason)
                     told = reason
@@ -163,12 +166,13 @@ class Mqtt:
             return error.strerror or str(error) or "no connection in time"
         self._client.start(self._connection)
         await asyncio.wait(
-            (self._up, self._down), timeout=HANDSHAKE_S, return_when=asyncio.FIRST_COMPLETED
+            (self._up, self._down, self._connection.gone),
+            timeout=HANDSHAKE_S,
+            return_when=asyncio.FIRST_COMPLETED,
         )
         if self._down.done():
             return self._down.result()
         if not self._up.done():
-            self._connection.abort()
             return "no answer to CONNECT"
         return ""
 
@@ -177,8 +181,6 @@ class Mqtt:
         while not self._down.done():
             await asyncio.wait((self._down,), timeout=1)
             self._client.loop_misc()
-        if self._connection:  # one that the peer no longer reads from would not close by itself
-            self._connection.abort()
         return self._down.result()
 
     async def _take_leave(self) -> None:

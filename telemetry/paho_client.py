@@ -6,8 +6,9 @@ message sent and 25 µs on one received: a thread's condition for each message, 
 packet, locks, log arguments, three `recv`. Here PUBLISH and PUBACK are read and written directly,
 everything else goes through paho's public `loop_read`.
 
-Of paho's private parts this uses `_create_socket`, `_mid_generate`, `_out_messages` and what
-`Outgoing` sets; a test holds them against the paho-mqtt that is installed.
+Of paho's private parts this uses `_create_socket`, `_mid_generate`, `_out_messages`,
+`_raise_for_invalid_topic`, `_pack_remaining_length` and what `Outgoing` sets; a test holds them
+against the paho-mqtt that is installed.
 """
 
 import struct
