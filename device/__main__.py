@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import TextIOWrapper
 
 from device.arguments import Arguments, parse
 from device.buffer import Buffer
@@ -42,6 +43,9 @@ def run(arguments: Arguments) -> int:
 def main() -> int:
     """Run as the command line says; also end when nobody reads the output any more."""
     arguments = parse()
+    # A type, or an answer, with characters that this terminal lacks is no reason to end.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return run(arguments)
     except BrokenPipeError:

@@ -54,7 +54,8 @@ def parse(argv: "Sequence[str] | None" = None) -> Arguments:
         parser.error(f"--batch {given.batch}: expected at most --buffer, {given.buffer}")
     count: int | None = given.count
     if given.duration is not None:
-        count = max(1, math.ceil(given.duration * given.rate))
+        # Rounded: 0.7 s at 10 a second are 7, not 7.000000000000001.
+        count = max(1, math.ceil(round(given.duration * given.rate, 6)))
     options = vars(given) | {"types": tuple(given.types), "count": count}
     del options["duration"]
     return Arguments(**options)
@@ -88,6 +89,7 @@ def _parser() -> Parser:
     what.add_argument(
         "--types",
         metavar="TYPE",
+        type=_text,
         nargs="+",
         default=["temp"],
         help="what each sensor measures (default: temp)",
@@ -139,6 +141,15 @@ def _host(text: str) -> str:
     if not text or "/" in text or not text.isprintable() or " " in text:
         message = f"{text!r}: expected a name or an address, without http:// and path"
         raise argparse.ArgumentTypeError(message)
+    return text
+
+
+def _text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        message = f"{text!r}: expected UTF-8"
+        raise argparse.ArgumentTypeError(message) from None
     return text
 
 

@@ -54,6 +54,7 @@ def test_help_names_every_option_and_its_default(capsys: pytest.CaptureFixture[s
         (["--count", "0"], "expected an integer of at least 1"),
         (["--count", "5", "--duration", "5"], "not allowed with argument"),
         (["--batch", "11", "--buffer", "10"], "--batch 11: expected at most --buffer, 10"),
+        (["--types", "\udce9"], "'\\udce9': expected UTF-8"),
         (["--types", "a", "a"], "expected each type once"),
         (["--sensors", "2", "--sensor-id", str(2**63 - 1)], "the last sensor id would be above"),
         (["--token", "a\nb"], "expected printable ASCII"),
@@ -72,3 +73,4 @@ def test_wrong_arguments_are_named(
 def test_duration_is_as_many_readings_as_fall_due_in_it() -> None:
     assert parse([*REQUIRED, "--duration", "10", "--rate", "2.5"]).count == 25
     assert parse([*REQUIRED, "--duration", "0.2"]).count == 1
+    assert parse([*REQUIRED, "--duration", "0.7", "--rate", "10"]).count == 7

@@ -225,10 +225,21 @@ def test_it_ends_when_nobody_reads_its_output(stub: Stub) -> None:
     assert device.wait(20) == 1
 
 
-def test_it_is_light(tmp_path: Path, stub: Stub) -> None:
-    with Device(tmp_path, stub.port, "--rate", "10") as device:
-        wait_for(lambda: len(stub.stored) > 5, what="some readings")
+def test_a_terminal_without_the_characters_is_no_reason_to_end(tmp_path: Path, stub: Stub) -> None:
+    with Device(tmp_path, stub.port, "--types", "humé", "--count", "1") as device:
+        assert device.end() == 0
+        device.env["PYTHONIOENCODING"] = "ascii"
+        device.start()
+        assert device.end() == 0
+    assert [one["type"] for one in stub.stored] == ["humé", "humé"]
+    assert '"type":"humé"' in device.log_text()
+    assert '"type":"hum\\xe9"' in device.log_text()
+
+
+def test_it_is_light_with_its_buffer_full(tmp_path: Path) -> None:
+    with Device(tmp_path, free_port(), "--rate", "50000") as device:
+        wait_for(lambda: "is full" in device.log_text(), 20, "100,000 readings kept")
         status = Path(f"/proc/{device.pid}/status").read_text()
         resident = re.search(r"VmRSS:\s+(\d+) kB", status)
         assert resident
-        assert int(resident[1]) < 80_000
+        assert int(resident[1]) < 80_000, f"{resident[0]} with the default buffer"
