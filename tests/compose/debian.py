@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from run.configuration import SEARCH_PATH
 from run.packages import require
 
 RELEASE = "trixie"
@@ -31,6 +32,7 @@ def _output(*argv: str, cwd: Path | None = None) -> str:
 
 def mirror() -> str:
     """Return the mirror that this machine's own packages come from."""
+    _output("apt-get", "update", "--quiet")
     lines = _output(
         "apt-get", "indextargets", "--format", "$(ORIGIN) $(COMPONENT) $(REPO_URI)",
         "Created-By: Packages",
@@ -39,7 +41,7 @@ def mirror() -> str:
         origin, component, uri = line.split(" ", 2)
         if (origin, component) == ("Debian", "main") and "security" not in uri:
             return uri
-    message = "apt knows no Debian mirror: run `apt-get update`, on Debian"
+    message = "apt knows no mirror of Debian"
     raise RuntimeError(message)
 
 
@@ -48,7 +50,8 @@ def root_file_system(directory: Path, ca_bundle: Path | None) -> Path:
 
     `ca_bundle` takes the place of the release's own certificates.
     """
-    require(["debootstrap"])
+    if not shutil.which("debootstrap", path=SEARCH_PATH):
+        require(["debootstrap"])
     tree, archive = directory / RELEASE, directory / f"{RELEASE}.tar"
     _output(
         "debootstrap", "--variant=minbase", "--include=ca-certificates", RELEASE, str(tree),

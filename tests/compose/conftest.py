@@ -1,0 +1,105 @@
+"""The engine, both Compose versions and the images that these tests share."""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+
+import docker
+import pytest
+from docker import DockerClient
+
+from tests.compose import composer
+from tests.compose.engine import engine
+from tests.compose.images import Images, choose, pinned
+from tests.compose.project import Project
+
+NOTES = pytest.StashKey[list[str]]()
+Note = Callable[[str], None]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the lines that the run ends with."""
+    config.stash[NOTES] = []
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """End the run with what was measured and what was left out."""
+    if lines := config.stash[NOTES]:
+        terminalreporter.section("compose")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def note(pytestconfig: pytest.Config) -> Note:
+    """Give what takes a line for the end of the run."""
+    return pytestconfig.stash[NOTES].append
+
+
+@pytest.fixture(scope="session")
+def client(tmp_path_factory: pytest.TempPathFactory, note: Note) -> Iterator[DockerClient]:
+    """Give the engine; an error where somebody else's containers have the names of ours."""
+    with (
+        engine(tmp_path_factory.mktemp("engine")) as whose,
+        contextlib.closing(docker.from_env(timeout=120)) as client,
+    ):
+        note(f"engine: {client.version()['Version']}, {whose}")
+        there = {container.name for container in client.containers.list(all=True)}
+        if taken := sorted(there & set(pinned())):
+            pytest.fail(f"containers of these names exist already: {', '.join(taken)}")
+        yield client
+
+
+@pytest.fixture(scope="session")
+def images(client: DockerClient, tmp_path_factory: pytest.TempPathFactory, note: Note) -> Images:
+    """Give the images to run with: upstream's, or the stand-ins."""
+    begin = time.monotonic()
+    directory = tmp_path_factory.mktemp("images")
+    images = choose(client, directory)
+    shutil.rmtree(directory)
+    kind = "stand-ins from Debian packages" if images.build_arguments else "upstream's"
+    note(f"images: {kind}, at hand after {time.monotonic() - begin:.1f} s")
+    for name in sorted(set(pinned()) - set(images.services)):
+        note(f"NOT TESTED: {name}: its image {pinned()[name]} cannot be had here")
+    return images
+
+
+def find_composer(wanted: str, config: pytest.Config) -> composer.Command:
+    """Return the Compose of that version; skip where it cannot be had."""
+    assert config.cache
+    command = composer.find(wanted, config.cache.mkdir("compose"))
+    if command is None:
+        pytest.skip(f"Compose {wanted} is neither here nor to be had from this system's packages")
+    return command
+
+
+@pytest.fixture(scope="session")
+def new_compose(pytestconfig: pytest.Config, client: DockerClient) -> composer.Command:
+    """Give docker compose 2.x."""
+    assert client
+    return find_composer(composer.NEW, pytestconfig)
+
+
+@pytest.fixture(scope="session", params=[composer.OLD, composer.NEW])
+def compose(
+    request: pytest.FixtureRequest, pytestconfig: pytest.Config, note: Note
+) -> composer.Command:
+    """Give each Compose in turn."""
+    command = find_composer(request.param, pytestconfig)
+    note(f"compose: {composer.version(command)}")
+    return command
+
+
+@pytest.fixture(scope="module")
+def project(
+    client: DockerClient,
+    compose: composer.Command,
+    images: Images,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Project]:
+    """Give a stack, not yet started, that leaves nothing behind; once for each Compose."""
+    with Project(client, compose, images, tmp_path_factory.mktemp("project")) as project:
+        yield project
