@@ -1,6 +1,7 @@
 """A connection of the asyncio loop in the shape of the socket that paho-mqtt works on."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import cast
 
@@ -72,7 +73,8 @@ class BufferedSocket(asyncio.Protocol):
         self.flush()
         self._closed = True
         if not self._transport.is_closing():
-            self._transport.write_eof()
+            with contextlib.suppress(OSError):  # the peer was faster
+                self._transport.write_eof()
 
     def abort(self) -> None:
         """Close at once, whatever is not sent yet."""

@@ -223,7 +223,8 @@ class Mqtt:
         self, _client: Client, _: object, _mid: int, codes: list[ReasonCode], *_rest: object
     ) -> None:
         if any(code.is_failure for code in codes):
-            self._refusal = f"refused: to subscribe to {dict(self._subscriptions)}"
+            topics = ", ".join(topic for topic, _ in self._subscriptions)
+            self._refusal = f"refused: to subscribe to {topics}"
             self._client.disconnect()
         else:
             self._ready = self._subscribed = True

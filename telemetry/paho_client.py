@@ -71,7 +71,7 @@ class Outgoing(MQTTMessage):
     properties: Properties | None = None
     info = MQTTMessageInfo(0)
 
-    def __init__(self, mid: int, topic: bytes, payload: bytes, retain: bool) -> None:  # noqa: FBT001
+    def __init__(self, mid: int, topic: bytes, payload: bytes, *, retain: bool) -> None:
         # Not super().__init__(): its MQTTMessageInfo makes a threading.Condition each time.
         self.mid = mid
         self._topic = topic
@@ -147,7 +147,7 @@ class PahoClient(Client):
         else:
             start = self._pack_remaining_length(bytearray((command,)), length)
             head = bytes(start) + TWO_BYTES.pack(len(topic))
-        self._out_messages[mid] = Outgoing(mid, topic, payload, retain)
+        self._out_messages[mid] = Outgoing(mid, topic, payload, retain=retain)
         self._connection.send(b"".join((head, topic, TWO_BYTES.pack(mid), payload)))
         return mid
 

@@ -1,0 +1,1 @@
+"""MQTT in, InfluxDB out, receipts back."""

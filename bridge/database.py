@@ -1,0 +1,75 @@
+"""InfluxDB as the bridge sees it: lines in, an answer out, from a thread of its own."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import requests
+from influxdb import InfluxDBClient
+from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
+
+from bridge.settings import Settings
+
+TIMEOUT_S = 10
+
+
+class Answer(NamedTuple):
+    """InfluxDB's HTTP status and body; status 0 when there was no answer, with the reason."""
+
+    status: int
+    body: str
+
+
+class Database:
+    """Writes line protocol; never raises for what InfluxDB or the network does."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._name = settings.influx_database
+        self._client = InfluxDBClient(
+            host=settings.influx_host,
+            port=settings.influx_port,
+            username=settings.influx_username or None,
+            password=settings.influx_password or None,
+            database=settings.influx_database,
+            timeout=TIMEOUT_S,
+            retries=1,
+        )
+        self._thread = ThreadPoolExecutor(1, "influxdb")
+
+    async def write(self, lines: Sequence[str]) -> Answer:
+        """Write lines with nanosecond timestamps."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, lines)
+
+    async def create(self) -> Answer:
+        """Create the database; status 200 when it is there."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._create)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._client.close()
+
+    def _write(self, lines: Sequence[str]) -> Answer:
+        try:
+            self._client.write(lines, {"db": self._name}, protocol="line")
+        except (InfluxDBClientError, InfluxDBServerError, requests.RequestException) as error:
+            return _answer(error)
+        return Answer(204, "")
+
+    def _create(self) -> Answer:
+        try:
+            self._client.create_database(self._name)
+        except (InfluxDBClientError, InfluxDBServerError, requests.RequestException) as error:
+            return _answer(error)
+        return Answer(200, "")
+
+
+def _answer(error: Exception) -> Answer:
+    if isinstance(error, InfluxDBClientError):
+        content = error.content
+        body = content.decode(errors="replace") if isinstance(content, bytes) else str(content)
+        return Answer(error.code or 0, body)
+    if isinstance(error, InfluxDBServerError):
+        return Answer(500, str(error))
+    return Answer(0, f"no answer: {error}")

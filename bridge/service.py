@@ -1,0 +1,187 @@
+"""The bridge's wiring: MQTT → writer → receipts, and their common end."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import time
+from collections import defaultdict
+
+import msgspec
+import uvloop
+
+from bridge.database import Database
+from bridge.entry import Entry, Unreadable
+from bridge.settings import Settings
+from bridge.writer import Batch, Refused, Writer
+from telemetry import topics
+from telemetry.mqtt import Message, Mqtt, NotConnected
+from telemetry.receipt import receipts
+from telemetry.settings import SettingError, load
+from telemetry.status import INTERVAL_S, OFFLINE, Status, line
+
+logger = logging.getLogger(__name__)
+
+_LEAVE_S = 3
+# Keeps a dead letter below the broker's limit for one message, whatever JSON has to escape in it.
+_MAX_SHOWN = 8000
+
+
+class Bridge:
+    """Takes readings from the broker and acknowledges each once its fate is known."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._status_topic = topics.status("bridge", settings.bridge_id)
+        self._database = Database(settings)
+        self.writer = Writer(self._database, settings.batch_max, self.settle, self.say_status)
+        self.mqtt = Mqtt(
+            host=settings.mqtt_host,
+            port=settings.mqtt_port,
+            username=settings.mqtt_username,
+            password=settings.mqtt_password,
+            client_id=settings.bridge_id,
+            subscriptions=[topics.READINGS + "#", topics.REPLAY + "#", topics.STATUS + "#"],
+            will=(self._status_topic, OFFLINE),
+            on_message=self.on_message,
+            on_connected=lambda _: self.say_status(),
+            on_disconnected=lambda: None,
+            on_puback=lambda _: None,
+        )
+        self._stored = 0
+        self._unreadable = 0
+
+    async def run(self) -> None:
+        """Work until SIGTERM; raises what makes it impossible."""
+        loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        tasks = [
+            asyncio.create_task(work)
+            for work in (stopping.wait(), self.mqtt.run(), self.writer.run(), self._tell())
+        ]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        ended = [task for task in tasks if task.done()]
+        await self._leave()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        self._database.close()
+        for task in ended:
+            task.result()
+
+    def on_message(self, message: Message) -> None:
+        """Take a message from the broker."""
+        if message.topic.startswith(topics.STATUS):
+            self._on_status(message)
+            return
+        try:
+            self.writer.add(Entry(message))
+        except Unreadable as unreadable:
+            self._unreadable += 1
+            self.writer.add_unreadable(Refused(message, str(unreadable)))
+
+    async def settle(self, batch: Batch) -> None:
+        """Give receipts and dead letters, then acknowledge to the broker.
+
+        When the connection is gone the broker still has the messages and sends them again.
+        """
+        self._stored += len(batch.stored)
+        refused = [Refused(entry.message, reason) for entry, reason in batch.refused]
+        try:
+            self._give_receipts(batch)
+            for message, reason in (*refused, *batch.unreadable):
+                logger.warning("rejected %s: %s", message.topic, reason)
+                self.mqtt.publish(_dead_letter_topic(message), _dead_letter(message, reason))
+        except NotConnected:
+            return
+        if refused or batch.unreadable:
+            await self.mqtt.drain()  # a device's own reading now lives on as a dead letter alone
+        for entry in batch.stored:
+            self.mqtt.ack(entry.message)
+        for message, _ in (*refused, *batch.unreadable):
+            self.mqtt.ack(message)
+
+    def say_status(self) -> None:
+        """Publish how the bridge is, now."""
+        if not self.mqtt.connected:
+            return
+        state, reason = ("waiting", self.writer.reason) if self.writer.reason else ("storing", "")
+        counters = {
+            "stored": self._stored,
+            "rejected": self.writer.refused,
+            "unreadable": self._unreadable,
+            "writes": self.writer.writes,
+            "write_failures": self.writer.failures,
+            "queue": self.writer.waiting,
+        }
+        status = msgspec.json.encode(Status(state, reason, counters))
+        self.mqtt.publish(self._status_topic, status, retain=True)
+
+    def _give_receipts(self, batch: Batch) -> None:
+        stored: dict[str, list[int]] = defaultdict(list)
+        refused: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        for entry in batch.stored:
+            stored[entry.collector].append(entry.seq)
+        for entry, reason in batch.refused:
+            refused[entry.collector].append((entry.seq, reason))
+        for collector in {*stored, *refused} - {""}:
+            for receipt in receipts(stored[collector], refused[collector]):
+                self.mqtt.publish(topics.RECEIPTS + collector, receipt)
+
+    def _on_status(self, message: Message) -> None:
+        self.mqtt.ack(message)
+        if message.retain:  # from before this bridge was there
+            return
+        try:
+            status = msgspec.json.decode(message.payload, type=Status)
+            service, instance = topics.labels(message.topic)
+        except (msgspec.MsgspecError, ValueError) as error:
+            logger.warning("unreadable status on %s: %s", message.topic, error)
+            return
+        if status.counters:
+            self.writer.add_line(line(service, instance, status, time.time_ns()))
+
+    async def _tell(self) -> None:
+        while True:
+            self.say_status()
+            await asyncio.sleep(INTERVAL_S)
+
+    async def _leave(self) -> None:
+        """Say goodbye, and let what is on the wire arrive."""
+        with contextlib.suppress(TimeoutError, NotConnected):
+            async with asyncio.timeout(_LEAVE_S):
+                self.mqtt.publish(self._status_topic, OFFLINE, retain=True)
+                await self.mqtt.drain()
+
+
+def _dead_letter_topic(message: Message) -> str:
+    try:
+        sensor_id, type_ = topics.labels(message.topic)
+    except ValueError:
+        sensor_id = type_ = "unreadable"
+    return f"{topics.REJECTED}{sensor_id}/{type_}"
+
+
+def _dead_letter(message: Message, reason: str) -> bytes:
+    payload = message.payload.decode(errors="replace")
+    return msgspec.json.encode(
+        {"reason": reason[:_MAX_SHOWN], "topic": message.topic, "payload": payload[:_MAX_SHOWN]}
+    )
+
+
+def main() -> int:
+    """Run the bridge; return the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    try:
+        settings = load(Settings)
+    except SettingError as error:
+        sys.stderr.write(f"bridge: {error}\n")
+        return 1
+    uvloop.run(_run(settings))
+    return 0
+
+
+async def _run(settings: Settings) -> None:
+    await Bridge(settings).run()

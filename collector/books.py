@@ -1,0 +1,46 @@
+"""The books: accepted = stored + rejected + pending."""
+
+import sqlite3
+from pathlib import Path
+from typing import NamedTuple
+
+from collector.schema import open_for_reading
+from telemetry.ranges import Ranges
+
+
+class Books(NamedTuple):
+    """How many readings were ever accepted, and what became of them."""
+
+    accepted: int
+    stored: int
+    rejected: int
+    pending: int
+
+    @property
+    def unbalanced(self) -> int:
+        """How many readings are missing (or, below 0, too many): 0 in good books."""
+        return self.accepted - self.stored - self.rejected - self.pending
+
+
+def read_books(path: Path) -> Books:
+    """Count in the outbox's file, beside the running collector; raises OutboxUnusable.
+
+    Pending are the rows that are there, so a row that was lost shows as an imbalance.
+    """
+    db = open_for_reading(path)
+    try:
+        db.execute("BEGIN")  # one snapshot for all the counts
+        return _count(db)
+    finally:
+        db.close()
+
+
+def _count(db: sqlite3.Connection) -> Books:
+    (last,) = db.execute("SELECT last FROM outbox").fetchone()
+    (rejected,) = db.execute("SELECT count(*) FROM rejected").fetchone()
+    settled = Ranges(db.execute("SELECT first, last FROM settled ORDER BY first"))
+    pending = sum(
+        db.execute("SELECT count(*) FROM reading WHERE seq BETWEEN ? AND ?", gap).fetchone()[0]
+        for gap in settled.gaps(1, last)
+    )
+    return Books(last, len(settled) - rejected, rejected, pending)

@@ -1,0 +1,85 @@
+"""The outbox's tables, and how its file is opened."""
+
+import fcntl
+import os
+import secrets
+import sqlite3
+from pathlib import Path
+from typing import IO
+
+SCHEMA = """
+-- One row: who this outbox is, and the last sequence number it has committed.
+CREATE TABLE IF NOT EXISTS outbox (id TEXT NOT NULL, last INTEGER NOT NULL);
+
+-- A reading as it goes to MQTT: `at` is when it was accepted (Unix time, s), `ns` its own time.
+CREATE TABLE IF NOT EXISTS reading (
+    seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, ns INTEGER NOT NULL, topic TEXT NOT NULL,
+    payload BLOB NOT NULL
+);
+
+-- Inclusive ranges of sequence numbers: those with a receipt, and those the broker has taken.
+CREATE TABLE IF NOT EXISTS settled (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS published (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+
+-- Settled, but refused for good by InfluxDB.
+CREATE TABLE IF NOT EXISTS rejected (seq INTEGER PRIMARY KEY, reason TEXT NOT NULL);
+
+-- The newest timestamp of each series: only that reading is retained by the broker.
+CREATE TABLE IF NOT EXISTS series (topic TEXT PRIMARY KEY, newest INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+class OutboxUnusable(Exception):  # noqa: N818 - a state of the outbox, as its siblings
+    """The outbox cannot be opened, or no longer keeps what it is given."""
+
+
+def open_for_writing(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
+    """Open or make the outbox; return its connection and the lock that keeps others out.
+
+    Raises OutboxUnusable when another collector has it, when the file is no outbox, or when
+    SQLite does not grant the durability that a 201 promises.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_name(path.name + ".lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        db = sqlite3.connect(path, isolation_level=None)
+        mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        db.execute("PRAGMA synchronous = FULL")
+        level = db.execute("PRAGMA synchronous").fetchone()[0]
+        if (mode, level) != ("wal", 2):
+            msg = f"{path}: wanted journal_mode wal and synchronous 2, got {mode} and {level}"
+            raise OutboxUnusable(msg)
+        db.executescript(SCHEMA)
+        db.execute(
+            "INSERT INTO outbox SELECT ?, 0 WHERE NOT EXISTS (SELECT 1 FROM outbox)",
+            [secrets.token_hex(6)],
+        )
+        _sync_directory(path.parent)
+    except BlockingIOError:
+        msg = f"{path}: another collector has this outbox; one outbox serves one collector"
+        raise OutboxUnusable(msg) from None
+    except (OSError, sqlite3.Error) as error:
+        msg = f"{path}: {error}"
+        raise OutboxUnusable(msg) from error
+    return db, lock
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Open an existing outbox beside its running collector; raises OutboxUnusable."""
+    try:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        db.execute("SELECT id FROM outbox")
+    except sqlite3.Error as error:
+        msg = f"{path}: {error}"
+        raise OutboxUnusable(msg) from error
+    return db
+
+
+def _sync_directory(directory: Path) -> None:
+    # A new file's name is durable only when its directory is.
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

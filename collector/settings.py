@@ -1,0 +1,20 @@
+"""The collector's settings; every field is an environment variable in capitals."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from telemetry.settings import ConnectionSettings, Port, Positive, Text
+
+
+class Settings(ConnectionSettings, frozen=True, kw_only=True):
+    """Settings of `python -m collector` (the INFLUX_ ones serve its `audit` command)."""
+
+    collector_host: Text = "127.0.0.1"
+    collector_port: Port = 1337
+    outbox_path: Text = "outbox.db"
+    outbox_max_bytes: Annotated[int, Meta(ge=1 << 20)] = 1 << 30
+    outbox_keep_hours: Annotated[float, Meta(gt=0)] = 24  # for audit and replay --since
+    max_body_bytes: Positive = 8 << 20
+    tokens_file: str = ""  # empty: whoever reaches the port may post
+    stored_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5  # of POST /data?ack=stored

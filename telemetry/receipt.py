@@ -1,0 +1,36 @@
+"""What the bridge tells a collector: which of its readings are stored, which are refused."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from telemetry.ranges import collapse
+
+# Keeps a receipt well below the broker's limit for one message (64 KiB).
+_MAX_RANGES = 1000
+_MAX_REJECTIONS = 100
+_MAX_REASON = 300
+
+
+class Rejection(msgspec.Struct):
+    """A reading that InfluxDB refused for good."""
+
+    seq: int
+    reason: str
+
+
+class Receipt(msgspec.Struct):
+    """Sequence numbers of one collector: inclusive ranges that are stored, and the refused."""
+
+    stored: list[tuple[int, int]] = []
+    rejected: list[Rejection] = []
+
+
+def receipts(stored: list[int], rejected: list[tuple[int, str]]) -> Iterator[bytes]:
+    """Yield the messages that confirm one batch, each small enough to publish."""
+    ranges = collapse(stored)
+    refused = [Rejection(seq, reason[:_MAX_REASON]) for seq, reason in rejected]
+    while ranges or refused:
+        receipt = Receipt(ranges[:_MAX_RANGES], refused[:_MAX_REJECTIONS])
+        yield msgspec.json.encode(receipt)
+        del ranges[:_MAX_RANGES], refused[:_MAX_REJECTIONS]

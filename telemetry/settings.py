@@ -1,0 +1,54 @@
+"""Settings from environment variables: one struct a service, checked at start."""
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
+Text = Annotated[str, Meta(min_length=1)]
+
+
+class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the broker and the database are; both services have these."""
+
+    mqtt_host: Text = "127.0.0.1"
+    mqtt_port: Port = 1883
+    mqtt_username: str = ""
+    mqtt_password: str = ""
+    influx_host: Text = "127.0.0.1"
+    influx_port: Port = 8086
+    influx_username: str = ""
+    influx_password: str = ""
+    influx_database: Text = "iot"
+
+
+class SettingError(Exception):
+    """A setting whose value cannot be used."""
+
+    def __init__(self, key: str, value: str, expected: str) -> None:
+        super().__init__(f"{key}={value!r}: {expected}")
+        self.key = key
+        self.value = value
+
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def load(kind: type[S], environ: Mapping[str, str] = os.environ) -> S:
+    """Fill a struct of settings from the environment: field `mqtt_port` from MQTT_PORT.
+
+    Raises SettingError with the key, the value and what was expected.
+    """
+    given = {}
+    for field in msgspec.structs.fields(kind):
+        key = field.name.upper()
+        if key in environ:
+            try:
+                given[field.name] = msgspec.convert(environ[key], field.type, strict=False)
+            except msgspec.ValidationError as error:
+                raise SettingError(key, environ[key], str(error)) from None
+    return kind(**given)

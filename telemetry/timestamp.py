@@ -1,0 +1,66 @@
+"""RFC 3339 timestamps, kept to the nanosecond as integers since the epoch (UTC)."""
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+
+# InfluxDB's own limits: models.MinNanoTime and models.MaxNanoTime.
+MIN_NS = -9223372036854775806
+MAX_NS = 9223372036854775806
+
+_RFC3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+_MAX_DIGITS = 9
+_S = 1_000_000_000
+
+
+def parse(text: str) -> int:
+    """Return the nanoseconds since the epoch of an RFC 3339 timestamp.
+
+    Raises ValueError with what was expected when `text` is no such timestamp, has more than
+    nine digits of a second, or lies outside the range that InfluxDB stores.
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        msg = "must be RFC 3339 with an offset, such as 2026-01-31T12:00:00Z"
+        raise ValueError(msg)
+    second, fraction, offset = match.groups()
+    ns = _epoch(second, offset) * _S
+    if fraction is not None:
+        if len(fraction) > _MAX_DIGITS:
+            msg = "must not be finer than a nanosecond (9 digits)"
+            raise ValueError(msg)
+        ns += int(fraction.ljust(_MAX_DIGITS, "0"))
+    if not MIN_NS <= ns <= MAX_NS:
+        msg = f"must lie between {render(MIN_NS)} and {render(MAX_NS)}"
+        raise ValueError(msg)
+    return ns
+
+
+def render(ns: int) -> str:
+    """Return `ns` as RFC 3339 in UTC, with as many digits of a second as it needs."""
+    second, fraction = divmod(ns, _S)
+    if not fraction:
+        return _text(second) + "Z"
+    return f"{_text(second)}.{fraction:09d}".rstrip("0") + "Z"
+
+
+# Readings come in runs of the same second: nearly every call finds its second here.
+@lru_cache(maxsize=4096)
+def _epoch(second: str, offset: str) -> int:
+    try:
+        moment = datetime.fromisoformat(second + ("+00:00" if offset in "Zz" else offset))
+        return (moment - _EPOCH) // _SECOND
+    except ValueError as error:
+        msg = f"is no date and time: {error}"
+        raise ValueError(msg) from None
+
+
+@lru_cache(maxsize=4096)
+def _text(second: int) -> str:
+    return (_EPOCH + second * _SECOND).replace(tzinfo=None).isoformat()
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC) - _EPOCH
