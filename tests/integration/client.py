@@ -63,17 +63,18 @@ class Client:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Task[None]]:
-        """Run the client and wait until it is connected; end it cleanly."""
+        """Run the client and wait until it is connected; then as `started`."""
         async with self.started() as task:
             await until(lambda: self.mqtt.connected or task.done())
             yield task
 
     @contextlib.asynccontextmanager
     async def started(self) -> AsyncIterator[asyncio.Task[None]]:
-        """Run the client, be it connected or not; end it cleanly."""
+        """Run the client, be it connected or not; end it cleanly, or raise what ended it."""
         task = asyncio.create_task(self.mqtt.run())
         try:
             yield task
         finally:
             task.cancel()
-            await asyncio.wait((task,))
+            with contextlib.suppress(asyncio.CancelledError):
+                await task

@@ -20,20 +20,18 @@ def test_ten_thousand_messages_arrive_in_order_and_are_acknowledged(
     topic = name("roundtrip")
 
     async def scenario() -> None:
-        receiver = Client(broker.port, subscriptions=[f"{topic}/#"])
+        def take(message: Message) -> None:
+            receiver.messages.append(message)
+            receiver.mqtt.ack(message)
+
+        receiver = Client(broker.port, subscriptions=[f"{topic}/#"], on_message=take)
         sender = Client(broker.port)
         async with receiver.running(), sender.running():
-            for number in range(count):
-                await until(lambda n=number: n - len(sender.pubacks) < WINDOW)
-                sender.mqtt.publish(f"{topic}/{number % 7}", b"%d" % number)
-            acknowledged = 0
-            while acknowledged < count:
-                await until(lambda: len(receiver.messages) > acknowledged)
-                arrived = receiver.messages[acknowledged:]
-                for message in arrived:
-                    receiver.mqtt.ack(message)
-                acknowledged += len(arrived)
-            await sender.mqtt.drain()
+            for start in range(0, count, WINDOW):
+                for number in range(start, start + WINDOW):
+                    sender.mqtt.publish(f"{topic}/{number % 7}", b"%d" % number)
+                await sender.mqtt.drain()
+            await until(lambda: len(receiver.messages) == count)
         assert receiver.payloads() == [b"%d" % number for number in range(count)]
         assert receiver.messages[8].topic == f"{topic}/1"
         assert len(set(sender.pubacks)) == len(sender.pubacks) == count
@@ -172,27 +170,25 @@ def test_what_a_callback_raises_ends_run(broker: Broker, callback: str, loop: st
 
     async def scenario() -> None:
         client_id = name("raises")
-        client = Client(
-            broker.port, client_id=client_id, subscriptions=[topic], **{callback: fail}
-        )
-        async with client.started() as task:
-            if callback != "on_connected":
-                await until(lambda: client.mqtt.connected)
-                client.mqtt.publish(topic, b"")
-            if callback == "on_disconnected":
-                async with Client(broker.port, client_id=client_id).running():  # takes it over
-                    await until(task.done)
-            await until(task.done)
-            assert isinstance(error := task.exception(), OSError)
-            assert str(error) == callback
-            assert not client.mqtt.connected
+        client = Client(broker.port, client_id=client_id, subscriptions=[topic], **{callback: fail})
+        task = asyncio.create_task(client.mqtt.run())
+        if callback != "on_connected":
+            await until(lambda: client.mqtt.connected)
+            client.mqtt.publish(topic, b"")
+        if callback == "on_disconnected":
+            async with Client(broker.port, client_id=client_id).running():  # takes it over
+                await until(task.done)
+        with pytest.raises(OSError, match=callback):
+            await asyncio.wait_for(task, 10)
+        assert not client.mqtt.connected
 
     run(scenario(), loop)
 
 
 def test_the_will_is_for_an_end_in_error_and_not_for_a_clean_one(broker: Broker) -> None:
     def fail(_: Message) -> None:
-        raise ValueError
+        msg = "poked"
+        raise ValueError(msg)
 
     async def scenario() -> None:
         topic = name("will")
@@ -203,9 +199,12 @@ def test_the_will_is_for_an_end_in_error_and_not_for_a_clean_one(broker: Broker)
                 pass
             options = {"subscriptions": [f"{topic}/poke"], "on_message": fail}
             failing = Client(broker.port, will=(f"{topic}/failed", b"offline"), **options)
-            async with failing.running():
-                witness.mqtt.publish(f"{topic}/poke", b"")
-                await until(lambda: b"offline" in witness.payloads())
+            task = asyncio.create_task(failing.mqtt.run())
+            await until(lambda: failing.mqtt.connected)
+            witness.mqtt.publish(f"{topic}/poke", b"")
+            with pytest.raises(ValueError, match="poked"):
+                await asyncio.wait_for(task, 10)
+            await until(lambda: b"offline" in witness.payloads())
         assert [m.topic for m in witness.messages] == [f"{topic}/poke", f"{topic}/failed"]
 
     run(scenario())
