@@ -27,7 +27,7 @@ QUERY = 'SELECT "value" FROM "data" GROUP BY "sensor_id", "type"'
 CHUNK_SIZE = 10_000
 QUERY_TIMEOUT_S = 120
 EXAMPLES = 5
-VIOLATIONS = ("lost", "phantom", "refused but stored", "corrupted", "books")
+VIOLATIONS = ("lost", "phantom", "refused but stored", "corrupted", "books", "undrained", "died")
 
 
 @dataclass

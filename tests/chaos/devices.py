@@ -16,8 +16,18 @@ SECOND_NS = 1_000_000_000
 
 TYPES = (
     "temp", "humidity", "Temperatur °C", "a b", "a,b", "a=b", 'quo"ted', "back\\slash", "温度",
-    "x" * 64, "{}", "null", ",", "emoji 🌡", "a\\,b", " around ", "end\\",
+    "x" * 64, "{}", "null", ",", "emoji 🌡", "a\\,b", " around ",
 )  # fmt: skip
+SPOILT = (
+    ('"value": ', '"value": "no number", "was": '),
+    ('"value": ', '"value": null, "was": '),
+    ('"value": ', '"value": 1e999, "was": '),
+    ('"type": "', '"type": "a/b'),
+    ('"ts": "', '"ts": "yesterday '),
+    ('"sensor_id": ', '"sensor_id": -1, "was": '),
+    ("{", "["),
+)
+"""What makes of a good reading one that must not pass."""
 OFFSETS_MIN = (0, 0, 0, 120, -330, 345)
 SIZES = {"single": (1, 1), "array": (1, 40), "ndjson": (1, 120)}
 
@@ -39,6 +49,18 @@ def rfc3339(time_ns: int, offset_min: int) -> str:
     suffix = "Z" if offset_min == 0 else f"{zone[:3]}:{zone[3:]}"
     digits = f".{fraction:09d}".rstrip("0").rstrip(".")
     return f"{moment:%Y-%m-%dT%H:%M:%S}{digits}{suffix}"
+
+
+def as_json(reading: Reading, offset_min: int = 0) -> str:
+    """Write a reading as a device posts it: a whole number as an integer where that is exact."""
+    value = reading.value
+    fields = {
+        "ts": rfc3339(reading.time_ns, offset_min),
+        "type": reading.series.type,
+        "value": int(value) if value.is_integer() and abs(value) < 1 << 53 else value,
+        "sensor_id": reading.series.sensor_id,
+    }
+    return json.dumps(fields, ensure_ascii=offset_min != 0)
 
 
 @dataclass
@@ -69,10 +91,10 @@ class Devices:
         low, high = SIZES[shape]
         readings = [self._reading() for _ in range(self.rng.randint(low, high))]
         self.rng.shuffle(readings)
-        texts = [self._text(reading) for reading in readings]
+        texts = [as_json(reading, self.rng.choice(OFFSETS_MIN)) for reading in readings]
         if shape != "single" and self.rng.random() < self.broken:
             at = self.rng.randrange(len(texts))
-            texts[at] = texts[at].replace('"value": ', '"value": "no number", "valu": ')
+            texts[at] = texts[at].replace(*self.rng.choice(SPOILT), 1)
         return self._packed(shape, texts, readings)
 
     def _packed(self, shape: str, texts: list[str], readings: list[Reading]) -> Request:
@@ -102,14 +124,3 @@ class Devices:
         if kind < 0.8:
             return float(self.rng.randint(-(1 << 40), 1 << 40))
         return self.rng.gauss(0, 1) * 10.0 ** self.rng.randint(-300, 300)
-
-    def _text(self, reading: Reading) -> str:
-        value = reading.value
-        number = int(value) if value.is_integer() and abs(value) < 1 << 53 else value
-        fields = {
-            "ts": rfc3339(reading.time_ns, self.rng.choice(OFFSETS_MIN)),
-            "type": reading.series.type,
-            "value": number,
-            "sensor_id": reading.series.sensor_id,
-        }
-        return json.dumps(fields, ensure_ascii=self.rng.random() < 0.5)

@@ -35,6 +35,10 @@ class InfluxStub:
         """Serve on a thread."""
         self._thread.start()
 
+    def be_honest(self) -> None:
+        """Pass everything on again."""
+        self.mood = "pass"
+
     def close(self) -> None:
         """Stop serving."""
         self._server.shutdown()

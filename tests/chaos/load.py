@@ -6,18 +6,37 @@ import time
 from array import array
 from http import HTTPStatus
 
-from tests.chaos.devices import Devices, Request
-from tests.chaos.ledger import LedgerFullError, Verdict
+from tests.chaos.devices import JSON, Devices, Request, as_json
+from tests.chaos.ledger import Ledger, LedgerFullError, Reading, Verdict
 from tests.chaos.wire import CutOffError, UnsentError, Wire
 
 PAUSE_S = 0.1
 LATE_S = 1.0
 
 
+async def post_once(port: int, ledger: Ledger, readings: list[Reading]) -> int | None:
+    """Post these readings in one array; return the status, None when there was no answer."""
+    body = f"[{','.join(map(as_json, readings))}]".encode()
+    wire = Wire(port)
+    verdict = Verdict.UNKNOWN
+    status = None
+    try:
+        status = await wire.post("/data", body, {"Content-Type": JSON})
+        verdict = Verdict.ACKNOWLEDGED if status // 100 == 2 else Verdict.REFUSED
+    except UnsentError:
+        verdict = Verdict.REFUSED
+    except CutOffError:
+        pass
+    finally:
+        wire.close()
+        ledger.settle(readings, verdict)
+    return status
+
+
 class Load:
     """Devices posting `rate` readings a second over `connections` until stopped."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  keywords all
         self,
         devices: Devices,
         *,
@@ -25,12 +44,13 @@ class Load:
         rate: float,
         connections: int = 8,
         twice: float = 0.03,
+        path: str = "/data",
     ) -> None:
         """`twice` of the answered requests are posted again; of the unanswered ones, half."""
         self.devices = devices
         self.ledger = devices.ledger
         self.rate = rate
-        self.path = "/data"
+        self.path = path
         self.moments = array("d")
         """When each answer came (time.monotonic)."""
         self.latencies = array("d")

@@ -7,6 +7,8 @@ devices ─▶ collector ─▶ broker ◀─ bridge ─▶ stub ─▶ InfluxDB
 
 import contextlib
 import random
+import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +18,17 @@ from tests.chaos.background import Background
 from tests.chaos.books import Books, told_by_metrics
 from tests.chaos.checker import Findings, check
 from tests.chaos.devices import Devices
+from tests.chaos.disk import Disk
 from tests.chaos.influx_stub import InfluxStub
 from tests.chaos.ledger import Ledger, Verdict
-from tests.chaos.load import Load
+from tests.chaos.load import Load, post_once
 from tests.chaos.proxy import Proxy
 from tests.stack import Bridge, Broker, Collector, Influx, Service, free_port, wait_for
 
 DRAIN_S = 60.0
+DISK_MB = 512
+POISONED_WEEK_NS = 1_000_000_000_000_000_000
+BRIDGE_ID = b"bridge"
 LAST_REQUEST_S = 30.0
 
 
@@ -30,7 +36,15 @@ class Rig:
     """The pipeline, the devices' load on it, and what they were told."""
 
     def __init__(self, directory: Path, *, seed: int) -> None:
-        """Prepare all parts under `directory`; nothing is started yet."""
+        """Prepare all parts under `directory`; nothing is started yet.
+
+        Root gets a small disk of its own under the outbox, which can be filled.
+        """
+        collector_directory = directory / "collector"
+        possible = Disk.possible()
+        self.disk = Disk(collector_directory, megabytes=DISK_MB) if possible else None
+        self.clean = True
+        """What the last verdict said."""
         self.rng = random.Random(seed)
         self.ledger = Ledger()
         self.devices = Devices(self.ledger, self.rng)
@@ -44,7 +58,7 @@ class Rig:
         self.bridge_side = Proxy("bridge-broker", port=free_port(), upstream=self.broker.port)
         self.influx_side = Proxy("bridge-influx", port=free_port(), upstream=self.stub.port)
         self.collector = Collector(
-            directory / "collector",
+            collector_directory,
             mqtt_port=self.collector_side.port,
             influx_port=self.influx.port,
             port=collector_port,
@@ -71,12 +85,17 @@ class Rig:
         self.stub.start()
         for proxy in self.proxies:
             self.background.run(proxy.start(), timeout=5)
+        self.influx.start()
+        self.influx.wait_ready()
+        self.plant_conflict()
         self.heal()
         return self
 
     def stop(self) -> None:
         """Stop everything; no process is left."""
         with contextlib.ExitStack() as stack:
+            if self.disk:
+                stack.callback(self.disk.unmount)
             stack.callback(self.background.stop)
             stack.callback(self.stub.close)
             stack.callback(self._close_proxies)
@@ -99,7 +118,9 @@ class Rig:
 
     def heal(self) -> None:
         """End every fault and wait until each service works."""
-        self.stub.mood = "pass"
+        self.stub.be_honest()
+        if self.disk:
+            self.disk.free()
         for proxy in self.proxies:
             proxy.heal()
         for service in self.services:
@@ -110,10 +131,52 @@ class Rig:
         for service in self.services:
             service.wait_ready(timeout=30)
 
+    def service(self, name: str) -> Service:
+        """Return the collector, broker, bridge or influx."""
+        service: Service = getattr(self, name)
+        return service
+
+    def start_broken(self, service: Service, fault: str, *, after: int = 1) -> None:
+        """Start the service with this fault of `broken.py` in it; the next start is honest."""
+        honest = service.argv
+        module = [sys.executable, "-m", "tests.chaos.broken"]
+        service.argv = [*module, service.name, fault, str(after)]
+        try:
+            service.start()
+        finally:
+            service.argv = honest
+
+    def discard_session(self) -> None:
+        """Connect as the bridge with a clean session, and leave: the broker forgets its own."""
+        body = b"\x00\x04MQTT\x04\x02\x00\x05\x00" + bytes([len(BRIDGE_ID)]) + BRIDGE_ID
+        with socket.create_connection(("127.0.0.1", self.broker.port), timeout=5) as connection:
+            connection.sendall(b"\x10" + bytes([len(body)]) + body)
+            assert connection.recv(4) == b"\x20\x02\x00\x00"
+            connection.sendall(b"\xe0\x00")
+
+    def plant_conflict(self) -> None:
+        """Make InfluxDB refuse floats of one week for good: its `value` is an integer there."""
+        self.influx.query("CREATE DATABASE iot")
+        self.influx.write(f"data,sensor_id=planted,type=planted value=1i {POISONED_WEEK_NS}")
+        self.ledger.foreign.add(("planted", "planted"))
+
+    def post_poison(self) -> None:
+        """Post a few good readings and one of that week in one request."""
+        self.background.run(self._post_poison(), timeout=30)
+
+    async def _post_poison(self) -> None:
+        series = self.ledger.series_of("poison", "temp")
+        self.ledger.poison.add(series.key)
+        good = self.ledger.series_of("beside poison", "temp")
+        readings = [self.ledger.attempt(good, time.time_ns(), n / 7) for n in range(6)]
+        offset = self.rng.randrange(3600 * 10**9)
+        readings.insert(3, self.ledger.attempt(series, POISONED_WEEK_NS + offset, 0.5))
+        await post_once(self.device_side.port, self.ledger, readings)
+
     @contextlib.contextmanager
-    def load(self, rate: float, connections: int = 8) -> Iterator[Load]:
+    def load(self, rate: float, *, twice: float = 0.03, path: str = "/data") -> Iterator[Load]:
         """Post `rate` readings a second through the proxy while the block runs."""
-        load = Load(self.devices, port=self.device_side.port, rate=rate, connections=connections)
+        load = Load(self.devices, port=self.device_side.port, rate=rate, twice=twice, path=path)
         work = self.background.spawn(load.run())
         try:
             yield load
@@ -133,16 +196,20 @@ class Rig:
         return told_by_metrics(self.collector.url)
 
     def drain(self, timeout: float = DRAIN_S) -> Books:
-        """Wait until nothing is pending; AssertionError with the books at the deadline."""
-        deadline = time.monotonic() + timeout
-        while (books := self.books()).pending and time.monotonic() < deadline:
-            with contextlib.suppress(AssertionError):
-                wait_for(lambda: not self.books().pending, 1, "drained")
-        assert not books.pending, f"not drained within {timeout} s: {books}"
-        return books
+        """Wait until nothing is pending or the time is over; return the books."""
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: not self.books().pending, timeout)
+        return self.books()
 
     def verdict(self, drain_timeout: float = DRAIN_S) -> Findings:
         """Heal, drain, and compare; the load must have ended."""
+        dead = [service.name for service in self.services if not service.running]
         self.heal()
         books = self.drain(drain_timeout)
-        return check(self.ledger, influx_port=self.influx.port, books=books)
+        findings = check(self.ledger, influx_port=self.influx.port, books=books)
+        for name in dead:
+            findings.add("died", f"{name}: see {self.service(name).log}")
+        if books.pending:
+            findings.add("undrained", f"{books.pending} pending {drain_timeout} s after healing")
+        self.clean = findings.clean
+        return findings

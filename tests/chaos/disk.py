@@ -1,0 +1,38 @@
+"""A small disk of its own under the outbox, which a test can fill."""
+
+import os
+import subprocess
+from pathlib import Path
+
+
+class Disk:
+    """A tmpfs on `path`; only root can mount one."""
+
+    def __init__(self, path: Path, *, megabytes: int) -> None:
+        """Mount it."""
+        self.path = path
+        self._ballast = path / "ballast"
+        path.mkdir(parents=True)
+        size = f"size={megabytes}m"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", size, "chaos", str(path)], check=True)
+
+    @staticmethod
+    def possible() -> bool:
+        """Whether this user may mount."""
+        return os.geteuid() == 0
+
+    def fill(self, *, leave: int = 0) -> None:
+        """Take all the room but `leave` bytes."""
+        room = os.statvfs(self.path)
+        take = room.f_bavail * room.f_frsize - leave
+        with self._ballast.open("ab") as ballast:
+            if take > 0:
+                os.posix_fallocate(ballast.fileno(), ballast.tell(), take)
+
+    def free(self) -> None:
+        """Give the room back."""
+        self._ballast.unlink(missing_ok=True)
+
+    def unmount(self) -> None:
+        """Remove the disk and all that is on it; nobody may use it any more."""
+        subprocess.run(["umount", str(self.path)], check=True)
