@@ -9,9 +9,10 @@ from starlette.types import Receive, Scope, Send
 
 from collector import body
 from collector.journal import Journal
-from collector.outbox import Commit, Outbox, OutboxFull
+from collector.outbox import Accepted, Commit, Outbox, OutboxFull
 from collector.problem import MEDIA_TYPE, Problem
 from collector.schema import OutboxUnusable
+from collector.settings import Settings
 from collector.tokens import Tokens
 
 RETRY_AFTER_S = 5
@@ -30,16 +31,14 @@ class DataEndpoint:
         tokens: Tokens,
         journal: Journal,
         wait_settled: Callable[[int, int], Awaitable[None]],
-        *,
-        max_body_bytes: int,
-        stored_timeout_s: float,
+        settings: Settings,
     ) -> None:
         self._outbox = outbox
         self._tokens = tokens
         self._journal = journal
         self._wait_settled = wait_settled
-        self._max_body_bytes = max_body_bytes
-        self._stored_timeout_s = stored_timeout_s
+        self._max_body_bytes = settings.max_body_bytes
+        self._stored_timeout_s = settings.stored_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -84,7 +83,7 @@ class DataEndpoint:
             return _CREATED
         return 201, body.JSON.encode(), b'{"accepted":%d}' % len(accepted)
 
-    async def _commit(self, accepted: list[body.Accepted]) -> tuple[int, int]:
+    async def _commit(self, accepted: list[Accepted]) -> tuple[int, int]:
         try:
             commit: Commit = self._outbox.append(accepted)
             return await commit

@@ -1,11 +1,12 @@
 """The slow, thorough reading of a refused body: every fault, by index and field."""
 
 import json
+from collections.abc import Callable
 from itertools import islice
-from typing import Any
+from typing import cast
 
 from telemetry import timestamp
-from telemetry.reading import MAX_SENSOR_ID, check_value, label_fault
+from telemetry.reading import MAX_SENSOR_ID, is_finite, label_fault
 
 MAX_FAULTS = 100
 _REQUIRED = ("type", "value", "sensor_id")
@@ -19,8 +20,9 @@ def faults(body: bytes, *, lines: bool) -> list[Fault]:
 
     Raises ValueError or RecursionError when the body is not JSON at all.
     """
+    decoded: object
     if lines:
-        decoded: Any = [json.loads(line) for line in body.splitlines() if line.strip()]
+        decoded = [json.loads(line) for line in body.splitlines() if line.strip()]
     else:
         decoded = json.loads(body)
     readings = decoded if isinstance(decoded, list) else [decoded]
@@ -28,47 +30,55 @@ def faults(body: bytes, *, lines: bool) -> list[Fault]:
     return list(islice(found, MAX_FAULTS))
 
 
-def _of_one(index: int, item: Any) -> list[Fault]:
+def _of_one(index: int, item: object) -> list[Fault]:
     if not isinstance(item, dict):
         return [_fault(index, None, item, "a reading is a JSON object")]
     found = [_fault(index, field, None, "is required") for field in _REQUIRED if field not in item]
     for field, given in item.items():
-        if (detail := _detail(field, given)) is not None:
+        rule = _RULES.get(field)
+        detail = rule(given) if rule else "is not a field of a reading"
+        if detail is not None:
             found.append(_fault(index, field, given, detail))
     return found
 
 
-def _detail(field: str, given: Any) -> str | None:
-    match field:
-        case "type":
-            return label_fault(given) if isinstance(given, str) else "must be a string"
-        case "sensor_id" if isinstance(given, str):
-            return label_fault(given)
-        case "sensor_id":
-            if type(given) is int and 0 <= given <= MAX_SENSOR_ID:
-                return None
-            return f"must be an integer from 0 to {MAX_SENSOR_ID}, or a string"
-        case "value" if type(given) in (int, float):
-            return _refusal(check_value, given)
-        case "value":
-            return "must be a finite number"
-        case "ts" if isinstance(given, str):
-            return _refusal(timestamp.parse, given)
-        case "ts":
-            return "must be a string in RFC 3339 form"
-        case _:
-            return "is not a field of a reading"
+def _type_fault(given: object) -> str | None:
+    return label_fault(given) if isinstance(given, str) else "must be a string"
 
 
-def _refusal(rule: Any, given: Any) -> str | None:
+def _sensor_id_fault(given: object) -> str | None:
+    if isinstance(given, str):
+        return label_fault(given)
+    if type(given) is int and 0 <= given <= MAX_SENSOR_ID:
+        return None
+    return f"must be an integer from 0 to {MAX_SENSOR_ID}, or a string"
+
+
+def _value_fault(given: object) -> str | None:
+    if type(given) in (int, float) and is_finite(cast("float", given)):
+        return None
+    return "must be a finite number"
+
+
+def _ts_fault(given: object) -> str | None:
+    if not isinstance(given, str):
+        return "must be a string in RFC 3339 form"
     try:
-        rule(given)
+        timestamp.parse(given)
     except ValueError as error:
         return str(error)
     return None
 
 
-def _fault(index: int, field: str | None, given: Any, detail: str) -> Fault:
+_RULES: dict[str, Callable[[object], str | None]] = {
+    "type": _type_fault,
+    "value": _value_fault,
+    "sensor_id": _sensor_id_fault,
+    "ts": _ts_fault,
+}
+
+
+def _fault(index: int, field: str | None, given: object, detail: str) -> Fault:
     shown = json.dumps(given, ensure_ascii=False)
     if len(shown) > _MAX_SHOWN:
         shown = shown[:_MAX_SHOWN] + "…"

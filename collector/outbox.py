@@ -58,6 +58,8 @@ class Outbox:
         self._keep_s = keep_s
         self._loop = asyncio.get_running_loop()
         db = self._db
+        self.id: str
+        self.last: int
         self.id, self.last = db.execute("SELECT id, last FROM outbox").fetchone()
         self.settled = Ranges(db.execute("SELECT first, last FROM settled ORDER BY first"))
         self.published = Ranges(db.execute("SELECT first, last FROM published ORDER BY first"))
@@ -98,7 +100,7 @@ class Outbox:
         return self._full if self._room <= 0 else ""
 
     def append(self, readings: Sequence[Accepted]) -> Commit:
-        """Number the readings and put them into the next commit.
+        """Put the readings into the next commit and number them.
 
         The future ends with that commit and gives the first and last sequence number.
         Raises OutboxFull, having taken none of them; so does the future when the disk fills in
@@ -161,7 +163,7 @@ class Outbox:
         return [Row(*row) for row in rows]
 
     def mark_published(self, seq: int) -> None:
-        """The broker has taken this reading: from now on it is sent again on replay/ only."""
+        """Note that the broker has this reading: from now on it is sent again on replay/ only."""
         self.published.add(seq, seq)
         self._newly["published"].add(seq, seq)
 

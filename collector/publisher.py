@@ -80,13 +80,13 @@ class Publisher:
             self._unsent.add(rows[0].seq, rows[-1].seq)
 
     def on_connected(self) -> None:
-        """The broker can be reached: send what has gathered."""
+        """Send what has gathered: the broker can be reached."""
         self.connected = True
         self._silent_since = time.monotonic()
         self._schedule_pump()
 
     def on_disconnected(self) -> None:
-        """The broker cannot be reached: what is committed from now on waits in the outbox.
+        """Let what is committed from now on wait in the outbox: the broker cannot be reached.
 
         What was handed to paho and not acknowledged, paho sends again itself.
         """
@@ -96,14 +96,14 @@ class Publisher:
         self._fresh.clear()
 
     def on_puback(self, mid: int) -> None:
-        """The broker has taken a reading; that is no receipt."""
+        """Note that the broker has taken a reading; that is no receipt."""
         seq = self._unacknowledged.pop(mid, None)
         if seq is not None:
             self._outbox.mark_published(seq)
             self._schedule_pump()
 
     def on_receipt(self, payload: bytes) -> None:
-        """The bridge says what InfluxDB has stored or refused."""
+        """Apply what the bridge says InfluxDB has stored or refused."""
         receipt = _receipt.decode(payload)
         self._outbox.settle(receipt)
         settled = [*receipt.stored, *((r.seq, r.seq) for r in receipt.rejected)]
@@ -120,17 +120,17 @@ class Publisher:
         self._schedule_pump()
 
     def on_status(self, payload: bytes, *, retained: bool) -> None:
-        """The bridge says how it is; what the broker had retained may be from long ago."""
+        """Note how the bridge is; what the broker had retained may be from long ago."""
         if retained:
             return
         self._status_at = time.monotonic()
-        self._set_storing(_status.decode(payload).state == "storing")
+        self._set_storing(storing=_status.decode(payload).state == "storing")
 
     def tick(self) -> None:
         """Once a second: notice silence."""
         now = time.monotonic()
         if now - self._status_at > _STATUS_VALID_S:
-            self._set_storing(False)
+            self._set_storing(storing=False)
         if self.storing and now - self._silent_since > self._patience_s:
             if self._on_the_way or self._unclear:
                 self._patience_s = min(2 * self._patience_s, _PATIENCE_MAX_S)
@@ -155,7 +155,7 @@ class Publisher:
             if not done.done() and next(self._outbox.settled.gaps(first, last), None) is None:
                 done.set_result(None)
 
-    def _set_storing(self, storing: bool) -> None:
+    def _set_storing(self, *, storing: bool) -> None:
         if storing == self.storing:
             return
         self.storing = storing

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _SHUTDOWN_S = 3
 _BACKLOG = 2048
+_PORT = "COLLECTOR_PORT"
 
 
 def main() -> int:
@@ -58,14 +59,7 @@ async def _serve(settings: Settings, tokens: Tokens) -> None:
     )
     mqtt, publisher = _connect(settings, outbox)
     journal = Journal()
-    endpoint = DataEndpoint(
-        outbox,
-        tokens,
-        journal,
-        publisher.wait_settled,
-        max_body_bytes=settings.max_body_bytes,
-        stored_timeout_s=settings.stored_timeout_s,
-    )
+    endpoint = DataEndpoint(outbox, tokens, journal, publisher.wait_settled, settings)
     server = uvicorn.Server(
         uvicorn.Config(
             App(endpoint, outbox, publisher),
@@ -111,7 +105,7 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         expected = f"cannot listen on {host}:{port}: {error.strerror}"
-        raise SettingError("COLLECTOR_PORT", str(port), expected) from None
+        raise SettingError(_PORT, str(port), expected) from None
 
 
 def _connect(settings: Settings, outbox: Outbox) -> tuple[Mqtt, Publisher]:
@@ -137,8 +131,8 @@ def _connect(settings: Settings, outbox: Outbox) -> tuple[Mqtt, Publisher]:
         will=(topics.status("collector", outbox.id), OFFLINE),
         on_message=on_message,
         on_connected=lambda _: publisher.on_connected(),
-        on_disconnected=lambda: publisher.on_disconnected(),
-        on_puback=lambda mid: publisher.on_puback(mid),
+        on_disconnected=lambda: publisher.on_disconnected(),  # noqa: PLW0108 - made below
+        on_puback=lambda mid: publisher.on_puback(mid),  # noqa: PLW0108
     )
     publisher = Publisher(
         outbox, lambda topic, payload, retain: mqtt.publish(topic, payload, retain=retain)

@@ -10,6 +10,7 @@ from telemetry.settings import SettingError
 
 ANY = "*"
 _FIELDS = 2
+_KEY = "TOKENS_FILE"
 
 
 class Tokens:
@@ -30,14 +31,14 @@ class Tokens:
         try:
             text = Path(file).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingError("TOKENS_FILE", file, f"expected a readable file: {error}") from None
+            raise SettingError(_KEY, file, f"expected a readable file: {error}") from None
         for number, line in enumerate(text.splitlines(), 1):
             if not line.strip() or line.startswith("#"):
                 continue
             words = line.split(maxsplit=1)
             if len(words) != _FIELDS:
                 expected = f"line {number}: expected `<token> <sensor_id or *>`"
-                raise SettingError("TOKENS_FILE", file, expected)
+                raise SettingError(_KEY, file, expected)
             sensors.setdefault(_digest(words[0].encode()), set()).add(words[1].strip())
         return cls(sensors)
 

@@ -6,9 +6,9 @@ message sent and 25 µs on one received: a thread's condition for each message, 
 packet, locks, log arguments, three `recv`. Here PUBLISH and PUBACK are read and written directly,
 everything else goes through paho's public `loop_read`.
 
-Of paho's private parts this uses `_create_socket`, `_mid_generate`, `_out_messages`,
-`_raise_for_invalid_topic`, `_pack_remaining_length` and what `Outgoing` sets; a test holds them
-against the paho-mqtt that is installed.
+Of paho's private parts this uses `_create_socket`, `_mid_generate`, `_last_mid`, `_out_messages`,
+`_pack_remaining_length` and what `Outgoing` sets; a test holds them against the paho-mqtt that is
+installed.
 """
 
 import struct
@@ -133,10 +133,9 @@ class PahoClient(Client):
 
         Raises ValueError when the topic is none to publish on, or the packet would be too large.
         """
-        if not topic:
-            msg = "a topic has at least one character"
+        if not 0 < len(topic) < 1 << 16 or b"+" in topic or b"#" in topic or b"\0" in topic:
+            msg = f"no topic to publish on: {topic[:100]!r}"
             raise ValueError(msg)
-        self._raise_for_invalid_topic(topic)
         mid = self._mid_generate()
         command = PUBLISH | QOS_1 | retain
         length = 4 + len(topic) + len(payload)
@@ -205,10 +204,10 @@ class PahoClient(Client):
         return self._connection
 
     def _mid_generate(self) -> int:
-        mid = super()._mid_generate()
-        while mid in self._out_messages:
-            if self.unacknowledged >= MESSAGE_IDS:
-                msg = f"{MESSAGE_IDS} messages await their acknowledgement"
-                raise OverflowError(msg)
-            mid = super()._mid_generate()
-        return mid
+        if self.unacknowledged >= MESSAGE_IDS:
+            msg = f"{MESSAGE_IDS} messages await their acknowledgement"
+            raise OverflowError(msg)
+        while True:  # paho would not look whether the id is in use
+            self._last_mid = self._last_mid % MESSAGE_IDS + 1
+            if self._last_mid not in self._out_messages:
+                return self._last_mid

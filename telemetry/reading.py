@@ -7,8 +7,6 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from telemetry import timestamp
-
 MEASUREMENT = "data"
 MAX_LABEL = 64
 MAX_SENSOR_ID = 2**63 - 1
@@ -75,9 +73,14 @@ def label_fault(label: str) -> str | None:
     return None
 
 
+def is_finite(value: float) -> bool:
+    """Return whether `value` is a finite IEEE 754 double, an int of any size included."""
+    return -MAX_VALUE <= value <= MAX_VALUE
+
+
 def check_value(value: float) -> None:
-    """Raise ValueError when `value` is no finite IEEE 754 double."""
-    if not -MAX_VALUE <= value <= MAX_VALUE:
+    """Raise ValueError when `value` is not finite."""
+    if not is_finite(value):
         msg = "value must be a finite number"
         raise ValueError(msg)
 
