@@ -9,6 +9,7 @@ from docker import DockerClient
 from tests.compose.composer import Command, version
 from tests.compose.conftest import Note
 from tests.compose.images import Images
+from tests.compose.program import output
 from tests.compose.project import LINE, Project
 from tests.service import wait_for
 
@@ -35,30 +36,24 @@ def test_the_simulators_readings_are_in_the_database(stack: Project) -> None:
     assert all(20 <= row["value"] <= 34 for row in rows)
 
 
-def run_beside(client: DockerClient, image: str, program: str, *arguments: str) -> str:
-    """Run a program of an image on the host's network, where only published ports are heard."""
-    output = client.containers.run(
-        image, list(arguments), entrypoint=program, network_mode="host", remove=True
-    )
-    return str(output.decode())
-
-
 def test_the_published_broker_shows_the_readings(
     stack: Project, client: DockerClient, images: Images
 ) -> None:
-    seen = run_beside(
+    seen = output(
         client, images.names["broker"], "mosquitto_sub",
         "-h", "127.0.0.1", "-p", stack.settings["MQTT_PORT"],
         "-t", "readings/#", "-v", "-R", "-C", "1", "-W", "10",
+        network_mode="host",
     )  # fmt: skip
     assert re.match(r'readings/123/temp \{"id":"[0-9a-f]{12}:\d+","ts":"', seen)
 
 
 def test_curl_gets_created(stack: Project, client: DockerClient, images: Images) -> None:
     reading = '{"ts":"2026-11-22T18:50:45.123456789Z","type":"temp","value":25,"sensor_id":"me"}'
-    answer = run_beside(
+    answer = output(
         client, images.names["db"], "curl",
         "-s", "-H", "Content-Type: application/json", "-d", reading, f"{stack.url}/data",
+        network_mode="host",
     )  # fmt: skip
     assert answer == "Created"
     wait_for(lambda: stack.count("me") == 1, 10, "the reading stored")
