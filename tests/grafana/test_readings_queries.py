@@ -10,10 +10,6 @@ from tests.grafana.dashboards import load, queries, query
 READINGS = load("readings")
 
 
-def by_type(kind: str, seconds: int, mean: float, low: float, high: float) -> dict[str, Any]:
-    return {"type": kind, "time": at(seconds), "mean": mean, "min": low, "max": high}
-
-
 def row(sensor: str, kind: str, seconds: int, **values: float) -> dict[str, Any]:
     return {"sensor_id": sensor, "type": kind, "time": at(seconds), **values}
 
@@ -30,9 +26,9 @@ EXPECTED: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("Readings", "A"): [{"time": at(0), "readings": 7}],
     ("Newest reading", "A"): [{"time": at(12), "latest": 25.5}],
     ("Readings by type", "A"): [
-        by_type(PPM, 5, 400, 400, 400),
-        by_type("temp", 0, 29.85, 1, 99),
-        by_type("temp", 10, 25.5, 25.5, 25.5),
+        {"type": PPM, "time": at(5), "mean": 400},
+        {"type": "temp", "time": at(0), "mean": 29.85},
+        {"type": "temp", "time": at(10), "mean": 25.5},
     ],
     ("Rate of readings", "A"): [
         {"type": kind, "time": at(seconds), "rate": rates.get(seconds, 0)}
