@@ -48,7 +48,7 @@ def body(data: bytes, position: int) -> tuple[int, int]:
         length |= (byte & 0x7F) << shift
         if byte < 1 << 7:
             return start, start + length
-    return start, size  # malformed: paho will find out
+    return size, size  # a fifth byte is an error, which paho will find
 
 
 class Message(NamedTuple):
@@ -155,7 +155,10 @@ class PahoClient(Client):
         self._connection.send(ACKNOWLEDGEMENT.pack(PUBACK, 2, mid))
 
     def feed(self, data: bytes) -> None:
-        """Handle the packets in what arrived; an incomplete one waits for the rest."""
+        """Handle the packets in what arrived; an incomplete one waits for the rest.
+
+        What is malformed goes to paho, which closes the connection.
+        """
         if self._pieces:
             self._pieces.append(data)
             self._missing -= len(data)
@@ -172,21 +175,23 @@ class PahoClient(Client):
                 self._missing = end - size
                 return
             command = data[position]
-            if command & PUBLISH_BELOW_QOS_2 == PUBLISH:
-                qos = command >> 1 & 1
-                topic = start + 2
-                after = topic + (data[start] << 8 | data[start + 1])
+            if (
+                command & PUBLISH_BELOW_QOS_2 == PUBLISH
+                and (topic := start + 2) < end
+                and (mid := topic + (data[start] << 8 | data[start + 1]))
+                and (payload := mid + (command & QOS_1)) <= end  # two bytes of id at QoS 1
+            ):
                 self._on_arrival(
                     Message(
-                        str(data[topic:after], "utf-8", "replace"),
-                        data[after + 2 * qos : end],
-                        (data[after] << 8 | data[after + 1]) * qos,
-                        qos,
+                        str(data[topic:mid], "utf-8", "replace"),
+                        data[payload:end],
+                        data[mid] << 8 | data[mid + 1] if command & QOS_1 else 0,
+                        command >> 1 & 1,
                         bool(command & RETAIN),
                         self.epoch,
                     )
                 )
-            elif command == PUBACK:
+            elif command == PUBACK and end - start == 2:  # noqa: PLR2004  two bytes of id
                 mid = data[start] << 8 | data[start + 1]
                 if self._out_messages.pop(mid, None):
                     self._on_puback(mid)
@@ -204,7 +209,7 @@ class PahoClient(Client):
         return self._connection
 
     def _mid_generate(self) -> int:
-        if self.unacknowledged >= MESSAGE_IDS:
+        if len(self._out_messages) >= MESSAGE_IDS:
             msg = f"{MESSAGE_IDS} messages await their acknowledgement"
             raise OverflowError(msg)
         while True:  # paho would not look whether the id is in use

@@ -1,14 +1,23 @@
 """Packets cut anywhere, and the private parts of paho-mqtt that are relied on."""
 # ruff: noqa: SLF001  this is about private parts
 
+import asyncio
 from collections import OrderedDict
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from telemetry.buffered_socket import BufferedSocket
 from telemetry.paho_client import Message, Outgoing, PahoClient
+
+# The first bytes of what means something, with bodies too short for it or just long enough.
+PACKETS = [
+    bytes((command, length)) + bytes(length)
+    for command in (0x20, 0x30, 0x32, 0x34, 0x36, 0x40, 0x50, 0x62, 0x90, 0xB0, 0xD0)
+    for length in range(5)
+]
 
 
 def listener(messages: list[Message]) -> PahoClient:
@@ -34,6 +43,7 @@ def publish(topic: str, payload: bytes, mid: int) -> bytes:
             return bytes((0x32, *length)) + body
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.lists(
         st.tuples(
@@ -58,6 +68,35 @@ def test_packets_are_found_however_the_stream_is_cut(
     assert [(m.topic, m.payload, m.mid) for m in messages] == sent
 
 
+class Sink(asyncio.Transport):
+    """Swallows what is written."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Take it."""
+
+    def write_eof(self) -> None:
+        """Take it."""
+
+    def is_closing(self) -> bool:
+        """Return False: this has no other end."""
+        return False
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(st.lists(st.one_of(st.binary(), st.sampled_from(PACKETS)), max_size=20))
+def test_nonsense_ends_the_connection_at_most(garbage: list[bytes]) -> None:
+    async def scenario() -> None:
+        client = listener([])
+        client.connect_async("nowhere")
+        connection = BufferedSocket(client.feed, lambda: None)
+        connection.connection_made(Sink())
+        client.start(connection)
+        for data in garbage:
+            connection.data_received(data)
+
+    asyncio.run(scenario())
+
+
 def test_message_ids_go_round_and_leave_out_those_in_use() -> None:
     client = listener([])
     client._out_messages[1] = client._out_messages[3] = Outgoing(1, b"t", b"", retain=False)
@@ -72,7 +111,6 @@ def test_paho_still_has_the_private_parts_that_are_relied_on() -> None:
         "_create_socket",
         "_mid_generate",
         "_pack_remaining_length",
-        "_raise_for_invalid_topic",
     ):
         assert callable(getattr(paho, method)), method
     ours = Outgoing(1, b"topic", b"payload", retain=True)
