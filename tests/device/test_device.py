@@ -13,26 +13,9 @@ from subprocess import PIPE
 
 import pytest
 
+from tests.device.process import Device
 from tests.device.stub import Reply, Stub
-from tests.service import Service, free_port, wait_for
-
-
-class Device(Service):
-    """The simulator, pointed at 127.0.0.1:`port`."""
-
-    def __init__(self, directory: Path, port: int, *options: str) -> None:
-        argv = [sys.executable, "-m", "device", "-h", "127.0.0.1", "-p", str(port), *options]
-        super().__init__("device", directory, argv)
-
-    def end(self, timeout: float = 20) -> int:
-        """Wait for its own end; return the exit code."""
-        assert self.process
-        return self.process.wait(timeout)
-
-    def summary(self) -> dict[str, int]:
-        """Return the numbers of the last line, by the word after each."""
-        line = self.log_text().splitlines()[-1]
-        return {word: int(number) for number, word in re.findall(r"(\d+) ([a-z]+)", line)}
+from tests.service import free_port, wait_for
 
 
 @pytest.fixture
