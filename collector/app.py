@@ -64,7 +64,7 @@ class App(FastAPI):
 
 def counters(outbox: Outbox, publisher: Publisher) -> dict[str, int]:
     """Return the collector's counters, as /metrics and its status say them."""
-    books = Books(outbox.last, outbox.stored, outbox.rejected, outbox.pending)
+    books = Books(outbox.last, outbox.stored, outbox.rejected, publisher.pending)
     return {
         **books._asdict(),
         "unbalanced": books.unbalanced,

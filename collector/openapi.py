@@ -21,7 +21,7 @@ _READING: dict[str, Any] = {
         "ts": {
             "type": "string",
             "format": "date-time",
-            "description": "RFC 3339 with an offset, to the nanosecond; absent: the time of arrival",
+            "description": "RFC 3339 with an offset, to the nanosecond; absent: now",
         },
         "type": _LABEL,
         "value": {"type": "number", "description": "finite; stored as a 64-bit float"},

@@ -144,7 +144,7 @@ class Outbox:
         try:
             self._write(group)
             self._measure()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._fail(error, waiting)
             return
         if group:
@@ -229,9 +229,9 @@ class Outbox:
         self._statements.clear()
         self._newer_series.clear()
 
-    def _fail(self, error: sqlite3.Error, waiting: list[tuple[Commit, tuple[int, int]]]) -> None:
+    def _fail(self, error: Exception, waiting: list[tuple[Commit, tuple[int, int]]]) -> None:
         outcome: Exception = OutboxUnusable(f"the outbox cannot be written: {error}")
-        if error.sqlite_errorname == "SQLITE_FULL":
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
             outcome = OutboxFull("the disk under the outbox is full")
         elif not self.failure.done():
             self.failure.set_exception(outcome)

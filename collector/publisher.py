@@ -59,8 +59,10 @@ class Publisher:
         self._fresh: deque[Row] = deque()
         self._unsent = Ranges(outbox.settled.gaps(1, outbox.last))
         self._unclear = Ranges()
-        for first, last in outbox.published:
-            self._unclear_if_unsettled(first, last)
+        for first, last in list(self._unsent):
+            for a, b in outbox.published.within(first, last):
+                self._unsent.remove(a, b)
+                self._unclear.add(a, b)
         self._lost = Ranges()
         self._on_the_way: OrderedDict[int, int] = OrderedDict()  # sequence number: nth sent
         self._unacknowledged: dict[int, int] = {}  # MQTT message id: sequence number
@@ -70,6 +72,12 @@ class Publisher:
         self._watchers: list[tuple[int, int, asyncio.Future[None]]] = []
         self._pump_scheduled = False
         outbox.on_committed = self.offer
+
+    @property
+    def pending(self) -> int:
+        """How many readings are to be sent or have no receipt, counted where they are."""
+        sent = len(self._on_the_way) + len(self._unclear)
+        return len(self._fresh) + len(self._unsent) + sent + len(self._lost)
 
     def offer(self, rows: Sequence[Row]) -> None:
         """Take what has just been committed."""
@@ -106,13 +114,13 @@ class Publisher:
         """Apply what the bridge says InfluxDB has stored or refused."""
         receipt = _receipt.decode(payload)
         self._outbox.settle(receipt)
-        settled = [*receipt.stored, *((r.seq, r.seq) for r in receipt.rejected)]
-        latest = -1
-        for first, last in settled:
+        latest = 0
+        for first, last in (*receipt.stored, *((r.seq, r.seq) for r in receipt.rejected)):
             for ranges in (self._unsent, self._unclear, self._lost):
                 ranges.remove(first, last)
-            latest = max(latest, self._on_the_way.get(first, -1), self._on_the_way.get(last, -1))
-        if latest >= 0:
+            for seq in range(first, min(last, self._outbox.last) + 1):
+                latest = max(latest, self._on_the_way.pop(seq, 0))
+        if latest:
             self._give_up_until(latest)
         self._silent_since = time.monotonic()
         self._patience_s = _PATIENCE_S
@@ -163,29 +171,23 @@ class Publisher:
         self._patience_s = _PATIENCE_S
         if not storing:
             for seq in self._on_the_way:
-                self._unclear_if_unsettled(seq, seq)
+                self._unclear.add(seq, seq)
             self._on_the_way.clear()
         self._schedule_pump()
-
-    def _unclear_if_unsettled(self, first: int, last: int) -> None:
-        for a, b in self._outbox.settled.gaps(first, last):
-            self._unsent.remove(a, b)
-            self._unclear.add(a, b)
 
     def _give_up_until(self, latest: int) -> None:
         """Count as lost what was sent before the `latest`th and has no receipt."""
         for first, last in self._unclear:
             self._lost.add(first, last)
         self._unclear.clear()
-        on_the_way, settled = self._on_the_way, self._outbox.settled
+        on_the_way = self._on_the_way
         while on_the_way:
             seq, nth = on_the_way.popitem(last=False)
             if nth > latest:
                 on_the_way[seq] = nth
                 on_the_way.move_to_end(seq, last=False)
                 return
-            if seq not in settled:
-                self._lost.add(seq, seq)
+            self._lost.add(seq, seq)
 
     def _schedule_pump(self) -> None:
         if not self._pump_scheduled:

@@ -20,9 +20,9 @@ from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.reasoncodes import ReasonCode
 
 from telemetry.buffered_socket import BufferedSocket
-from telemetry.paho_client import Message, PahoClient
+from telemetry.paho_client import LARGEST_PACKET, Message, PahoClient
 
-__all__ = ["Message", "Mqtt", "NotConnected"]
+__all__ = ["LARGEST_PACKET", "Message", "Mqtt", "NotConnected"]
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +103,8 @@ class Mqtt:
         """Send a message at QoS 1; return its id, which `on_puback` gets once the broker has it.
 
         The window is the caller's: it must be far below the 65,535 ids there are.
-        Raises NotConnected (the message is not taken), ValueError for a topic with wildcards.
+        Raises NotConnected (the message is not taken) and ValueError: a topic with a wildcard, or
+        topic and payload of more than LARGEST_PACKET - 4 bytes.
         """
         if not self.connected:
             raise NotConnected

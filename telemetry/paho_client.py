@@ -28,6 +28,10 @@ QOS_1 = 0x02
 RETAIN = 0x01
 MESSAGE_IDS = 65535
 
+# `max_packet_size` of the broker's configuration, less the byte in front of the length. It ends the
+# connection for more; sent again after each reconnect, such a packet would stop all others for ever.
+LARGEST_PACKET = 65_535
+
 # Where the remaining length takes one byte, and where two: packet type, length, topic's length.
 SHORT = struct.Struct("!BBH")
 LONG = struct.Struct("!BBBH")
@@ -131,14 +135,17 @@ class PahoClient(Client):
     def publish_once(self, topic: bytes, payload: bytes, *, retain: bool) -> int:
         """Send at QoS 1 and return the message id, which `on_puback` will get.
 
-        Raises ValueError when the topic is none to publish on, or the packet would be too large.
+        Raises ValueError when the topic is none to publish on, or the two are too long together.
         """
         if not 0 < len(topic) < 1 << 16 or b"+" in topic or b"#" in topic or b"\0" in topic:
             msg = f"no topic to publish on: {topic[:100]!r}"
             raise ValueError(msg)
+        length = 4 + len(topic) + len(payload)
+        if length > LARGEST_PACKET:
+            msg = f"{length} bytes for {topic[:100]!r}: the broker takes {LARGEST_PACKET}"
+            raise ValueError(msg)
         mid = self._mid_generate()
         command = PUBLISH | QOS_1 | retain
-        length = 4 + len(topic) + len(payload)
         if length < 1 << 7:
             head = SHORT.pack(command, length, len(topic))
         elif length < 1 << 14:

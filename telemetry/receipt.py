@@ -1,8 +1,10 @@
 """What the bridge tells a collector: which of its readings are stored, which are refused."""
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from telemetry.ranges import collapse
 
@@ -12,17 +14,20 @@ _MAX_REJECTIONS = 100
 _MAX_REASON = 300
 
 
+Seq = Annotated[int, Meta(ge=1)]
+
+
 class Rejection(msgspec.Struct):
     """A reading that InfluxDB refused for good."""
 
-    seq: int
+    seq: Seq
     reason: str
 
 
 class Receipt(msgspec.Struct):
     """Sequence numbers of one collector: inclusive ranges that are stored, and the refused."""
 
-    stored: list[tuple[int, int]] = []
+    stored: list[tuple[Seq, Seq]] = []
     rejected: list[Rejection] = []
 
 
