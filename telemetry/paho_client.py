@@ -28,8 +28,8 @@ QOS_1 = 0x02
 RETAIN = 0x01
 MESSAGE_IDS = 65535
 
-# `max_packet_size` of the broker's configuration, less the byte in front of the length. It ends the
-# connection for more; sent again after each reconnect, such a packet would stop all others for ever.
+# `max_packet_size` of the broker's configuration, less the byte in front of the length. For more it
+# ends the connection; and as that is sent again after a reconnect, nothing else would get through.
 LARGEST_PACKET = 65_535
 
 # Where the remaining length takes one byte, and where two: packet type, length, topic's length.

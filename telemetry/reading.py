@@ -56,8 +56,7 @@ def series(sensor_id: int | str, type_: str) -> Series:
         msg = f"type {fault}"
         raise ValueError(msg)
     sensor = str(sensor_id)
-    tags = f"sensor_id={sensor.translate(_TAG_ESCAPES)},type={type_.translate(_TAG_ESCAPES)}"
-    return Series(f"{sensor}/{type_}", f"{MEASUREMENT},{tags}")
+    return Series(f"{sensor}/{type_}", f"{MEASUREMENT},sensor_id={tag(sensor)},type={tag(type_)}")
 
 
 def label_fault(label: str) -> str | None:
@@ -71,6 +70,11 @@ def label_fault(label: str) -> str | None:
     if label[-1] == "\\":
         return "must not end with a backslash, which InfluxDB cannot hold there"
     return None
+
+
+def tag(label: str) -> str:
+    """Return `label` as a tag's value in InfluxDB's line protocol."""
+    return label.translate(_TAG_ESCAPES)
 
 
 def is_finite(value: float) -> bool:

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from telemetry.reading import tag
+
 MEASUREMENT = "pipeline"
 # How often a service says it; a change of state is said at once.
 INTERVAL_S = 2
@@ -21,4 +23,4 @@ OFFLINE = msgspec.json.encode(Status("offline"))
 def line(service: str, instance: str, status: Status, ns: int) -> str:
     """Return the counters as a line of InfluxDB's line protocol, integers as such."""
     fields = ",".join(f"{name}={number}i" for name, number in status.counters.items())
-    return f"{MEASUREMENT},instance={instance},service={service} {fields} {ns}"
+    return f"{MEASUREMENT},instance={tag(instance)},service={tag(service)} {fields} {ns}"
