@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from telemetry.mqtt import Message, NotConnected
+from telemetry.mqtt import LARGEST_PACKET, Message, NotConnected
 from tests.integration.client import LOOPS, Client, name, run, until
 from tests.stack import Broker
 
@@ -39,8 +39,12 @@ def test_ten_thousand_messages_arrive_in_order_and_are_acknowledged(
     run(scenario(), loop)
 
 
-# Each length of the packet's head, and its borders; the broker takes packets up to 64 KiB.
-@pytest.mark.parametrize("size", [0, 1, 100, 117, 118, 119, 1000, 16_000, 16_373, 16_374, 60_000])
+# What is left for the payload beside the topic `size/ä`, its length and the id.
+LARGEST = LARGEST_PACKET - 4 - len("size/ä".encode())
+
+
+# Each length of the packet's head, and its borders.
+@pytest.mark.parametrize("size", [0, 1, 100, 117, 118, 119, 1000, 16_000, 16_373, 16_374, LARGEST])
 def test_payloads_of_every_size_arrive_unchanged(broker: Broker, size: int) -> None:
     async def scenario() -> None:
         client = Client(broker.port, subscriptions=["size/#"], clean_session=True)
@@ -142,14 +146,14 @@ def test_publishing_without_a_connection_is_refused_and_not_made_up_for(broker: 
 
 
 @pytest.mark.parametrize("topic", ["", "a/+/b", "a/#", "a\0b", "x" * 65536])
-def test_a_topic_that_the_broker_would_disconnect_for_is_refused(
-    broker: Broker, topic: str
-) -> None:
+def test_what_the_broker_would_disconnect_for_is_refused(broker: Broker, topic: str) -> None:
     async def scenario() -> None:
         client = Client(broker.port)
         async with client.running():
             with pytest.raises(ValueError, match="topic"):
                 client.mqtt.publish(topic, b"")
+            with pytest.raises(ValueError, match="the broker takes"):
+                client.mqtt.publish("size/ä", bytes(LARGEST + 1))
             client.mqtt.publish("fine", b"")
             await until(lambda: client.pubacks)
         assert client.sessions == [False]
