@@ -1,10 +1,15 @@
 """The bridge's settings; every field is an environment variable in capitals."""
 
-from telemetry.settings import ConnectionSettings, Positive, Text
+from typing import Annotated
+
+from msgspec import Meta
+
+from telemetry.settings import ConnectionSettings, Positive
 
 
 class Settings(ConnectionSettings, frozen=True, kw_only=True):
     """Settings of `python -m bridge`."""
 
-    bridge_id: Text = "bridge"  # its MQTT client id: the broker keeps a session under this name
+    # Its MQTT client id, under which the broker keeps the session, and a level of its status topic.
+    bridge_id: Annotated[str, Meta(pattern="^[^/+#$]+$")] = "bridge"
     batch_max: Positive = 5000  # points in one write to InfluxDB
