@@ -1,10 +1,11 @@
 """paho-mqtt with a short way for the three packets that come by the ten thousand.
 
 paho remains the MQTT implementation: it connects, keeps the session and the connection alive,
-subscribes, holds what is not acknowledged and sends it again. But it spends 45 µs on a QoS 1
-message sent and 25 µs on one received: a thread's condition for each message, a dict for each
-packet, locks, log arguments, three `recv`. Here PUBLISH and PUBACK are read and written directly,
-everything else goes through paho's public `loop_read`.
+subscribes, holds what is not acknowledged and sends it again. But even behind buffers it spends
+40 µs on a QoS 1 message published and acknowledged and 21 µs on one received and acknowledged: a
+thread's condition for each message, a dict for each packet, locks, log arguments, three `recv`.
+Here PUBLISH and PUBACK are read and written directly, which takes 4 µs and 2 µs. Everything else
+goes through paho's public `loop_read`.
 
 Of paho's private parts this uses `_create_socket`, `_mid_generate`, `_last_mid`, `_out_messages`,
 `_pack_remaining_length` and what `Outgoing` sets; a test holds them against the paho-mqtt that is

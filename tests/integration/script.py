@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 
 class Script:
-    """Takes connections, notes packets (of less than 128 bytes), has a session from the second on."""
+    """Notes packets of less than 128 bytes; from the second connection on it has a session."""
 
     def __init__(self) -> None:
         self.port = 0
