@@ -86,16 +86,20 @@ def moments(
     """Give each moment (UTC, ns) at which a reading is due, when it has come.
 
     Ends after `total`, or when `stopped`, which waits that many seconds at most, says so. Each
-    is reckoned from the start, so that lateness never adds up.
+    is reckoned from the start, so that lateness never adds up, and they are evenly apart; when the
+    clock is set by a second or more, they follow it.
     """
     start = monotonic_ns()
+    offset = wall_ns() - start
     for index in count() if total is None else range(total):
         due = start + round(index * SECOND_NS / rate)
         early = (due - monotonic_ns()) / SECOND_NS
         # At high rates one wait serves several readings.
         if stopped(max(early, SHORTEST_WAIT_S) if early > 0 else 0):
             return
-        yield wall_ns() - (monotonic_ns() - due)
+        if abs(wall_ns() - monotonic_ns() - offset) >= SECOND_NS:
+            offset = wall_ns() - monotonic_ns()  # the clock was set
+        yield due + offset
 
 
 def readings(series: "Sequence[Series]", due: "Iterator[int]") -> "Iterator[str]":

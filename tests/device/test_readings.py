@@ -135,6 +135,7 @@ class Clock:
         self.now = 5 * SECOND
         self.delays = delays
         self.ends_at = float("inf")
+        self.set_by = 0
 
     def wait(self, seconds: float) -> bool:
         """Let the time pass; True when the end has come."""
@@ -145,7 +146,7 @@ class Clock:
 
     def wall(self) -> int:
         """Give the time of day, which begins at noon."""
-        return NOON + self.now - 5 * SECOND
+        return NOON + self.now - 5 * SECOND + self.set_by
 
 
 @given(st.floats(0.1, 1e6), st.lists(st.floats(0, 3), max_size=20))
@@ -167,6 +168,19 @@ def test_late_waits_do_not_add_up() -> None:
     *_, last = due
     assert last == NOON + 60 * SECOND
     assert clock.wall() - last == pytest.approx(0.1 * SECOND, rel=1e-6)
+
+
+@pytest.mark.parametrize(("set_by", "followed"), [(-3600, True), (3600, True), (0.3, False)])
+def test_a_clock_that_is_set_is_followed_and_one_that_trembles_is_not(
+    set_by: float,
+    followed: bool,  # noqa: FBT001
+) -> None:
+    clock = Clock([])
+    due = moments(1, 3, clock.wait, monotonic_ns=lambda: clock.now, wall_ns=clock.wall)
+    assert next(due) == NOON
+    clock.set_by = round(set_by * SECOND)
+    expected = [NOON + SECOND, NOON + 2 * SECOND]
+    assert list(due) == [at + clock.set_by * followed for at in expected]
 
 
 def test_it_ends_when_told_to() -> None:
