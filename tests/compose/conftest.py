@@ -76,13 +76,6 @@ def find_composer(wanted: str, config: pytest.Config) -> composer.Command:
     return command
 
 
-@pytest.fixture(scope="session")
-def new_compose(pytestconfig: pytest.Config, client: DockerClient) -> composer.Command:
-    """Give docker compose 2.x."""
-    assert client
-    return find_composer(composer.NEW, pytestconfig)
-
-
 @pytest.fixture(scope="session", params=[composer.OLD, composer.NEW])
 def compose(
     request: pytest.FixtureRequest, pytestconfig: pytest.Config, note: Note
@@ -94,12 +87,38 @@ def compose(
 
 
 @pytest.fixture(scope="module")
-def project(
+def stack(
     client: DockerClient,
     compose: composer.Command,
     images: Images,
     tmp_path_factory: pytest.TempPathFactory,
+    note: Note,
 ) -> Iterator[Project]:
-    """Give a stack, not yet started, that leaves nothing behind; once for each Compose."""
+    """Give a stack brought up from a clean state; once for each Compose. It leaves nothing."""
     with Project(client, compose, images, tmp_path_factory.mktemp("project")) as project:
+        begin = time.monotonic()
+        project.run("build")
+        built = time.monotonic()
+        project.up()
+        project.wait_healthy()
+        note(
+            f"compose {composer.version(compose)}: images in {built - begin:.1f} s,"
+            f" healthy after {time.monotonic() - built:.1f} s"
+        )
+        yield project
+
+
+@pytest.fixture(scope="module")
+def stack_of_new(
+    client: DockerClient,
+    images: Images,
+    pytestconfig: pytest.Config,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Project]:
+    """Give a stack of docker compose 2.x alone, for what does not depend on who started it."""
+    command = find_composer(composer.NEW, pytestconfig)
+    with Project(client, command, images, tmp_path_factory.mktemp("project")) as project:
+        project.run("build")
+        project.up()
+        project.wait_healthy()
         yield project

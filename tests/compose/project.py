@@ -6,6 +6,7 @@ import re
 import secrets
 import subprocess
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -121,10 +122,18 @@ class Project:
         """The collector's address."""
         return f"http://127.0.0.1:{self.port('COLLECTOR_PORT')}"
 
-    def post(self, value: float, sensor_id: str, kind: str = "temp") -> httpx.Response:
-        """Post one reading as a device would."""
-        reading = {"type": kind, "value": value, "sensor_id": sensor_id}
-        return httpx.post(f"{self.url}/data", json=reading, timeout=10)
+    def accept(self, sensor_id: str, timeout: float = 20.0) -> None:
+        """Post one reading of 25 as a patient device would, until it is accepted."""
+        now = datetime.now(UTC).isoformat()
+        reading = {"ts": now, "type": "temp", "value": 25, "sensor_id": sensor_id}
+
+        def accepted() -> bool:
+            try:
+                return httpx.post(f"{self.url}/data", json=reading).text == "Created"
+            except httpx.TransportError:
+                return False
+
+        wait_for(accepted, timeout, f"a reading of {sensor_id} accepted")
 
     def query(self, query: str, account: tuple[str, str] = ("", "")) -> list[dict[str, Any]]:
         """Return the rows that InfluxDB answers on its published port."""
