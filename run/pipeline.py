@@ -18,6 +18,7 @@ class Pipeline(Manager):  # type: ignore[misc]
 
     def __init__(self, place: Place) -> None:
         super().__init__()
+        self._pid = os.getpid()
         environment = place.environment()
         procfile = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8"))
         for name, command in procfile.processes.items():
@@ -32,8 +33,13 @@ class Pipeline(Manager):  # type: ignore[misc]
         return int(self.returncode)
 
     def terminate(self) -> None:
-        """End every process, also when the signal comes while honcho still starts them."""
+        """End every process, also when the signal comes while honcho still starts them.
+
+        Until then it does not know all their ids, and its helpers would act on the signal too.
+        """
+        if os.getpid() != self._pid:
+            return
         if self._all_started():
             super().terminate()
-        else:  # honcho does not know all process ids yet and would raise
+        else:
             threading.Timer(RETRY_S, self.terminate).start()
