@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from collector.books import Books
@@ -23,8 +24,10 @@ class App(FastAPI):
             title="Collector",
             description="Takes readings; a 201 means they survive whatever happens next.",
             redoc_url=None,
+            redirect_slashes=False,
         )
         self._data = data
+        self.router.routes.append(Route("/data", data, methods=["POST"]))  # all others: 405
         self.add_exception_handler(HTTPException, _http_problem)
         self.get("/healthz", response_class=PlainTextResponse)(_healthz)
 
