@@ -44,7 +44,7 @@ class Bridge:
             subscriptions=[topics.READINGS + "#", topics.REPLAY + "#", topics.STATUS + "#"],
             will=(self._status_topic, OFFLINE),
             on_message=self.on_message,
-            on_connected=lambda _: self.say_status(),
+            on_connected=self.on_connected,
             on_disconnected=lambda: None,
             on_puback=lambda _: None,
         )
@@ -70,6 +70,12 @@ class Bridge:
         self._database.close()
         for task in ended:
             task.result()
+
+    def on_connected(self, session: bool) -> None:  # noqa: FBT001 - the signature of the callback
+        """Say how the bridge is, once there is somebody to tell."""
+        if session:  # then the broker sends again whatever it has no acknowledgement of
+            self.writer.forget_before(self.mqtt.epoch)
+        self.say_status()
 
     def on_message(self, message: Message) -> None:
         """Take a message from the broker."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,8 @@ _OK = 200
 # at all when idle, up to this long when this many readings a second come in.
 _LINGER_S = 0.05
 _BUSY_RATE = 5000
+# About the pipeline itself; of a long outage the latest are kept.
+_LINES = 1000
 
 
 class Refused(NamedTuple):
@@ -58,7 +61,7 @@ class Writer:
         self.refused = 0
         self._entries: list[Entry] = []
         self._unreadable: list[Refused] = []
-        self._lines: list[str] = []
+        self._lines: deque[str] = deque(maxlen=_LINES)
         self._arrived = asyncio.Event()
         self._taken_at = 0.0
 
@@ -76,6 +79,18 @@ class Writer:
         """Take a message that is no reading: its fate is told in turn with the others."""
         self._unreadable.append(refused)
         self._arrived.set()
+
+    def forget_before(self, epoch: int) -> None:
+        """Drop what waits from earlier connections, if the broker sends it again on this one.
+
+        Otherwise each new connection during an outage would add as much as may be in flight.
+        """
+
+        def stays(message: Message) -> bool:
+            return message.qos == 0 or message.epoch >= epoch
+
+        self._entries = [entry for entry in self._entries if stays(entry.message)]
+        self._unreadable = [refused for refused in self._unreadable if stays(refused.message)]
 
     def add_line(self, line: str) -> None:
         """Take a line about the pipeline itself: written once, and lost if that fails."""
@@ -110,7 +125,8 @@ class Writer:
             await asyncio.sleep(_LINGER_S * min(1.0, rate / _BUSY_RATE))
 
     async def _write_lines(self) -> None:
-        lines, self._lines = self._lines, []
+        lines = list(self._lines)
+        self._lines.clear()
         if lines:
             await self._attempt(lines)
 

@@ -99,6 +99,11 @@ class Mqtt:
         self._client.on_subscribe = self._on_suback
         self._client.on_disconnect = self._on_disconnect
 
+    @property
+    def epoch(self) -> int:
+        """Counts the connections; a message carries the one on which it arrived."""
+        return self._client.epoch
+
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
         """Send a message at QoS 1; return its id, which `on_puback` gets once the broker has it.
 
