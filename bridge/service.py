@@ -17,6 +17,7 @@ from bridge.settings import Settings
 from bridge.writer import Batch, Refused, Writer
 from telemetry import topics
 from telemetry.mqtt import Message, Mqtt, NotConnected
+from telemetry.reading import series
 from telemetry.receipt import receipts
 from telemetry.settings import SettingError, load
 from telemetry.status import INTERVAL_S, OFFLINE, Status, line
@@ -24,8 +25,9 @@ from telemetry.status import INTERVAL_S, OFFLINE, Status, line
 logger = logging.getLogger(__name__)
 
 _LEAVE_S = 3
-# Keeps a dead letter below the broker's limit for one message, whatever JSON has to escape in it.
-_MAX_SHOWN = 8000
+# Keep a dead letter below the broker's limit for one message, even if JSON escapes all of it.
+_MAX_PAYLOAD = 8000
+_MAX_REASON = 1000
 
 
 class Bridge:
@@ -98,7 +100,7 @@ class Bridge:
         try:
             self._give_receipts(batch)
             for message, reason in (*refused, *batch.unreadable):
-                logger.warning("rejected %s: %s", message.topic, reason)
+                logger.warning("rejected %s: %s", message.topic[:_MAX_REASON], reason[:_MAX_REASON])
                 self.mqtt.publish(_dead_letter_topic(message), _dead_letter(message, reason))
         except NotConnected:
             return
@@ -164,16 +166,19 @@ class Bridge:
 
 def _dead_letter_topic(message: Message) -> str:
     try:
-        sensor_id, type_ = topics.labels(message.topic)
+        return topics.REJECTED + series(*topics.labels(message.topic)).topic
     except ValueError:
-        sensor_id = type_ = "unreadable"
-    return f"{topics.REJECTED}{sensor_id}/{type_}"
+        return topics.REJECTED + "unreadable/unreadable"
 
 
 def _dead_letter(message: Message, reason: str) -> bytes:
     payload = message.payload.decode(errors="replace")
     return msgspec.json.encode(
-        {"reason": reason[:_MAX_SHOWN], "topic": message.topic, "payload": payload[:_MAX_SHOWN]}
+        {
+            "reason": reason[:_MAX_REASON],
+            "topic": message.topic[:_MAX_REASON],
+            "payload": payload[:_MAX_PAYLOAD],
+        }
     )
 
 

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 5.0
 _OK = 200
+# A write that takes longer is said to be waited for, so that nothing is replayed meanwhile.
+_SLOW_S = 2.0
 # Small writes cost InfluxDB and us more per reading than large ones. So the next write waits, not
 # at all when idle, up to this long when this many readings a second come in.
 _LINGER_S = 0.05
@@ -157,7 +159,9 @@ class Writer:
     async def _attempt(self, lines: Sequence[str]) -> Answer:
         """Write once, into a database that is made when it is missing."""
         self.writes += 1
+        slow = asyncio.get_running_loop().call_later(_SLOW_S, self._say, "InfluxDB to answer")
         answer = await self._database.write(lines)
+        slow.cancel()
         if meaning(*answer) is Meaning.NO_DATABASE:
             created = await self._database.create()
             answer = await self._database.write(lines) if created.status == _OK else created
