@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import msgspec
 import requests
 from influxdb import InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
@@ -15,7 +16,7 @@ TIMEOUT_S = 10
 
 
 class Answer(NamedTuple):
-    """InfluxDB's HTTP status and body; status 0 when there was no answer, with the reason."""
+    """InfluxDB's HTTP status and what it says; status 0 when there was no answer, with the reason."""
 
     status: int
     body: str
@@ -65,11 +66,17 @@ class Database:
         return Answer(200, "")
 
 
+def _reason(body: bytes | str) -> str:
+    """Return what InfluxDB's {"error": "…"} says, or the body of whoever else answered."""
+    try:
+        return msgspec.json.decode(body, type=dict[str, str])["error"]
+    except (msgspec.MsgspecError, KeyError):
+        return body.decode(errors="replace") if isinstance(body, bytes) else body
+
+
 def _answer(error: Exception) -> Answer:
     if isinstance(error, InfluxDBClientError):
-        content = error.content
-        body = content.decode(errors="replace") if isinstance(content, bytes) else str(content)
-        return Answer(error.code or 0, body)
+        return Answer(error.code or 0, _reason(error.content))
     if isinstance(error, InfluxDBServerError):
-        return Answer(500, str(error))
+        return Answer(500, _reason(error.args[0]))
     return Answer(0, f"no answer: {error}")
