@@ -16,7 +16,7 @@ TIMEOUT_S = 10
 
 
 class Answer(NamedTuple):
-    """InfluxDB's HTTP status and what it says; status 0 when there was no answer, with the reason."""
+    """InfluxDB's HTTP status and what it says; status 0 when there was no answer, and why."""
 
     status: int
     body: str
