@@ -1,6 +1,7 @@
 """The slow, thorough reading of a refused body: every fault, by index and field."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from itertools import islice
 from typing import cast
@@ -11,6 +12,7 @@ from telemetry.reading import MAX_SENSOR_ID, is_finite, label_fault
 MAX_FAULTS = 100
 _REQUIRED = ("type", "value", "sensor_id")
 _MAX_SHOWN = 100
+_MAX_DIGITS = 400
 
 Fault = dict[str, object]
 
@@ -20,18 +22,32 @@ def faults(body: bytes, *, lines: bool) -> list[Fault]:
 
     Raises ValueError or RecursionError when the body is not JSON at all.
     """
-    decoded: object
-    if lines:
-        decoded = [json.loads(line) for line in body.splitlines() if line.strip()]
-    else:
-        decoded = json.loads(body)
+    decoded = [_json(line) for line in body.splitlines() if line.strip()] if lines else _json(body)
     readings = decoded if isinstance(decoded, list) else [decoded]
     found = (fault for index, item in enumerate(readings) for fault in _of_one(index, item))
     return list(islice(found, MAX_FAULTS))
 
 
+class _Object(dict[str, object]):
+    """A JSON object, and the names that it gives more than once."""
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        super().__init__(pairs)
+        names = Counter(name for name, _ in pairs)
+        self.repeated = [name for name, count in names.items() if count > 1]
+
+
+def _json(text: bytes) -> object:
+    return json.loads(text, object_pairs_hook=_Object, parse_int=_integer)
+
+
+def _integer(digits: str) -> float:
+    # Python refuses to read thousands of digits; as a float they are infinite, as a value should.
+    return int(digits) if len(digits) < _MAX_DIGITS else float(digits)
+
+
 def _of_one(index: int, item: object) -> list[Fault]:
-    if not isinstance(item, dict):
+    if not isinstance(item, _Object):
         return [_fault(index, None, item, "a reading is a JSON object")]
     found = [_fault(index, field, None, "is required") for field in _REQUIRED if field not in item]
     for field, given in item.items():
@@ -39,6 +55,7 @@ def _of_one(index: int, item: object) -> list[Fault]:
         detail = rule(given) if rule else "is not a field of a reading"
         if detail is not None:
             found.append(_fault(index, field, given, detail))
+    found += [_fault(index, name, item[name], "is given more than once") for name in item.repeated]
     return found
 
 
@@ -79,12 +96,17 @@ _RULES: dict[str, Callable[[object], str | None]] = {
 
 
 def _fault(index: int, field: str | None, given: object, detail: str) -> Fault:
-    shown = json.dumps(given, ensure_ascii=False)
+    shown = _encodable(json.dumps(given, ensure_ascii=False))
     if len(shown) > _MAX_SHOWN:
         shown = shown[:_MAX_SHOWN] + "…"
     fault: Fault = {"index": index, "detail": detail}
     if field is not None:
-        fault["field"] = field
+        fault["field"] = _encodable(field)
     if given is not None:
         fault["value"] = shown
     return fault
+
+
+def _encodable(text: str) -> str:
+    """Return `text` with ? for half a surrogate pair, which JSON can spell and UTF-8 cannot."""
+    return text.encode(errors="replace").decode()
