@@ -1,0 +1,161 @@
+"""A reading's rules: what is accepted, and every fault of what is not."""
+
+import json
+from http import HTTPStatus
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from collector import body
+from collector.faults import MAX_FAULTS, faults
+from collector.outbox import Accepted
+from collector.problem import Problem
+
+FIELDS = ["type", "value", "sensor_id", "ts"]
+LABELS = st.one_of(
+    st.text(max_size=5),
+    st.text("ab/+#$\\ ,=é\x00\x7f\u200b\ud800", max_size=4),
+    st.sampled_from(["", "a" * 64, "a" * 65, "temp"]),
+)
+NUMBERS = st.one_of(
+    st.integers(-2, 2),
+    st.sampled_from([2**63 - 1, 2**63, 2**64, 10**309, -(10**400)]),
+    st.floats(allow_nan=False),
+)
+TIMES = st.sampled_from(
+    ["2026-01-31T12:00:00Z", "2026-01-31t12:00:00.123456789+01:00", "2300-01-01T00:00:00Z", "now"]
+)
+SCALARS = st.one_of(st.none(), st.booleans(), LABELS, NUMBERS, TIMES)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+VALID = st.fixed_dictionaries(
+    {"type": st.just("temp"), "value": st.just(25), "sensor_id": st.just(123)},
+    optional={"ts": st.just("2026-01-31T12:00:00Z")},
+)
+ALMOST = st.builds(
+    lambda valid, name, given: {**valid, name: given},
+    VALID,
+    st.sampled_from([*FIELDS, "unit"]),
+    JSON,
+)
+LACKING = st.builds(
+    lambda valid, name: {key: given for key, given in valid.items() if key != name},
+    VALID,
+    st.sampled_from(FIELDS),
+)
+READINGS = st.one_of(VALID, ALMOST, LACKING, st.dictionaries(st.sampled_from(FIELDS), JSON), JSON)
+
+
+def accepted(content: bytes, *, lines: bool = False) -> list[Accepted]:
+    """Do what POST /data does with a body; raises Problem."""
+    readings, _ = body.decode(content, lines=lines)
+    try:
+        return [body.accept(reading) for reading in readings]
+    except ValueError as error:
+        raise body.invalid(content, str(error), lines=lines) from None
+
+
+def check_problem(problem: Problem, content: bytes, *, lines: bool = False) -> None:
+    """Check that a refusal says of each fault where it is."""
+    assert msgspec.json.decode(problem.body())["status"] == problem.status.value
+    if problem.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        assert problem.errors
+        assert problem.errors == faults(content, lines=lines)
+        for fault in problem.errors:
+            assert isinstance(fault["index"], int)
+            assert fault["detail"]
+            assert "field" in fault or fault["detail"] == "a reading is a JSON object"
+    else:
+        assert problem.status == HTTPStatus.BAD_REQUEST
+
+
+def text_of(reading: object) -> str:
+    """Return a reading's JSON; what is infinite is spelt as JSON can."""
+    return json.dumps(reading).replace("Infinity", "1e999")
+
+
+def faulty(readings: list[object]) -> set[int]:
+    """Return which of these have a fault, each looked at alone."""
+    return {i for i, r in enumerate(readings) if faults(f"[{text_of(r)}]".encode(), lines=False)}
+
+
+@given(READINGS)
+@example({"type": "temp", "value": float("inf"), "sensor_id": 1})
+@example({"type": "temp", "value": 1, "sensor_id": 5.0})
+@example({"type": 5, "value": "\ud800", "\ud800": 1})
+def test_the_fast_and_the_thorough_reading_agree(reading: object) -> None:
+    content = f"[{text_of(reading)}]".encode()
+    try:
+        (row,) = accepted(content)
+    except Problem as problem:
+        check_problem(problem, content)
+        assert faulty([reading])
+    else:
+        assert not faulty([reading])
+        assert isinstance(reading, dict)
+        kept = json.loads(row.body)
+        assert kept.keys() == {*FIELDS}
+        sent = {key: given for key, given in reading.items() if key != "ts"}
+        assert {key: kept[key] for key in sent} == sent
+
+
+@given(st.lists(READINGS, max_size=8), st.booleans())
+def test_a_batch_is_taken_whole_or_not_at_all(readings: list[object], lines: bool) -> None:  # noqa: FBT001
+    texts = [text_of(reading) for reading in readings]
+    content = ("\n".join(texts) if lines else "[" + ",".join(texts) + "]").encode()
+    wrong = faulty(readings)
+    try:
+        rows = accepted(content, lines=lines)
+    except Problem as problem:
+        check_problem(problem, content, lines=lines)
+        errors = problem.errors
+    else:
+        errors = []
+        assert len(rows) == len(readings)
+    # Half a surrogate pair is no JSON at all for the fast reading, which need not look further.
+    assert {fault["index"] for fault in errors or ()} == (wrong if errors is not None else set())
+    assert bool(wrong) == (errors != [])
+
+
+@given(st.binary() | st.text().map(str.encode) | st.text('[]{},:"\\ 01eE+-.tfn').map(str.encode))
+def test_whatever_else_is_sent_is_a_problem_too(content: bytes) -> None:
+    for lines in (False, True):
+        try:
+            rows = accepted(content, lines=lines)
+        except Problem as problem:
+            check_problem(problem, content, lines=lines)
+        else:
+            assert not rows
+
+
+def test_a_repeated_field_never_leaves_a_refusal_without_a_fault() -> None:
+    content = b'{"type":"temp","value":"x","value":1,"sensor_id":1}'
+    with pytest.raises(Problem) as raised:
+        accepted(content)
+    assert raised.value.errors == [
+        {"index": 0, "detail": "is given more than once", "field": "value", "value": "1"}
+    ]
+
+
+def test_the_first_hundred_faults_are_named() -> None:
+    with pytest.raises(Problem, match="the first 100 of its faults") as raised:
+        accepted(b'[{"a":1,"b":2}' + b",{}" * 200 + b"]")
+    errors = raised.value.errors or []
+    assert len(errors) == MAX_FAULTS
+    assert [(fault["index"], fault["field"]) for fault in errors[:6]] == [
+        (0, "type"), (0, "value"), (0, "sensor_id"), (0, "a"), (0, "b"), (1, "type"),
+    ]  # fmt: skip
+
+
+def test_a_long_value_is_shown_in_part() -> None:
+    (fault,) = faults(
+        json.dumps({"type": "x" * 10_000, "value": 1, "sensor_id": 1}).encode(), lines=False
+    )
+    assert fault["value"] == '"' + "x" * 99 + "…"
