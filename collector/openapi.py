@@ -9,7 +9,11 @@ _LABEL = {
     "type": "string",
     "minLength": 1,
     "maxLength": MAX_LABEL,
-    "pattern": r"^[^$/+#][^/+#]*$",
+    # Controls and separators are named; characters that Unicode has not assigned are too many.
+    "not": {
+        "pattern": r"^\$|\\$|[/+#\u0000-\u001f\u007f-\u00a0"
+        r"\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+    },
     "description": "printable, without / + #, not beginning with $, not ending with a backslash",
 }
 
