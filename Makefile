@@ -24,7 +24,7 @@ run: $(VENV)/ready ## The whole pipeline here, without containers; Ctrl-C ends i
 
 .PHONY: test
 test: $(VENV)/ready ## Every test that needs no Docker engine
-	@$(PYTHON) -m run.packages mosquitto mosquitto-clients influxdb
+	@$(PYTHON) -m run.packages mosquitto mosquitto-clients influxdb curl
 	$(BIN)/python -m pytest --ignore=tests/compose $(ARGS)
 
 .PHONY: test-compose

@@ -16,6 +16,7 @@ PROGRAMS = {
     "mosquitto": "mosquitto",
     "mosquitto-clients": "mosquitto_sub",
     "influxdb": "influxd",
+    "curl": "curl",
     "wrk": "wrk",
 }
 # Packages whose own service would take the port that ours is to have.
