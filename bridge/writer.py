@@ -58,6 +58,7 @@ class Writer:
         self._settled = settled
         self._on_state = on_state
         self.reason = "no answer yet from InfluxDB"
+        self._storing: bool | None = None
         self.writes = 0
         self.failures = 0
         self.refused = 0
@@ -175,8 +176,10 @@ class Writer:
 
     def _say(self, reason: str) -> None:
         """Tell of a change: InfluxDB stores, or does not for this reason."""
-        if bool(reason) != bool(self.reason):
-            logger.info("waiting for %s" if reason else "InfluxDB stores%s", reason)
+        storing = not reason
+        if storing is not self._storing:
+            logger.info("InfluxDB stores%s" if storing else "waiting for %s", reason)
+            self._storing = storing
         changed, self.reason = reason != self.reason, reason
         if changed:
             self._on_state()
