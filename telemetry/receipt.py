@@ -8,9 +8,10 @@ from msgspec import Meta
 
 from telemetry.ranges import collapse
 
-# Keeps a receipt well below the broker's limit for one message (64 KiB).
-_MAX_RANGES = 1000
-_MAX_REJECTIONS = 100
+# Keep a receipt below the broker's limit for one message (64 KiB): a range takes up to 42 bytes, a
+# refusal up to 50 and 6 for each character of its reason, if JSON has to escape them all.
+_MAX_RANGES = 500
+_MAX_REJECTIONS = 20
 _MAX_REASON = 300
 
 
