@@ -1,5 +1,6 @@
 """A message from the broker on its way into InfluxDB."""
 
+import re
 import time
 
 import msgspec
@@ -10,6 +11,8 @@ from telemetry.mqtt import Message
 from telemetry.reading import Message as Payload
 from telemetry.reading import check_value, line, series
 
+# The first part becomes a level of the receipt's topic, the second is never 0.
+_ID = re.compile(r"([0-9A-Za-z]{1,64}):([1-9][0-9]{0,18})")
 _decoder = msgspec.json.Decoder(Payload)
 
 
@@ -50,8 +53,8 @@ def _origin(identity: str | msgspec.UnsetType) -> tuple[str, int]:
     """Return the collector and the sequence number in an id, ("", 0) for a device's own reading."""
     if identity is UNSET:
         return "", 0
-    collector, _, seq = identity.partition(":")
-    if not collector.isalnum():  # it becomes a level of the receipt's topic
+    match = _ID.fullmatch(identity)
+    if match is None:
         msg = f"id {identity!r} is not <collector>:<sequence number>"
         raise ValueError(msg)
-    return collector, int(seq)
+    return match[1], int(match[2])
