@@ -1,0 +1,46 @@
+"""What InfluxDB holds of a sensor, and how it is brought to refuse a reading."""
+
+from datetime import UTC, datetime
+
+from tests.stack import Influx, wait_for
+
+Points = dict[tuple[str, int], float]
+
+_WEEK_NS = 7 * 86400 * 10**9
+
+
+def points(influx: Influx, sensor_id: str, db: str = "iot") -> Points:
+    """Return the values of a sensor by type and time (ns)."""
+    quoted = sensor_id.replace("\\", "\\\\").replace("'", "\\'")
+    rows = influx.query(f"SELECT value FROM data WHERE sensor_id = '{quoted}' GROUP BY type", db)  # noqa: S608
+    return {(row["type"], row["time"]): row["value"] for row in rows}
+
+
+def wait_points(
+    influx: Influx, sensor_id: str, count: int = 1, *, db: str = "iot", timeout: float = 20
+) -> Points:
+    """Wait until InfluxDB holds `count` points of a sensor, and return them."""
+    return wait_for(
+        lambda: held if len(held := points(influx, sensor_id, db)) >= count else {},
+        timeout,
+        f"{count} points of sensor {sensor_id}",
+    )
+
+
+def week(number: int) -> int:
+    """Return a moment (ns) in a week long ago; InfluxDB keeps each week in a shard of its own."""
+    return 10**18 + number * _WEEK_NS
+
+
+def poison(influx: Influx, ns: int, db: str = "iot") -> None:
+    """Make InfluxDB refuse every reading of the week of `ns`: `value` is an integer there."""
+    influx.write(f"data,sensor_id=poison,type=poison value=1i {ns}", db)
+
+
+def mend(influx: Influx, ns: int, db: str = "iot") -> None:
+    """Undo `poison`."""
+    moment = datetime.fromtimestamp(ns / 1e9, UTC)
+    for shard in influx.query("SHOW SHARDS"):
+        first, last = (datetime.fromisoformat(shard[key]) for key in ("start_time", "end_time"))
+        if shard["database"] == db and first <= moment < last:
+            influx.query(f"DROP SHARD {shard['id']}", db)

@@ -1,0 +1,189 @@
+"""POST /data: what is refused, how it is said, and that nothing of it is kept."""
+
+import gzip
+import json
+
+import httpx
+import pytest
+
+from tests.integration.points import points, wait_points
+from tests.integration.posting import (
+    JSON,
+    NDJSON,
+    metrics,
+    ndjson,
+    now_ns,
+    problem,
+    reading,
+    send,
+)
+from tests.stack import Stack
+
+FINE = {"type": "temp", "value": 1, "sensor_id": 1}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"  ",
+        b"{",
+        b"temp",
+        b'{"type": "t", "value": NaN, "sensor_id": 1}',
+        b"\xff",
+        b'"\xff"',
+        b"[" * 100_000,
+        b"{}{}",
+        b"[{}",
+        b"\x1f\x8b",
+        b'{"value": 1e}',
+        b'{"type": "\\ud800", "value": 1, "sensor_id": 1}',
+    ],
+)
+@pytest.mark.parametrize("form", [JSON, NDJSON])
+def test_400_what_is_not_json(http: httpx.Client, body: bytes, form: str) -> None:
+    if form == NDJSON and not body.strip():
+        return  # a batch of none
+    members = problem(send(http, body, form), 400)
+    assert "not JSON" in members["detail"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"plain", gzip.compress(b"[]")[:-1], gzip.compress(b"[]") + b"rest"]
+)
+def test_400_what_is_not_gzip(http: httpx.Client, body: bytes) -> None:
+    problem(send(http, body, headers={"Content-Encoding": "gzip"}), 400)
+
+
+@pytest.mark.parametrize("query", ["ack=", "ack=never", "ack=stored&ack=stored", "other=1"])
+def test_400_an_unknown_query(http: httpx.Client, query: str) -> None:
+    members = problem(send(http, FINE, path=f"/data?{query}"), 400)
+    assert "?ack=stored" in members["detail"]
+
+
+def test_413_at_the_default_of_8_mib(http: httpx.Client) -> None:
+    body = json.dumps(FINE).encode().ljust(8 << 20)
+    assert send(http, body).status_code == 201
+    problem(send(http, body + b" "), 413)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "",
+        "application/json; charset=latin-1",
+        "application/jsonx",
+        "application/cbor",
+    ],
+)
+def test_415_another_media_type_with_a_hint(http: httpx.Client, content_type: str) -> None:
+    members = problem(send(http, FINE, content_type), 415)
+    assert "send Content-Type: application/json" in members["detail"]
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "zstd"])
+def test_415_another_encoding(http: httpx.Client, encoding: str) -> None:
+    members = problem(send(http, FINE, headers={"Content-Encoding": encoding}), 415)
+    assert encoding in members["detail"]
+    assert "gzip" in members["detail"]
+
+
+@pytest.mark.parametrize("form", [JSON, NDJSON])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_422_names_each_fault_and_stores_none_of_the_batch(
+    pipeline: Stack, http: httpx.Client, sensor: str, form: str, *, zipped: bool
+) -> None:
+    ns = now_ns()
+    batch = [reading(sensor, ns + i) for i in range(10)]
+    batch[3] |= {"value": "warm", "extra": None}
+    del batch[7]["type"]
+    batch[8]["sensor_id"] = -1
+    batch[9]["ts"] = "yesterday"
+    before = metrics(http)["accepted"]
+    body = batch if form == JSON else ndjson(batch)
+    members = problem(send(http, body, form, zipped=zipped), 422)
+    found = [(e["index"], e["field"], e.get("value")) for e in members["errors"]]
+    assert sorted(found, key=str) == [
+        (3, "extra", None),
+        (3, "value", '"warm"'),
+        (7, "type", None),
+        (8, "sensor_id", "-1"),
+        (9, "ts", '"yesterday"'),
+    ]
+    assert all(e["detail"] for e in members["errors"])
+    assert metrics(http)["accepted"] == before
+    assert send(http, reading(sensor, ns + 99)).status_code == 201
+    wait_points(pipeline.influx, sensor)
+    assert points(pipeline.influx, sensor) == {("temp", ns + 99): 21.5}
+
+
+FAULTS = [
+    ("value", None), ("value", "1"), ("value", True), ("value", []), ("value", 10**400),
+    ("type", None), ("type", 1), ("type", ""), ("type", "x" * 65), ("type", "a/b"),
+    ("type", "a+b"), ("type", "a#b"), ("type", "$a"), ("type", "a\0"), ("type", "a\nb"),
+    ("type", "a\u2028b"), ("type", "a\x7f"), ("type", "a\\"),
+    ("sensor_id", None), ("sensor_id", 1.5), ("sensor_id", -1), ("sensor_id", 2**63),
+    ("sensor_id", True), ("sensor_id", ""), ("sensor_id", "a/b"), ("sensor_id", [1]),
+    ("ts", None), ("ts", 1795376087), ("ts", ""), ("ts", "2026-01-31"), ("ts", "2026-01-31T12:00Z"),
+    ("ts", "2026-01-31T12:00:00"), ("ts", "2026-02-30T12:00:00Z"), ("ts", "2026-01-31T25:00:00Z"),
+    ("ts", "2026-01-31T12:00:00.1234567890Z"), ("ts", "1677-09-21T00:12:43.145224193Z"),
+    ("ts", "2262-04-11T23:47:16.854775807Z"), ("ts", "0000-01-01T00:00:00Z"),
+    ("unit", "C"), ("id", "abc:1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "given"), FAULTS)
+def test_422_names_the_field(http: httpx.Client, field: str, given: object) -> None:
+    members = problem(send(http, {**FINE, field: given}), 422)
+    (fault,) = members["errors"]
+    assert (fault["index"], fault["field"]) == (0, field)
+    inside = problem(send(http, [FINE, {**FINE, field: given}, FINE]), 422)
+    assert [(e["index"], e["field"]) for e in inside["errors"]] == [(1, field)]
+
+
+@pytest.mark.parametrize("given", [None, 1, "reading", True, [[]], [FINE, [FINE]], [None]])
+def test_422_json_that_is_no_reading(http: httpx.Client, given: object) -> None:
+    problem(send(http, given), 422)
+
+
+def test_422_an_infinite_value(http: httpx.Client) -> None:
+    body = b'{"type": "t", "value": 1e400, "sensor_id": 1}'
+    (fault,) = problem(send(http, body), 422)["errors"]
+    assert fault["field"] == "value"
+
+
+@pytest.mark.parametrize("second", [rb'{"type": "\ud800"}', rb'{"\udfff": 1}', b'{"value": NaN}'])
+def test_a_fault_beside_what_is_hardly_json(http: httpx.Client, second: bytes) -> None:
+    answer = send(http, b'[{"value": true}, ' + second + b"]")
+    assert answer.status_code in {400, 422}
+    problem(answer, answer.status_code)
+
+
+def test_422_shows_the_first_hundred_faults(http: httpx.Client) -> None:
+    faults = problem(send(http, [FINE] * 5 + [{}] * 200), 422)["errors"]
+    assert len(faults) == 100
+    assert [faults[0]["index"], faults[-1]["index"]] == [5, 38]
+
+
+def test_422_shows_what_was_sent_shortened(http: httpx.Client) -> None:
+    (fault,) = problem(send(http, {**FINE, "value": "x" * 10**6}), 422)["errors"]
+    assert len(fault["value"]) <= 101
+
+
+def test_a_field_that_comes_twice_is_taken_once_or_refused(http: httpx.Client) -> None:
+    answer = send(http, b'{"type":"t","value":1,"value":2,"sensor_id":1}')
+    assert answer.status_code in {201, 400, 422}
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_405_another_method(http: httpx.Client, method: str) -> None:
+    answer = http.request(method, "/data")
+    problem(answer, 405)
+    assert "POST" in answer.headers["allow"]
+
+
+@pytest.mark.parametrize("path", ["/", "/dat", "/data/", "/data/1"])
+def test_404_another_path(http: httpx.Client, path: str) -> None:
+    problem(send(http, FINE, path=path), 404)
