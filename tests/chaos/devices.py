@@ -18,6 +18,7 @@ TYPES = (
     "temp", "humidity", "Temperatur °C", "a b", "a,b", "a=b", 'quo"ted', "back\\slash", "温度",
     "x" * 64, "{}", "null", ",", "emoji 🌡", "a\\,b", " around ",
 )  # fmt: skip
+EXTREMES = (0.0, -0.0, 5e-324, -1.7976931348623157e308, 1e22, 2.0**63, 1 / 3, 1e300)
 SPOILT = (
     ('"value": ', '"value": "no number", "was": '),
     ('"value": ', '"value": null, "was": '),
@@ -52,12 +53,12 @@ def rfc3339(time_ns: int, offset_min: int) -> str:
 
 
 def as_json(reading: Reading, offset_min: int = 0) -> str:
-    """Write a reading as a device posts it: a whole number as an integer where that is exact."""
+    """Write a reading as a device posts it: a whole number as an integer."""
     value = reading.value
     fields = {
         "ts": rfc3339(reading.time_ns, offset_min),
         "type": reading.series.type,
-        "value": int(value) if value.is_integer() and abs(value) < 1 << 53 else value,
+        "value": int(value) if value.is_integer() and value else value,
         "sensor_id": reading.series.sensor_id,
     }
     return json.dumps(fields, ensure_ascii=offset_min != 0)
@@ -77,6 +78,8 @@ class Devices:
     """How likely it is for a reading that its clock has stepped back by up to an hour."""
     broken: float = 0.02
     """How likely it is that a batch has a reading in it which must not pass."""
+    gzipped: float = 1 / 3
+    """How many of the requests are compressed."""
     _series: list[Series] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -106,7 +109,7 @@ class Devices:
             case _:
                 body, media = "\n".join(texts) + self.rng.choice(("", "\n")), NDJSON
         headers = {"Content-Type": media}
-        if self.rng.random() < 1 / 3:
+        if self.rng.random() < self.gzipped:
             headers["Content-Encoding"] = "gzip"
             return Request(gzip.compress(body.encode(), 1), headers, readings)
         return Request(body.encode(), headers, readings)
@@ -119,6 +122,8 @@ class Devices:
 
     def _value(self) -> float:
         kind = self.rng.random()
+        if kind < 0.02:
+            return self.rng.choice(EXTREMES)
         if kind < 0.5:
             return self.rng.uniform(-40, 125)
         if kind < 0.8:

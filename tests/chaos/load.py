@@ -109,6 +109,7 @@ class Load:
             await self._pause(PAUSE_S)
             return self._rng.random() < 0.9
         except CutOffError:
+            await self._pause(PAUSE_S)
             return self._rng.random() < 0.5
         else:
             accepted = status // 100 == 2

@@ -49,6 +49,8 @@ class Link:
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
     passed: dict[Direction, int] = field(default_factory=lambda: {"up": 0, "down": 0})
+    before: dict[Direction, int] = field(default_factory=lambda: {"up": 0, "down": 0})
+    """How much had passed when the toxic came."""
 
     def reset(self) -> None:
         """End both with a RST."""
@@ -84,6 +86,10 @@ class Proxy:
         self._server.close()
         self._reset_all()
 
+    def passed(self, direction: Direction) -> int:
+        """Return how many bytes the connections that are open now have carried that way."""
+        return sum(link.passed[direction] for link in self._links.copy())
+
     def poison(self, toxic: Toxic, directions: tuple[Direction, ...] = BOTH) -> None:
         """Misbehave from now on in these directions."""
         self._loop.call_soon_threadsafe(self._set, toxic, directions)
@@ -113,7 +119,7 @@ class Proxy:
 
     def _set(self, toxic: Toxic, directions: tuple[Direction, ...]) -> None:
         for link in self._links:
-            link.passed = {"up": 0, "down": 0}
+            link.before = link.passed.copy()
         for direction in directions:
             self._toxics[direction] = toxic
         self._changed.set()
@@ -139,6 +145,8 @@ class Proxy:
                 self._pump("up", link, reader, to_server),
                 self._pump("down", link, from_server, writer),
             )
+        except asyncio.CancelledError:
+            link.reset()  # the proxy's own end
         finally:
             self._links.discard(link)
             writer.close()
@@ -176,14 +184,14 @@ class Proxy:
                 await self._slice(toxic, chunk, writer)
                 return
             case Kind.LIMIT:
-                left = toxic.size - link.passed[direction]
-                link.passed[direction] += len(chunk)
+                left = toxic.size - (link.passed[direction] - link.before[direction])
                 if len(chunk) > left:
                     writer.write(chunk[: max(left, 0)])
                     link.reset()
                     return
             case _:
                 pass
+        link.passed[direction] += len(chunk)
         writer.write(chunk)
         await writer.drain()
 

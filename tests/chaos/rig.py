@@ -7,6 +7,7 @@ devices ─▶ collector ─▶ broker ◀─ bridge ─▶ stub ─▶ InfluxDB
 
 import contextlib
 import random
+import shutil
 import socket
 import sys
 import time
@@ -40,10 +41,10 @@ class Rig:
 
         Root gets a small disk of its own under the outbox, which can be filled.
         """
-        collector_directory = directory / "collector"
-        possible = Disk.possible()
-        self.disk = Disk(collector_directory, megabytes=DISK_MB) if possible else None
-        self.clean = True
+        self.directory = directory
+        disk = directory / "disk"
+        self.disk = Disk(disk, megabytes=DISK_MB) if Disk.possible() else None
+        self.clean = False
         """What the last verdict said."""
         self.rng = random.Random(seed)
         self.ledger = Ledger()
@@ -58,10 +59,11 @@ class Rig:
         self.bridge_side = Proxy("bridge-broker", port=free_port(), upstream=self.broker.port)
         self.influx_side = Proxy("bridge-influx", port=free_port(), upstream=self.stub.port)
         self.collector = Collector(
-            collector_directory,
+            directory / "collector",
             mqtt_port=self.collector_side.port,
             influx_port=self.influx.port,
             port=collector_port,
+            env={"OUTBOX_PATH": str(disk / "outbox.db")},
         )
         self.bridge = Bridge(
             directory / "bridge",
@@ -96,6 +98,8 @@ class Rig:
         with contextlib.ExitStack() as stack:
             if self.disk:
                 stack.callback(self.disk.unmount)
+                if not self.clean:
+                    stack.callback(shutil.copytree, self.disk.path, self.directory / "evidence")
             stack.callback(self.background.stop)
             stack.callback(self.stub.close)
             stack.callback(self._close_proxies)

@@ -22,7 +22,7 @@ def lose_all_but_the_disk(rig: Rig, build: str = "") -> None:
     with rig.load(RATE):
         rig.acknowledged(200)
     with contextlib.suppress(AssertionError):
-        wait_for(lambda: not rig.books().pending, 3)
+        wait_for(lambda: not rig.books().pending, 1)
     for service in (rig.collector, rig.bridge, rig.broker):
         service.kill()
     rig.broker.wipe()
