@@ -4,14 +4,16 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import docker
 import pytest
 from docker import DockerClient
 
+from run.configuration import ROOT
 from tests.compose import composer
 from tests.compose.engine import engine
-from tests.compose.images import Images, choose, pinned
+from tests.compose.images import OURS, Images, build, choose, pinned
 from tests.compose.project import Project
 
 NOTES = pytest.StashKey[list[str]]()
@@ -109,16 +111,25 @@ def stack(
 
 
 @pytest.fixture(scope="module")
-def stack_of_new(
+def new_project(
     client: DockerClient,
     images: Images,
     pytestconfig: pytest.Config,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Project]:
-    """Give a stack of docker compose 2.x alone, for what does not depend on who started it."""
+    """Give docker compose 2.x's alone, not started: for what does not depend on who starts it."""
     command = find_composer(composer.NEW, pytestconfig)
     with Project(client, command, images, tmp_path_factory.mktemp("project")) as project:
-        project.run("build")
-        project.up()
-        project.wait_healthy()
         yield project
+
+
+@pytest.fixture(scope="session")
+def built(client: DockerClient, images: Images, note: Note) -> dict[str, Any]:
+    """Give our three images as the engine's own builder makes them."""
+    made = {}
+    for target in OURS:
+        begin = time.monotonic()
+        made[target], _ = build(client, images, target, ROOT)
+        size = made[target].attrs["Size"] / 1e6
+        note(f"image {target}: {size:.0f} MB, built in {time.monotonic() - begin:.1f} s")
+    return made

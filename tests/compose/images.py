@@ -4,6 +4,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import docker
 import yaml
@@ -72,6 +73,14 @@ def choose(client: DockerClient, directory: Path) -> Images:
         {**names, **{name: f"stand-in/{name}" for name in (*OURS, *UPSTREAM)}},
         services,
     )
+
+
+def build(client: DockerClient, images: Images, target: str, context: Path) -> tuple[Any, str]:
+    """Build one target; return the image and the builder's output."""
+    image, log = client.images.build(
+        path=str(context), target=target, buildargs=images.build_arguments, rm=True
+    )
+    return image, "".join(line.get("stream", "") for line in log)
 
 
 def _debian(client: DockerClient, directory: Path) -> str:

@@ -118,9 +118,14 @@ class Project:
         return int(self.settings[name])
 
     @property
+    def address(self) -> str:
+        """Where the published ports listen."""
+        return self.settings.get("BIND_ADDRESS", "127.0.0.1")
+
+    @property
     def url(self) -> str:
         """The collector's address."""
-        return f"http://127.0.0.1:{self.port('COLLECTOR_PORT')}"
+        return f"http://{self.address}:{self.port('COLLECTOR_PORT')}"
 
     def accept(self, sensor_id: str, timeout: float = 20.0) -> None:
         """Post one reading of 25 as a patient device would, until it is accepted."""
@@ -135,16 +140,27 @@ class Project:
 
         wait_for(accepted, timeout, f"a reading of {sensor_id} accepted")
 
-    def query(self, query: str, account: tuple[str, str] = ("", "")) -> list[dict[str, Any]]:
-        """Return the rows that InfluxDB answers on its published port."""
-        client = InfluxDBClient("127.0.0.1", self.port("INFLUX_PORT"), *account, database="iot")
+    def query(self, query: str, password: str | None = None) -> list[dict[str, Any]]:
+        """Return the rows that InfluxDB answers on its published port.
+
+        `password` takes the place of the one that .env holds.
+        """
+        if password is None:
+            password = self.settings.get("INFLUX_PASSWORD", "")
+        client = InfluxDBClient(
+            self.address,
+            self.port("INFLUX_PORT"),
+            self.settings.get("INFLUX_USERNAME", ""),
+            password,
+            self.settings.get("INFLUX_DATABASE", "iot"),
+        )
         with contextlib.closing(client):
             return list(client.query(query).get_points())
 
-    def count(self, sensor_id: str, account: tuple[str, str] = ("", "")) -> int:
+    def count(self, sensor_id: str, password: str | None = None) -> int:
         """Return how many readings of a sensor InfluxDB holds."""
         query = f"SELECT count(value) FROM data WHERE sensor_id = '{sensor_id}'"  # noqa: S608
-        return int(sum(row["count"] for row in self.query(query, account)))
+        return int(sum(row["count"] for row in self.query(query, password)))
 
     def books(self) -> Books:
         """Return what the collector says it holds."""

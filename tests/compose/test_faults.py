@@ -65,11 +65,14 @@ class Siege:
 
 
 @pytest.fixture(scope="module")
-def siege(stack_of_new: Project) -> Iterator[Siege]:
+def siege(new_project: Project) -> Iterator[Siege]:
+    new_project.run("build")
+    new_project.up()
+    new_project.wait_healthy()
     ledger = Ledger()
     ledger.foreign.add(SIMULATOR)
     with Background() as background:
-        yield Siege(stack_of_new, ledger, Devices(ledger, random.Random()), background)
+        yield Siege(new_project, ledger, Devices(ledger, random.Random()), background)
 
 
 def kill(stack: Project, service: str) -> None:
@@ -122,7 +125,8 @@ def test_the_brokers_volume_holds_nothing_that_is_missed(siege: Siege) -> None:
 
 def test_a_single_point_taken_from_the_database_is_noticed(siege: Siege) -> None:
     victim: Reading = next(r for r in siege.ledger if r.verdict == Verdict.ACKNOWLEDGED)
+    sensor_id, _ = victim.series.key
     siege.stack.query(
-        f"DELETE FROM data WHERE time = {victim.time_ns}"  # noqa: S608
+        f"DELETE FROM data WHERE sensor_id = '{sensor_id}' AND time = {victim.time_ns}"  # noqa: S608
     )
     assert siege.findings().counts == {"lost": 1}

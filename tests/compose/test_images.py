@@ -1,7 +1,6 @@
 """The three images: what is in them, what is not, and when a layer is built again."""
 
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,7 @@ import pytest
 from docker import DockerClient
 
 from run.configuration import ROOT
-from tests.compose.conftest import Note
-from tests.compose.images import OURS, Images
+from tests.compose.images import OURS, Images, build
 from tests.compose.program import output
 
 LIMIT_MB = 200
@@ -26,29 +24,10 @@ true
 """
 
 
-def build(client: DockerClient, images: Images, target: str, context: Path) -> tuple[Any, str]:
-    """Build one target; return the image and the builder's output."""
-    image, log = client.images.build(
-        path=str(context), target=target, buildargs=images.build_arguments, rm=True
-    )
-    return image, "".join(line.get("stream", "") for line in log)
-
-
 def steps(log: str) -> dict[str, str]:
     """Return each step of the classic builder with what it did."""
     parts = [part.split("\n", 1) for part in log.split("\nStep ")]
     return {first.split(" : ", 1)[-1]: rest for first, rest in (p for p in parts if len(p) > 1)}
-
-
-@pytest.fixture(scope="module")
-def built(client: DockerClient, images: Images, note: Note) -> dict[str, Any]:
-    made = {}
-    for target in OURS:
-        begin = time.monotonic()
-        made[target], _ = build(client, images, target, ROOT)
-        size = made[target].attrs["Size"] / 1e6
-        note(f"image {target}: {size:.0f} MB, built in {time.monotonic() - begin:.1f} s")
-    return made
 
 
 @pytest.mark.parametrize("target", OURS)

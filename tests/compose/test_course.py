@@ -1,0 +1,91 @@
+"""The course's first half: a network made by hand, and each image started with `docker run`."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from docker import DockerClient
+
+from run.configuration import ROOT
+from tests.compose.images import Images
+from tests.compose.program import output
+from tests.compose.project import LINE
+from tests.service import free_port, wait_for
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(client: DockerClient) -> Iterator[Run]:
+    """Give `docker run -d --name NAME --network ... IMAGE ARGUMENT...`."""
+    network = client.networks.create(f"iot{secrets.token_hex(4)}")
+    started = []
+
+    def run(name: str, image: str, *arguments: str, **options: Any) -> Any:  # noqa: ANN401
+        container = client.containers.create(
+            image, list(arguments), name=name, network=network.name, **options
+        )
+        started.append(container)
+        container.start()
+        return container
+
+    yield run
+    for container in started:
+        container.remove(force=True, v=True)
+    network.remove()
+
+
+def test_images_started_by_hand_are_the_same_pipeline(
+    images: Images, built: dict[str, Any], run: Run
+) -> None:
+    port = free_port()
+    configuration = {str(ROOT / "mosquitto"): {"bind": "/mosquitto/config", "mode": "ro"}}
+    published = {"1337/tcp": ("127.0.0.1", port)}
+    containers = [
+        run("simulator", built["simulator"].id, "-h", "collector", "-p", "1337"),
+        run("collector", built["collector"].id, ports=published),
+        run("broker", images.names["broker"], volumes=configuration),
+        run("bridge", built["bridge"].id),
+        run("db", images.names["db"]),
+    ]
+    simulator, collector, _, _, db = containers
+
+    def count(sensor_id: str) -> int:
+        query = f"SELECT count(value) FROM data WHERE sensor_id = '{sensor_id}'"  # noqa: S608
+        argv = ["influx", "-database", "iot", "-format", "csv", "-execute", query]
+        answer = db.exec_run(argv).output.decode()
+        return int(answer.split(",")[-1]) if "data," in answer else 0
+
+    wait_for(lambda: count("123") > 1, 40, "the simulator's readings in the database")
+    assert LINE.search(collector.logs().decode())
+    assert b"-> 201 Created" in simulator.logs()
+    answer = httpx.post(
+        f"http://127.0.0.1:{port}/data", json={"type": "t", "value": 1, "sensor_id": "hand"}
+    )
+    assert answer.text == "Created"
+    wait_for(lambda: count("hand") == 1, 20, "the posted reading in the database")
+
+    # The way to have two: another name, and an outbox of its own.
+    containers += [
+        run("collector-2", built["collector"].id),
+        run(
+            "simulator-2", built["simulator"].id,
+            "-h", "collector-2", "-p", "1337", "--sensor-id", "456",
+        ),
+    ]  # fmt: skip
+    wait_for(lambda: count("456") > 1, 20, "the second collector's readings in the database")
+
+    for container in containers:
+        # Without an init before them: each is process 1 and must heed the signal itself.
+        container.stop(timeout=10)
+        container.reload()
+        assert container.attrs["State"]["ExitCode"] == 0, container.name
+
+
+def test_the_simulator_without_arguments_says_how(
+    client: DockerClient, built: dict[str, Any]
+) -> None:
+    with pytest.raises(AssertionError, match=r"exit 1: (?s:.*)usage"):
+        output(client, built["simulator"].id, "python", "-m", "device")

@@ -1,0 +1,108 @@
+"""What stands in .env takes effect, and what is wrong there is named."""
+
+import socket
+
+import httpx
+import pytest
+from influxdb.exceptions import InfluxDBClientError
+
+from tests.compose.project import PORTS, Project
+from tests.service import wait_for
+
+USER, PASSWORD = "keeper", "first-Secret_1"
+SETTINGS = {
+    "BIND_ADDRESS": "127.0.0.2",
+    "INFLUX_AUTH": "true",
+    "INFLUX_USERNAME": USER,
+    "INFLUX_PASSWORD": PASSWORD,
+    "INFLUX_DATABASE": "house",
+    "BATCH_MAX": "1",
+    "MAX_BODY_BYTES": "10000",
+    "SIMULATOR_OPTIONS": "--sensors 2 --sensor-id 700 --rate 4",
+}
+
+
+@pytest.fixture(scope="module")
+def stack(new_project: Project) -> Project:
+    new_project.settings |= SETTINGS
+    new_project.run("build")
+    new_project.up()
+    new_project.wait_healthy()
+    return new_project
+
+
+def listens(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((address, port)) == 0
+
+
+def test_ports_are_published_where_the_settings_say(stack: Project) -> None:
+    published = [stack.port(name) for name in PORTS if name != "GRAFANA_PORT"]
+    assert all(listens("127.0.0.2", port) for port in published)
+    assert not any(listens("127.0.0.1", port) for port in published)
+
+
+def test_the_simulator_takes_its_options(stack: Project) -> None:
+    wait_for(lambda: stack.count("700") and stack.count("701"), 20, "both sensors' readings")
+
+
+def test_a_batch_is_no_larger_than_the_setting(stack: Project) -> None:
+    def writes() -> int:
+        return int(stack.query("SHOW STATS FOR 'httpd'")[0]["writeReq"])
+
+    before = writes()
+    readings = [{"type": "temp", "value": n, "sensor_id": f"b{n}"} for n in range(50)]
+    assert httpx.post(f"{stack.url}/data", json=readings).status_code == 201
+    wait_for(lambda: stack.count("b49") == 1, 20, "the last reading stored")
+    assert writes() - before >= len(readings)
+
+
+def test_a_body_is_no_larger_than_the_setting(stack: Project) -> None:
+    answer = httpx.post(f"{stack.url}/data", json=["x" * 10_000])
+    assert answer.status_code == 413
+
+
+def test_the_database_asks_for_the_password(stack: Project) -> None:
+    with pytest.raises(InfluxDBClientError, match="401"):
+        stack.query("SHOW DATABASES", password="wrong")
+    assert {"name": "house"} in stack.query("SHOW DATABASES")
+
+
+def test_a_changed_password_costs_no_reading(stack: Project) -> None:
+    """Set in .env alone, the readings wait; once the database is told it too, they are stored."""
+    stack.settings["INFLUX_PASSWORD"] = "second-Secret_2"
+    stack.up()
+    stack.accept("waiting")
+    wait_for(lambda: "waiting for InfluxDB: 401" in stack.logs("bridge"), 20, "the reason told")
+    assert stack.count("waiting", PASSWORD) == 0
+    stack.exec(
+        "db", "influx", "-username", USER, "-password", PASSWORD,
+        "-execute", f"SET PASSWORD FOR {USER} = 'second-Secret_2'",
+    )  # fmt: skip
+    wait_for(lambda: stack.count("waiting") == 1, 30, "the reading stored")
+    stack.wait_healthy()
+
+
+@pytest.mark.parametrize(
+    ("service", "setting", "value"),
+    [
+        ("bridge", "BATCH_MAX", "lots"),
+        ("collector", "OUTBOX_KEEP_HOURS", "-1"),
+        ("collector", "MAX_BODY_BYTES", "8MB"),
+    ],
+)
+def test_a_wrong_setting_stops_the_service_and_is_named(
+    stack: Project, service: str, setting: str, value: str
+) -> None:
+    kept = stack.settings.get(setting)
+    stack.settings[setting] = value
+    stack.up()
+    wait_for(lambda: f"{setting}={value!r}" in stack.logs(service), 20, "the setting named")
+    wait_for(lambda: stack.container(service).attrs["State"]["ExitCode"], 20, "it stops")
+    assert stack.state(service) != "healthy"
+    if kept is None:
+        del stack.settings[setting]
+    else:
+        stack.settings[setting] = kept
+    stack.up()
+    stack.wait_healthy([service])
