@@ -13,7 +13,9 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Give all four parts, running."""
-    with Stack(tmp_path_factory.mktemp("end_to_end")) as stack:
+    stack = Stack(tmp_path_factory.mktemp("end_to_end"))
+    stack.collector.env["STORED_TIMEOUT_S"] = "1"
+    with stack:
         yield stack
 
 
