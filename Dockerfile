@@ -24,8 +24,9 @@ WORKDIR /app
 USER 10001:10001
 STOPSIGNAL SIGTERM
 
+# --chown: readable however private the checkout is.
 FROM service AS simulator
-COPY device device
+COPY --chown=10001:10001 device device
 ENTRYPOINT ["python", "-m", "device"]
 
 # Where the others are when the containers share a network, as in docker-compose.yml.
@@ -35,13 +36,13 @@ ENV COLLECTOR_HOST=0.0.0.0 \
     INFLUX_HOST=db \
     OUTBOX_PATH=/outbox/outbox.db
 EXPOSE 1337
-COPY telemetry telemetry
-COPY collector collector
+COPY --chown=10001:10001 telemetry telemetry
+COPY --chown=10001:10001 collector collector
 ENTRYPOINT ["python", "-m", "collector"]
 
 FROM service AS bridge
 ENV MQTT_HOST=broker \
     INFLUX_HOST=db
-COPY telemetry telemetry
-COPY bridge bridge
+COPY --chown=10001:10001 telemetry telemetry
+COPY --chown=10001:10001 bridge bridge
 ENTRYPOINT ["python", "-m", "bridge"]

@@ -17,6 +17,7 @@ from tests.compose.images import OURS, Images, build, choose, pinned
 from tests.compose.project import Project
 
 NOTES = pytest.StashKey[list[str]]()
+LEFT_OUT = "NOT TESTED:"
 Note = Callable[[str], None]
 
 
@@ -25,13 +26,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[NOTES] = []
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """End the run with what was measured and what was left out."""
     if lines := config.stash[NOTES]:
         terminalreporter.section("compose")
-        for line in lines:
+        for line in sorted(lines, key=lambda line: line.startswith(LEFT_OUT)):
             terminalreporter.write_line(line)
 
 
@@ -65,7 +67,7 @@ def images(client: DockerClient, tmp_path_factory: pytest.TempPathFactory, note:
     kind = "stand-ins from Debian packages" if images.build_arguments else "upstream's"
     note(f"images: {kind}, at hand after {time.monotonic() - begin:.1f} s")
     for name in sorted(set(pinned()) - set(images.services)):
-        note(f"NOT TESTED: {name}: its image {pinned()[name]} cannot be had here")
+        note(f"{LEFT_OUT} {name}: its image {pinned()[name]} cannot be had here")
     return images
 
 

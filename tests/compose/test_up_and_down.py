@@ -80,6 +80,16 @@ def test_commands_work_in_the_containers(
     assert told in stack.exec(service, *words)
 
 
+def test_another_simulator_can_be_run_beside(stack: Project) -> None:
+    assert "usage" in stack.run("run", "--rm", "simulator", "--help").stdout
+    told = stack.run(
+        "run", "--rm", "simulator",
+        "-h", "collector", "-p", "1337", "--sensor-id", "9", "--count", "3", "--rate", "50",
+    ).stdout  # fmt: skip
+    assert "201 Created" in told
+    wait_for(lambda: stack.count("9") == 3, 10, "its readings stored")
+
+
 def test_every_container_has_no_more_rights_than_it_needs(stack: Project) -> None:
     for name in stack.services:
         container = stack.container(name).attrs
@@ -149,7 +159,7 @@ def test_down_keeps_the_data_and_down_with_volumes_does_not(stack: Project) -> N
     with pytest.raises(docker.errors.NotFound):
         stack.container("db")
     stack.up()
-    stack.wait_healthy()
+    stack.wait_healthy(["db", "collector"])
     assert stack.count("kept") == 1
     assert stack.books().accepted >= accepted
     stack.run("down", "--volumes")
