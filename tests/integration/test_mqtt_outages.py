@@ -134,7 +134,7 @@ def test_a_broker_that_is_not_there_is_waited_for_and_said_once(
             await asyncio.sleep(1)
             assert not task.done()
             with broker:
-                await until(lambda: client.mqtt.connected)
+                await until(lambda: client.mqtt.connected and len(caplog.records) > 1)
 
     with caplog.at_level("INFO"):
         run(scenario(), loop)
