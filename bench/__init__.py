@@ -1,0 +1,1 @@
+"""The bench: what the pipeline does, beside what it could do at most on this machine."""

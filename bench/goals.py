@@ -1,0 +1,98 @@
+"""The goals: ratios within one run, reached or missed; nothing fails because of them."""
+
+from collections.abc import Mapping
+
+from bench.row import Goal, Limit, Row
+
+# The rows that goals are about; the report shows them under these names.
+ORIGINAL = "original collector, singles, 64 connections"
+SINGLES = "singles, 64 connections"
+MANY_SINGLES = "singles, 512 connections"
+ARRAYS = "arrays of 1,000, 10 sensors"
+MANY_SENSORS = "arrays of 1,000, 10,000 sensors"
+BRIDGE = "bridge alone, a full queue at the broker"
+LATENCY = "latency at 100/s"
+OUTAGE = "outage: arrays accepted"
+BACKLOG = "backlog drained, 500/s live"
+
+_OURS = ("collector", "bridge", "broker")
+
+
+def goals(rows: Mapping[str, Row], mosquitto: Limit) -> list[Goal]:
+    """Hold the rows against the goals."""
+    original = rows.get(ORIGINAL)
+    limit = mosquitto.rate or 0.0
+    return [
+        _at_least(
+            "single POSTs stored, times the original collector",
+            rows[SINGLES].rate / original.rate if original else None,
+            6.0,
+        ),
+        _at_least("arrays, of Mosquitto's one to one", rows[ARRAYS].rate / limit, 0.45),
+        _at_least("bridge alone, of Mosquitto's", rows[BRIDGE].rate / limit, 0.43),
+        *_latency(rows[LATENCY]),
+        *_flat(rows),
+        *(
+            _at_most(f"peak memory of the {name}, MB", _peak(rows, name), most)
+            for name, most in zip(_OURS, (150, 150, 300), strict=True)
+        ),
+    ]
+
+
+def _latency(row: Row) -> list[Goal]:
+    return [
+        _at_most("POST to stored at 100/s, p50 in ms", row.stored_p50_ms, 15),
+        _at_most("POST to stored at 100/s, p99 in ms", row.stored_p99_ms, 60),
+    ]
+
+
+def _flat(rows: Mapping[str, Row]) -> list[Goal]:
+    filled = rows[OUTAGE].details
+    drained = rows[BACKLOG].details
+    few, many = rows[ARRAYS], rows[MANY_SENSORS]
+    return [
+        _at_most(
+            "CPU to accept a reading: backlog full / empty",
+            filled["last_collector_us"] / filled["first_collector_us"],
+            1.2,
+        ),
+        _at_most(
+            "CPU to drain a reading: backlog full / nearly empty",
+            _quotient(drained.get("start_cpu_us"), drained.get("end_cpu_us")),
+            1.2,
+        ),
+        _at_most(
+            "CPU of a reading: 10,000 sensors / 10, InfluxDB included",
+            many.pipeline_cpu_us / few.pipeline_cpu_us,
+            1.2,
+        ),
+        _at_most(
+            "the same without InfluxDB",
+            sum(many.cpu_us[name] for name in _OURS) / sum(few.cpu_us[name] for name in _OURS),
+            1.2,
+        ),
+    ]
+
+
+def _peak(rows: Mapping[str, Row], name: str) -> float:
+    return max(row.peak_mb.get(name, 0.0) for key, row in rows.items() if key != ORIGINAL)
+
+
+def _quotient(a: float | None, b: float | None) -> float | None:
+    return a / b if a and b else None
+
+
+def _at_least(text: str, measured: float | None, least: float) -> Goal:
+    return Goal(
+        f"{text}: at least {least:g}",
+        "not measured" if measured is None else f"{measured:.2f}",
+        None if measured is None else measured >= least,
+    )
+
+
+def _at_most(text: str, measured: float | None, most: float) -> Goal:
+    return Goal(
+        f"{text}: at most {most:g}",
+        "not measured" if measured is None else f"{measured:.2f}",
+        None if measured is None else measured <= most,
+    )

@@ -1,0 +1,65 @@
+"""The original collector beside ours, where Node is at hand."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from bench.row import Row
+from bench.server import Server
+from bench.usage import peak_mb, per_reading, usage
+from bench.wrk import wrk
+from tests.stack import Influx, free_port
+
+_INSTALL_S = 120
+
+
+class Missing(Exception):  # noqa: N818  a state of the machine
+    """The original collector cannot be run here, and why."""
+
+
+def measure(directory: Path, connections: int, seconds: float) -> Row:
+    """Measure single POSTs; raises Missing."""
+    script = _install(directory)
+    with Influx(directory / "influx") as influx:
+        influx.query("CREATE DATABASE iot", db="")
+        port = free_port()
+        argv = ["node", str(script), str(port), str(influx.port)]
+        with Server("original", directory, argv, port) as service:
+            pids = {"collector": service.pid, "database": influx.pid}
+            before = usage(pids)
+            answers = wrk(port, connections, seconds)
+            after = usage(pids)
+            peaks = {name: peak_mb(pid) for name, pid in pids.items()}
+    readings = answers.answered - answers.failed
+    cpu = per_reading(before, after, readings)
+    cpu["load"] = answers.cpu_s / max(readings, 1) * 1e6
+    return Row(
+        readings=readings,
+        seconds=answers.seconds,
+        rate=readings / answers.seconds,
+        p50_ms=answers.p50_ms,
+        p99_ms=answers.p99_ms,
+        cpu_us=cpu,
+        peak_mb=peaks,
+        violations=[f"{answers.failed} requests failed"] if answers.failed else [],
+    )
+
+
+def _install(directory: Path) -> Path:
+    for program in ("node", "npm"):
+        if not shutil.which(program):
+            msg = f"{program} not found"
+            raise Missing(msg)
+    directory.mkdir(parents=True, exist_ok=True)
+    script = Path(shutil.copy(Path(__file__).with_suffix(".js"), directory))
+    try:
+        subprocess.run(
+            ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(directory), "express"],
+            check=True,
+            capture_output=True,
+            timeout=_INSTALL_S,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        msg = f"npm could not install express: {error}"
+        raise Missing(msg) from None
+    return script

@@ -1,0 +1,136 @@
+"""The whole pipeline under measure: its books, its use of the machine, its receipts."""
+
+import re
+import sqlite3
+import time
+import urllib.request
+from bisect import bisect_left, bisect_right
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from bench.usage import Usage, peak_mb, per_reading, usage
+from telemetry.mqtt import Message, Mqtt
+from telemetry.ranges import Ranges
+from telemetry.receipt import Receipt
+from tests.stack import Stack
+
+_SETTLE_S = 900.0
+_POLL_S = 0.05
+_METRIC = re.compile(r"^collector_(\w+) (\d+)$", re.MULTILINE)
+_receipt = msgspec.json.Decoder(Receipt)
+
+
+class Mark(NamedTuple):
+    """An instant: what the processes had used, and the load beside them (seconds of CPU)."""
+
+    usage: Usage
+    load_s: float
+
+
+class Pipeline(Stack):
+    """The four processes, on ports and in a directory of their own."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.wrk_s = 0.0  # CPU of load generators that have ended
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes that run."""
+        parts = {
+            "collector": self.collector,
+            "broker": self.broker,
+            "bridge": self.bridge,
+            "database": self.influx,
+        }
+        return {name: part.pid for name, part in parts.items() if part.running}
+
+    def mark(self) -> Mark:
+        """Return this instant."""
+        return Mark(usage(self.pids), self.wrk_s + time.process_time())
+
+    def peaks(self) -> dict[str, float]:
+        """Return the peak memory of each process in MB."""
+        return {name: peak_mb(pid) for name, pid in self.pids.items()}
+
+    def metrics(self) -> dict[str, int]:
+        """Return the collector's counters."""
+        with urllib.request.urlopen(f"{self.collector.url}/metrics", timeout=30) as answer:
+            return {name: int(n) for name, n in _METRIC.findall(answer.read().decode())}
+
+    def wait_settled(self) -> None:
+        """Wait until nothing is pending; AssertionError when that never comes."""
+        deadline = time.monotonic() + _SETTLE_S
+        while pending := self.metrics()["pending"]:
+            assert time.monotonic() < deadline, f"{pending} pending after {_SETTLE_S} s"
+            time.sleep(_POLL_S)
+
+    def in_database(self) -> int:
+        """Return how many readings InfluxDB holds."""
+        rows = self.influx.query("SELECT count(value) FROM data")
+        return int(rows[0]["count"]) if rows else 0
+
+    def violations(self, acknowledged: int, failed: int) -> list[str]:
+        """Return every promise that was not kept; call it when nothing is pending."""
+        books, stored = self.metrics(), self.in_database()
+        wrong = {
+            f"{failed} requests failed": failed,
+            f"{books['unbalanced']} off in the books": books["unbalanced"],
+            f"{books['rejected']} rejected": books["rejected"],
+            f"{books['pending']} pending": books["pending"],
+            f"{stored} in InfluxDB of {books['accepted']} accepted": stored != books["accepted"],
+            f"{stored} in InfluxDB of {acknowledged} acknowledged": stored < acknowledged,
+        }
+        return [text for text, happened in wrong.items() if happened]
+
+
+def cpu_us(before: Mark, after: Mark, readings: int) -> dict[str, float]:
+    """Return the CPU µs per reading of each process and of the load between two instants."""
+    load_us = (after.load_s - before.load_s) / max(readings, 1) * 1e6
+    return {**per_reading(before.usage, after.usage, readings), "load": load_us}
+
+
+class Receipts:
+    """When the receipt for each reading came: InfluxDB had it by then."""
+
+    def __init__(self, mqtt_port: int) -> None:
+        self.stored = Ranges()  # by sequence number
+        self._arrived: list[tuple[int, int, int]] = []
+        self.mqtt = Mqtt(
+            host="127.0.0.1",
+            port=mqtt_port,
+            client_id="",
+            clean_session=True,
+            subscriptions=["receipts/#"],
+            on_message=self._on_message,
+            on_connected=lambda _: None,
+            on_disconnected=lambda: None,
+            on_puback=lambda _: None,
+        )
+
+    def latencies_ms(self, outbox: Path, sensors: str = "", since_ns: int = 0) -> list[float]:
+        """Return for each reading how long after its `ts` its receipt came.
+
+        `sensors`, `since_ns`: only readings of sensors whose ids begin so, and not older.
+        """
+        database = sqlite3.connect(f"{outbox.absolute().as_uri()}?mode=ro", uri=True)
+        rows = database.execute(
+            "SELECT seq, ns FROM reading WHERE substr(topic, 1, ?) = ? AND ns >= ? ORDER BY seq",
+            [len(sensors), sensors, since_ns],
+        ).fetchall()
+        database.close()
+        seqs = [seq for seq, _ in rows]
+        first_arrival: dict[int, int] = {}
+        for at, first, last in self._arrived:
+            for n in range(bisect_left(seqs, first), bisect_right(seqs, last)):
+                first_arrival.setdefault(n, at)
+        return [(at - rows[n][1]) / 1e6 for n, at in first_arrival.items()]
+
+    def _on_message(self, message: Message) -> None:
+        at = time.time_ns()
+        for first, last in _receipt.decode(message.payload).stored:
+            self._arrived.append((at, first, last))
+            self.stored.add(first, last)
+        self.mqtt.ack(message)

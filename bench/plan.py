@@ -1,0 +1,101 @@
+"""One run: the limits, and the workloads beside them."""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from bench import goals, limits, original
+from bench.drain import backlog, bridge_alone
+from bench.report import Report, machine
+from bench.row import Limit, Row
+from bench.workloads import arrays_of, devices, latency, singles
+
+
+class Size(NamedTuple):
+    """How much of each workload; `seconds` for those without a count."""
+
+    seconds: float
+    arrays: int
+    queue: int
+    backlog: int
+    messages: int
+    points: int
+    commits: int
+
+
+FULL = Size(10, 500, 90_000, 1_000_000, 300_000, 1_000_000, 300)
+QUICK = Size(3, 80, 60_000, 150_000, 100_000, 250_000, 100)
+
+_CONNECTIONS = (64, 512)
+
+
+def measure(directory: Path, size: Size) -> Report:
+    """Measure everything under `directory`, which must be on a disk."""
+    run = _Run(directory, size)
+    run.limits()
+    run.posts()
+    run.drains()
+    run.paced()
+    return run.finish()
+
+
+class _Run:
+    def __init__(self, directory: Path, size: Size) -> None:
+        self.report = Report(machine(), {}, [], [])
+        self._directory = directory
+        self._size = size
+        self._count = 0
+
+    def limits(self) -> None:
+        """Measure what the machine can do at most."""
+        size = self._size
+        self._mosquitto = limits.mosquitto(self._new(), size.messages)
+        influxdb = limits.influxdb(self._new(), size.points)
+        self._commit = limits.commit_and_write(self._new(), size.commits)
+        self._slower = min(self._mosquitto, influxdb, key=lambda limit: limit.rate or 0)
+        self.report.limits += [self._mosquitto, influxdb, self._commit]
+
+    def posts(self) -> None:
+        """Measure what posts as fast as it is answered."""
+        seconds = self._size.seconds
+        try:
+            self._add(goals.ORIGINAL, original.measure(self._new(), _CONNECTIONS[0], seconds))
+        except original.Missing as missing:
+            self.report.missing.append(f"{goals.ORIGINAL}: {missing}")
+        for connections, name in zip(
+            _CONNECTIONS, (goals.SINGLES, goals.MANY_SINGLES), strict=True
+        ):
+            bare = limits.bare(self._new(), connections, seconds)
+            self.report.limits.append(bare)
+            self._add(name, singles(self._new(), connections, seconds), bare)
+        for sensors, name in ((10, goals.ARRAYS), (10_000, goals.MANY_SENSORS)):
+            self._add(name, arrays_of(self._new(), sensors, self._size.arrays), self._slower)
+
+    def drains(self) -> None:
+        """Measure what has gathered flowing off."""
+        self._add(goals.BRIDGE, bridge_alone(self._new(), self._size.queue), self._slower)
+        filled, drained = backlog(self._new(), self._size.backlog)
+        self._add(goals.OUTAGE, filled)
+        self._add(goals.BACKLOG, drained, self._slower)
+
+    def paced(self) -> None:
+        """Measure what comes at a rate of its own."""
+        seconds = self._size.seconds
+        self._add("latency at 1/s", latency(self._new(), 1, 2 * seconds), self._commit)
+        self._add(goals.LATENCY, latency(self._new(), 100, seconds), self._commit)
+        self._add("latency at 1,000/s", latency(self._new(), 1000, seconds), self._commit)
+        self._add("1,000 connected devices, each 1/s", devices(self._new(), 1000, seconds))
+
+    def finish(self) -> Report:
+        """Hold the rows against the goals."""
+        self.report.goals = goals.goals(self.report.rows, self._mosquitto)
+        return self.report
+
+    def _add(self, name: str, row: Row, limit: Limit | None = None) -> None:
+        row.limit = limit
+        self.report.rows[name] = row
+        sys.stderr.write(f"{name}: {row.rate:,.0f}/s\n")
+
+    def _new(self) -> Path:
+        self._count += 1
+        return self._directory / str(self._count)

@@ -1,0 +1,62 @@
+"""A line of the result: one workload with everything measured in it."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+
+class Limit(msgspec.Struct):
+    """What the same machine reached at most in the same run; `rate` is per second."""
+
+    name: str
+    rate: float | None = None
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+
+
+class Goal(msgspec.Struct):
+    """A figure to reach; `reached` is None when this run has not measured it."""
+
+    goal: str
+    measured: str
+    reached: bool | None
+
+
+class Row(msgspec.Struct, kw_only=True):
+    """One workload.
+
+    `readings` are those in InfluxDB at the end, `seconds` lasted until the last was there.
+    `p50_ms`, `p99_ms` are of the answer to a POST, `stored_…` from the POST to a receipt.
+    CPU is in µs per reading and process; memory the peak of each process in MB.
+    """
+
+    readings: int
+    seconds: float
+    rate: float
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    stored_p50_ms: float | None = None
+    stored_p99_ms: float | None = None
+    limit: Limit | None = None
+    cpu_us: dict[str, float] = {}
+    peak_mb: dict[str, float] = {}
+    violations: list[str] = []
+    details: dict[str, float] = {}
+
+    @property
+    def of_limit(self) -> float | None:
+        """How much of the limit's rate was reached, 1 being all of it."""
+        return self.rate / self.limit.rate if self.limit and self.limit.rate else None
+
+    @property
+    def pipeline_cpu_us(self) -> float:
+        """CPU µs per reading of all processes but the load."""
+        return sum(us for name, us in self.cpu_us.items() if name != "load")
+
+
+def percentile(values: Sequence[float], percent: float) -> float | None:
+    """Return the value that `percent` of the values do not exceed; None when there are none."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]

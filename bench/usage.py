@@ -1,0 +1,44 @@
+"""What processes have used of the processor and of memory, as the kernel counts it."""
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_US = 1e6
+
+
+class Usage(NamedTuple):
+    """CPU seconds since its start of each process, at one instant (time.monotonic, s)."""
+
+    at: float
+    cpu_s: dict[str, float]
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU time that a process with its threads has used, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+
+def usage(pids: Mapping[str, int]) -> Usage:
+    """Return what the processes have used until now."""
+    return Usage(time.monotonic(), {name: cpu_s(pid) for name, pid in pids.items()})
+
+
+def per_reading(before: Usage, after: Usage, readings: int) -> dict[str, float]:
+    """Return the CPU µs per reading of each process between two instants."""
+    return {
+        name: (used - before.cpu_s[name]) / max(readings, 1) * _US
+        for name, used in after.cpu_s.items()
+    }
+
+
+def peak_mb(pid: int) -> float:
+    """Return the most memory that a process ever had resident, in MB (10^6 bytes)."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    return 0.0

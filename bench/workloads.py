@@ -1,0 +1,117 @@
+"""The workloads that begin with a pipeline at rest."""
+
+import asyncio
+from pathlib import Path
+
+from bench.http_load import Load
+from bench.loop import run, until
+from bench.pipeline import Mark, Pipeline, Receipts, cpu_us
+from bench.readings import ARRAY, arrays, single
+from bench.row import Row, percentile
+from bench.wrk import wrk
+
+ARRAY_CONNECTIONS = 8
+LATENCY_CONNECTIONS = 64
+_MS = 1000
+
+
+def singles(directory: Path, connections: int, seconds: float) -> Row:
+    """Single POSTs as fast as they are answered."""
+    with Pipeline(directory) as pipeline:
+        before = pipeline.mark()
+        answers = wrk(pipeline.collector.port, connections, seconds)
+        pipeline.wrk_s += answers.cpu_s
+        acknowledged = answers.answered - answers.failed
+        row = _settle(pipeline, before)
+        row.violations = pipeline.violations(acknowledged, answers.failed)
+        row.p50_ms, row.p99_ms = answers.p50_ms, answers.p99_ms
+        row.details["answered_rate"] = acknowledged / answers.seconds
+    return row
+
+
+def arrays_of(directory: Path, sensors: int, count: int) -> Row:
+    """Arrays as fast as they are answered, `count` of them."""
+
+    async def send(pipeline: Pipeline) -> Load:
+        load = Load(pipeline.collector.port)
+        await load.connect(ARRAY_CONNECTIONS)
+        await load.closed_loop(arrays(sensors), count)
+        load.close()
+        return load
+
+    with Pipeline(directory) as pipeline:
+        before = pipeline.mark()
+        load = run(send(pipeline))
+        row = _settle(pipeline, before)
+        row.violations = pipeline.violations(load.created * ARRAY, load.failed)
+    _add_latencies(row, load)
+    return row
+
+
+def paced(directory: Path, *, rate: int, seconds: float, sensors: int, connections: int) -> Row:
+    """Single POSTs at a fixed rate, whatever the answers do."""
+
+    async def send(pipeline: Pipeline) -> tuple[Load, Receipts]:
+        receipts = Receipts(pipeline.broker.port)
+        watching = asyncio.create_task(receipts.mqtt.run())
+        await until(lambda: receipts.mqtt.connected)
+        load = Load(pipeline.collector.port)
+        await load.connect(connections)
+        make = single([f"bench{n}" for n in range(sensors)])
+        await load.open_loop(make, rate, seconds)
+        await until(lambda: len(receipts.stored) >= load.created)
+        load.close()
+        watching.cancel()
+        return load, receipts
+
+    with Pipeline(directory) as pipeline:
+        before = pipeline.mark()
+        load, receipts = run(send(pipeline))
+        row = _settle(pipeline, before)
+        row.violations = pipeline.violations(load.created, load.failed)
+        stored = receipts.latencies_ms(pipeline.collector.outbox)
+    _add_latencies(row, load)
+    row.stored_p50_ms, row.stored_p99_ms = percentile(stored, 50), percentile(stored, 99)
+    return row
+
+
+def latency(directory: Path, rate: int, seconds: float) -> Row:
+    """Measure how long a reading takes into InfluxDB at a rate."""
+    return paced(
+        directory,
+        rate=rate,
+        seconds=seconds,
+        sensors=10,
+        connections=min(rate, LATENCY_CONNECTIONS),  # else uvicorn closes the idle ones
+    )
+
+
+def devices(directory: Path, count: int, seconds: float) -> Row:
+    """Measure devices that keep their connection and post once a second, each at its instant."""
+    return paced(
+        directory,
+        rate=count,
+        seconds=seconds,
+        sensors=count,
+        connections=count,
+    )
+
+
+def _settle(pipeline: Pipeline, before: Mark) -> Row:
+    """Wait until all is stored; return the row without what the load saw."""
+    pipeline.wait_settled()
+    after = pipeline.mark()
+    readings = pipeline.in_database()
+    seconds = after.usage.at - before.usage.at
+    return Row(
+        readings=readings,
+        seconds=seconds,
+        rate=readings / seconds,
+        cpu_us=cpu_us(before, after, readings),
+        peak_mb=pipeline.peaks(),
+    )
+
+
+def _add_latencies(row: Row, load: Load) -> None:
+    row.p50_ms = percentile([s * _MS for s in load.latencies], 50)
+    row.p99_ms = percentile([s * _MS for s in load.latencies], 99)

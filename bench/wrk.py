@@ -1,0 +1,76 @@
+"""wrk, the load generator: single readings over many connections."""
+
+import os
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+_LUA = """
+local requests = {}
+function init()
+  for i = 1, 100 do
+    requests[i] = wrk.format("POST", "/data", {["Content-Type"] = "application/json"},
+      '{"type":"temp","value":' .. (20 + i % 15) .. ',"sensor_id":' .. i .. '}')
+  end
+end
+local n = 0
+function request()
+  n = n % 100 + 1
+  return requests[n]
+end
+"""
+_UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
+
+
+class Answers(NamedTuple):
+    """What wrk saw: requests answered, those not with 2xx, and how long it took."""
+
+    answered: int
+    failed: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    cpu_s: float
+
+
+def wrk(port: int, connections: int, seconds: float) -> Answers:
+    """POST single readings of 100 sensors to /data for so many seconds (whole ones)."""
+    with tempfile.TemporaryDirectory() as directory:
+        script = Path(directory) / "singles.lua"
+        script.write_text(_LUA, encoding="utf-8")
+        argv = ["wrk", "-t1", f"-c{connections}", f"-d{round(seconds)}s", "--latency"]
+        with subprocess.Popen(
+            [*argv, "--timeout", "20s", "-s", str(script), f"http://127.0.0.1:{port}"],
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout
+            text = process.stdout.read()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, text
+    return _read(text, usage.ru_utime + usage.ru_stime)
+
+
+def _read(text: str, cpu_s: float) -> Answers:
+    requests = re.search(r"(\d+) requests in ([\d.]+)(us|ms|s|m),", text)
+    assert requests, text
+    errors = re.search(r"Socket errors: (.*)", text)
+    failed = sum(map(int, re.findall(r"\d+", errors[1]))) if errors else 0
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    return Answers(
+        answered=int(requests[1]),
+        failed=failed + (int(refused[1]) if refused else 0),
+        seconds=float(requests[2]) * _UNITS_MS[requests[3]] / 1000,
+        p50_ms=_percentile(text, 50),
+        p99_ms=_percentile(text, 99),
+        cpu_s=cpu_s,
+    )
+
+
+def _percentile(text: str, percent: int) -> float:
+    found = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m)\s*$", text, re.MULTILINE)
+    assert found, text
+    return float(found[1]) * _UNITS_MS[found[2]]
