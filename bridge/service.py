@@ -25,6 +25,8 @@ from telemetry.status import INTERVAL_S, OFFLINE, Status, line
 logger = logging.getLogger(__name__)
 
 _LEAVE_S = 3
+# Bounds the memory; more than the broker has in flight before the first acknowledgement.
+_MOST_WAITING = 20_000
 # Keep a dead letter below the broker's limit for one message, even if JSON escapes all of it.
 _MAX_PAYLOAD = 8000
 _MAX_REASON = 1000
@@ -48,10 +50,11 @@ class Bridge:
             on_message=self.on_message,
             on_connected=self.on_connected,
             on_disconnected=lambda: None,
-            on_puback=lambda _: None,
+            on_puback=self.on_puback,
         )
         self._stored = 0
         self._unreadable = 0
+        self._buried: dict[int, Message] = {}  # by the MQTT id of their dead letters
 
     async def run(self) -> None:
         """Work until SIGTERM; raises what makes it impossible."""
@@ -81,6 +84,8 @@ class Bridge:
 
     def on_message(self, message: Message) -> None:
         """Take a message from the broker."""
+        if self.writer.waiting > _MOST_WAITING:
+            self.mqtt.pause()
         if message.topic.startswith(topics.STATUS):
             self._on_status(message)
             return
@@ -90,7 +95,12 @@ class Bridge:
             self._unreadable += 1
             self.writer.add_unreadable(Refused(message, str(unreadable)))
 
-    async def settle(self, batch: Batch) -> None:
+    def on_puback(self, mid: int) -> None:
+        """Acknowledge a message once the broker has its dead letter: it may be all that is left."""
+        if message := self._buried.pop(mid, None):
+            self.mqtt.ack(message)
+
+    def settle(self, batch: Batch) -> None:
         """Give receipts and dead letters, then acknowledge to the broker.
 
         When the connection is gone the broker still has the messages and sends them again.
@@ -101,15 +111,14 @@ class Bridge:
             self._give_receipts(batch)
             for message, reason in (*refused, *batch.unreadable):
                 logger.warning("rejected %s: %s", message.topic[:_MAX_REASON], reason[:_MAX_REASON])
-                self.mqtt.publish(_dead_letter_topic(message), _dead_letter(message, reason))
+                letter = _dead_letter(message, reason)
+                self._buried[self.mqtt.publish(_dead_letter_topic(message), letter)] = message
         except NotConnected:
             return
-        if refused or batch.unreadable:
-            await self.mqtt.drain()  # a device's own reading now lives on as a dead letter alone
         for entry in batch.stored:
             self.mqtt.ack(entry.message)
-        for message, _ in (*refused, *batch.unreadable):
-            self.mqtt.ack(message)
+        if self.writer.waiting <= _MOST_WAITING:
+            self.mqtt.resume()
 
     def say_status(self) -> None:
         """Publish how the bridge is, now."""

@@ -5,8 +5,8 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from bridge.answer import Meaning, meaning
 from bridge.database import Answer, Database
@@ -50,7 +50,7 @@ class Writer:
         self,
         database: Database,
         batch_max: int,
-        settled: Callable[[Batch], Coroutine[Any, Any, None]],
+        settled: Callable[[Batch], None],
         on_state: Callable[[], None],
     ) -> None:
         self._database = database
@@ -71,7 +71,7 @@ class Writer:
     @property
     def waiting(self) -> int:
         """How many messages are held for the next write."""
-        return len(self._entries)
+        return len(self._entries) + len(self._unreadable)
 
     def add(self, entry: Entry) -> None:
         """Take a reading to write."""
@@ -120,7 +120,7 @@ class Writer:
             gone = {id(entry) for entry, _ in refused}
             stored = [entry for entry in entries if id(entry) not in gone] if gone else entries
             if entries or unreadable:
-                await self._settled(Batch(stored, refused, unreadable))
+                self._settled(Batch(stored, refused, unreadable))
 
     async def _linger(self) -> None:
         rate = len(self._entries) / (time.monotonic() - self._taken_at)

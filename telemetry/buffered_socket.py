@@ -64,6 +64,16 @@ class BufferedSocket(asyncio.Protocol):
         taken, self._incoming = self._incoming[:size], self._incoming[size:]
         return taken
 
+    def pause(self) -> None:
+        """Leave what arrives to the kernel, and so to the peer."""
+        if not self._closed:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Take again what arrives."""
+        if not self._closed:
+            self._transport.resume_reading()
+
     def close(self) -> None:
         """End what is sent, and read on until the peer closes too; see `gone`.
 

@@ -70,6 +70,7 @@ class Mqtt:
         clean_session: bool = False,
     ) -> None:
         self.connected = False
+        self._paused = False
         self._address = f"{host}:{port}"
         self._host = host
         self._port = port
@@ -120,6 +121,22 @@ class Mqtt:
         if message.qos and message.epoch == self._client.epoch:
             self._client.acknowledge(message.mid)
 
+    def pause(self) -> None:
+        """Take no more messages from the broker, until `resume()` or the next connection.
+
+        The broker's own limit does not do: as soon as the oldest message in flight is
+        acknowledged, Mosquitto sends all that it has queued (its issue 2301).
+        """
+        if self._connection and not self._paused:
+            self._paused = True
+            self._connection.pause()
+
+    def resume(self) -> None:
+        """Take messages again."""
+        if self._connection and self._paused:
+            self._paused = False
+            self._connection.resume()
+
     async def drain(self) -> None:
         """Wait until everything published is acknowledged; give it a timeout."""
         while self._client.unacknowledged:  # noqa: ASYNC110  needed once, when a service ends
@@ -163,6 +180,7 @@ class Mqtt:
         self._down = loop.create_future()
         self._ready = False
         self._refusal = ""
+        self._paused = False
         try:
             async with asyncio.timeout(HANDSHAKE_S):
                 _, self._connection = await loop.create_connection(
@@ -186,7 +204,8 @@ class Mqtt:
         """Keep the connection alive; return why it ended."""
         while not self._down.done():
             await asyncio.wait((self._down,), timeout=1)
-            self._client.loop_misc()
+            if not self._paused:  # or it would miss the broker's answers to its pings
+                self._client.loop_misc()
         return self._down.result()
 
     async def _take_leave(self) -> None:

@@ -86,9 +86,9 @@ def dies_before_receipt(after: int) -> None:
     """After InfluxDB has stored a batch, before its receipts."""
     die, settle = die_when(after), Bridge.settle
 
-    async def die_or_settle(self: Bridge, batch: Batch) -> None:
+    def die_or_settle(self: Bridge, batch: Batch) -> None:
         die()
-        await settle(self, batch)
+        settle(self, batch)
 
     Bridge.settle = die_or_settle  # type: ignore[method-assign]
 
