@@ -2,7 +2,12 @@
 
 import sys
 
-from collector import commands, service
-
 if __name__ == "__main__":
-    sys.exit(commands.main(sys.argv[1:]) if sys.argv[1:] else service.main())
+    # A command need not wait until all that serves HTTP has been imported.
+    if sys.argv[1:]:
+        from collector import commands
+
+        sys.exit(commands.main(sys.argv[1:]))
+    from collector import service
+
+    sys.exit(service.main())
