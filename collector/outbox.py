@@ -1,6 +1,7 @@
 """The outbox: what a 201 has promised, on disk until the bridge says that InfluxDB has it."""
 
 import asyncio
+import math
 import shutil
 import sqlite3
 import time
@@ -242,7 +243,7 @@ class Outbox:
     def _prune(self) -> None:
         """Remove some rows that InfluxDB has, when they are old or take half of the room."""
         roomy = self.bytes < self._max_bytes // 2
-        accepted_before = time.time() - self._keep_s if roomy else time.time() + 1
+        accepted_before = time.time() - self._keep_s if roomy else math.inf
         for first, last in self.settled.within(self._pruned_to + 1, self.last):
             oldest = self._db.execute(
                 "SELECT seq, at FROM reading WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT 1",
@@ -253,7 +254,12 @@ class Outbox:
                 continue
             seq, at = oldest
             if at < accepted_before:
-                self._pruned_to = min(last, seq + _PRUNE_ROWS - 1)
+                until = min(last, seq + _PRUNE_ROWS - 1)
+                (young,) = self._db.execute(
+                    "SELECT min(seq) FROM reading WHERE seq BETWEEN ? AND ? AND at >= ?",
+                    [seq, until, accepted_before],
+                ).fetchone()
+                self._pruned_to = until if young is None else young - 1
                 self._db.execute(
                     "DELETE FROM reading WHERE seq BETWEEN ? AND ?"
                     " AND seq NOT IN (SELECT seq FROM rejected)",
