@@ -1,0 +1,252 @@
+"""A hypothesis state machine: the outbox on a real file, beside a model of what it has promised."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from unittest.mock import patch
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from collector.books import Books, read_books
+from collector.outbox import Accepted, Outbox, OutboxFull
+from telemetry.receipt import Receipt, Rejection
+
+MAX_BYTES = 100_000  # an empty outbox has about half of it
+KEEP_S = 3600
+ALL = 10**6
+# Crashes here are of the process, so the files need not survive more, and fsync costs nothing.
+MEMORY = Path("/dev/shm")  # noqa: S108
+
+READINGS = st.builds(
+    lambda topic, ns, size: Accepted(topic, ns, b'{"value":%d}' % 10**size),
+    st.sampled_from(["1/temp", "2/temp"]),
+    st.integers(-3, 3),
+    st.sampled_from([0, 1, 4000]),
+)
+REQUESTS = st.lists(st.lists(READINGS, min_size=1, max_size=4), min_size=1, max_size=3)
+SEQS = st.integers(1, 9) | st.integers(1, 40)
+RECEIPTS = st.builds(
+    Receipt,
+    st.lists(st.tuples(SEQS, st.integers(0, 9)).map(lambda t: (t[0], sum(t))), max_size=3),
+    st.lists(st.builds(Rejection, SEQS, st.sampled_from(["too old", "wrong type"])), max_size=3),
+)
+
+
+@dataclass
+class Fate:
+    """What became of readings, by number."""
+
+    stored: set[int] = field(default_factory=set)
+    rejected: dict[int, str] = field(default_factory=dict)
+    published: set[int] = field(default_factory=set)
+
+    def copy(self) -> "Fate":
+        """Return one that stays as it is."""
+        return Fate(set(self.stored), dict(self.rejected), set(self.published))
+
+
+class OutboxMachine(RuleBasedStateMachine):
+    """Whatever is done to the outbox, what it has committed is stored, rejected or pending."""
+
+    kind: type[Outbox] = Outbox
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
+        self.files = 0
+        self.had_room = True
+        self.path = Path(self.directory.name, "0.db")
+        self.now = 1_700_000_000.0
+        self.clock = patch("collector.outbox.time", SimpleNamespace(time=lambda: self.now))
+        self.clock.start()
+        self.loop = asyncio.new_event_loop()
+        self.committed: list[tuple[Accepted, float]] = []  # number 1 first; when
+        self.fate = Fate()
+        self.on_disk = Fate()
+        self.gone: set[int] = set()  # no longer in the file
+        self.open()
+        self.id = self.outbox.id
+
+    def open(self) -> None:
+        """Open the file."""
+
+        async def open_() -> Outbox:
+            return self.kind(self.path, max_bytes=MAX_BYTES, keep_s=KEEP_S)
+
+        self.outbox = self.loop.run_until_complete(open_())
+
+    def teardown(self) -> None:
+        """End."""
+        self.outbox.close()
+        self.loop.close()
+        self.clock.stop()
+        self.directory.cleanup()
+
+    @rule(requests=REQUESTS)
+    def append(self, requests: list[list[Accepted]]) -> None:
+        """Take what several requests send at once."""
+
+        async def scenario() -> list[object]:
+            commits = [self._append(readings) for readings in requests]
+            await asyncio.sleep(0)
+            return [commit and (commit.exception() or commit.result()) for commit in commits]
+
+        self._before_commit()
+        outcomes = self.loop.run_until_complete(scenario())
+        for readings, outcome in zip(requests, outcomes, strict=True):
+            if outcome is not None:
+                first = len(self.committed) + 1
+                assert outcome == (first, first + len(readings) - 1)
+                self.committed += [(reading, self.now) for reading in readings]
+        if any(outcomes):
+            self._after_commit()
+
+    def _append(self, readings: Sequence[Accepted]) -> asyncio.Future[tuple[int, int]] | None:
+        try:
+            return self.outbox.append(readings)
+        except OutboxFull:
+            return None
+
+    @rule(requests=REQUESTS, torn=st.binary(max_size=50))
+    def crash_before_the_commit(self, requests: list[list[Accepted]], torn: bytes) -> None:
+        """Lose what no request has been told of."""
+
+        async def scenario() -> None:
+            for readings in requests:
+                self._append(readings)
+            self._copy(torn)
+            await asyncio.sleep(0)
+
+        self.loop.run_until_complete(scenario())
+        self._reopen_copy()
+
+    @rule(torn=st.binary(max_size=50))
+    def crash(self, torn: bytes) -> None:
+        """Lose what was not on the disk, however the write-ahead log ends."""
+        self._copy(torn)
+        self._reopen_copy()
+
+    @rule()
+    def restart(self) -> None:
+        """Close in good order and open again."""
+        self._before_commit()
+        self.outbox.close()
+        self.open()
+        self._after_commit()
+
+    @rule()
+    def commit(self) -> None:
+        """Write what has changed, as happens each second."""
+        self._before_commit()
+        self.outbox.commit()
+        self._after_commit()
+
+    @rule(receipt=RECEIPTS)
+    def settle(self, receipt: Receipt) -> None:
+        """Apply a receipt for whatever numbers."""
+        self.outbox.settle(receipt)
+        last = len(self.committed)
+        for first, end in receipt.stored:
+            numbers = range(first, min(end, last) + 1)
+            self.fate.stored |= set(numbers)
+            for seq in numbers:
+                self.fate.rejected.pop(seq, None)
+        for rejection in receipt.rejected:
+            if rejection.seq <= last and rejection.seq not in self.fate.stored:
+                self.fate.rejected.setdefault(rejection.seq, rejection.reason)
+
+    @rule(but=st.integers(0, 2))
+    def settle_the_first(self, but: int) -> None:
+        """Apply the usual receipt: for all there is but the last few."""
+        if len(self.committed) > but:
+            self.settle(Receipt([(1, len(self.committed) - but)]))
+
+    @rule(seq=SEQS)
+    def publish(self, seq: int) -> None:
+        """Note a PUBACK."""
+        if seq <= len(self.committed):
+            self.outbox.mark_published(seq)
+            self.fate.published.add(seq)
+
+    @rule()
+    def ask_for_reasons(self) -> None:
+        """Compare the reasons of what was refused."""
+        self._before_commit()
+        assert dict(self.outbox.reasons(1, ALL)) == self.fate.rejected
+        self._after_commit()
+
+    @rule(seconds=st.sampled_from([1, KEEP_S + 1]))
+    def let_time_pass(self, seconds: int) -> None:
+        """Let rows grow old."""
+        self.now += seconds
+
+    @invariant()
+    def the_books_balance(self) -> None:
+        """In memory, and by the file."""
+        outbox, fate, last = self.outbox, self.fate, len(self.committed)
+        assert outbox.id == self.id
+        assert outbox.last == last
+        assert (outbox.stored, outbox.rejected) == (len(fate.stored), len(fate.rejected))
+        assert outbox.pending == last - len(fate.stored) - len(fate.rejected)
+        numbers = range(last + 50)
+        settled = fate.stored | {*fate.rejected}
+        assert {seq for seq in numbers if seq in outbox.settled} == settled
+        assert {seq for seq in numbers if seq in outbox.published} == fate.published
+        stored, rejected = len(self.on_disk.stored), len(self.on_disk.rejected)
+        assert read_books(self.path) == Books(last, stored, rejected, last - stored - rejected)
+
+    @invariant()
+    def nothing_is_lost_or_revived(self) -> None:
+        """See that all but what was tidied away can be read, and nothing else."""
+        rows = {row.seq: row for row in self.outbox.read(1, ALL, ALL)}
+        numbers = {*range(1, len(self.committed) + 1)}
+        assert rows.keys() == numbers - self.gone
+        assert self.gone <= self.on_disk.stored
+        for seq, row in rows.items():
+            reading, at = self.committed[seq - 1]
+            assert (row.at, row.ns, row.topic) == (int(at), reading.ns, reading.topic)
+            told = json.loads(row.payload)
+            assert told == {"id": f"{self.id}:{seq}", **json.loads(reading.body)}
+
+    @invariant()
+    def the_newest_of_a_series_is_known(self) -> None:
+        """Not less, and not from readings that were never committed."""
+        for topic in ("1/temp", "2/temp"):
+            newest = max((r.ns for r, _ in self.committed if r.topic == topic), default=-9)
+            assert [ns for ns in range(-9, 9) if self.outbox.is_newest(topic, ns)] == [
+                *range(newest, 9)
+            ]
+
+    def _before_commit(self) -> None:
+        self.had_room = self.outbox.bytes < MAX_BYTES // 2
+
+    def _after_commit(self) -> None:
+        """See what was tidied away: rows that are stored, and old unless room was needed."""
+        self.on_disk = self.fate.copy()
+        gone = {*range(1, len(self.committed) + 1)}
+        gone -= {row.seq for row in self.outbox.read(1, ALL, ALL)}
+        for seq in gone - self.gone:
+            assert seq in self.fate.stored
+            assert not self.had_room or self.committed[seq - 1][1] < self.now - KEEP_S
+        assert gone >= self.gone
+        self.gone = gone
+
+    def _copy(self, torn: bytes) -> None:
+        """Take the files as they are at this instant; `torn` begins another frame of the log."""
+        self.files += 1
+        self.old_path, self.path = self.path, Path(self.directory.name, f"{self.files}.db")
+        shutil.copyfile(self.old_path, self.path)
+        log = Path(f"{self.old_path}-wal")
+        if log.exists():
+            Path(f"{self.path}-wal").write_bytes(log.read_bytes() + torn)
+
+    def _reopen_copy(self) -> None:
+        self.outbox.close()  # the original, which is gone for us
+        self.fate = self.on_disk.copy()
+        self.open()
