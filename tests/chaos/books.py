@@ -4,8 +4,9 @@ import re
 import urllib.request
 from dataclasses import dataclass
 
-COLUMNS = ("accepted", "stored", "rejected", "pending")
-METRIC = re.compile(r"^collector_(accepted|stored|rejected|pending)\w* (\S+)$", re.MULTILINE)
+from tests.stack import Collector
+
+LINE = re.compile(r"^(?:collector_)?(accepted|stored|rejected|pending) +(\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -27,5 +28,13 @@ class Books:
 def told_by_metrics(url: str) -> Books:
     """Return the books of the running collector; OSError when it does not answer."""
     with urllib.request.urlopen(f"{url}/metrics", timeout=10) as response:
-        text = response.read().decode()
-    return Books(**{name: int(float(value)) for name, value in METRIC.findall(text)})
+        return _read(response.read().decode())
+
+
+def told_by_command(collector: Collector) -> Books:
+    """Return what `books` counts in the outbox's file, which may be a second behind."""
+    return _read(collector.command("books").stdout)
+
+
+def _read(text: str) -> Books:
+    return Books(**{name: int(number) for name, number in LINE.findall(text)})

@@ -38,6 +38,8 @@ class Mix:
             findings = self._rig.verdict(DRAIN_S)
             for complaint in self._complaints:
                 findings.add("died", complaint)
+            for complaint in self._rig.commands():
+                findings.add("books", complaint)
             self._say(f"checked after {self.struck.total()} faults\n{findings}")
             if not findings.clean or time.monotonic() >= end:
                 return findings

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.chaos.background import Background
-from tests.chaos.books import Books, told_by_metrics
+from tests.chaos.books import Books, told_by_command, told_by_metrics
 from tests.chaos.checker import Findings, check
 from tests.chaos.devices import Devices
 from tests.chaos.disk import Disk
@@ -204,6 +204,19 @@ class Rig:
         with contextlib.suppress(AssertionError):
             wait_for(lambda: not self.books().pending, timeout)
         return self.books()
+
+    def commands(self) -> list[str]:
+        """Return what the collector's own commands have to say against it, once all is drained."""
+        books = self.books()
+        complaints = []
+        try:
+            wait_for(lambda: told_by_command(self.collector) == books, 5)
+        except AssertionError:
+            complaints.append(f"metrics: {books}; books: {told_by_command(self.collector)}")
+        audit = self.collector.command("audit", "--since", "24h")
+        if audit.returncode:
+            complaints.append(f"audit: {audit.stdout} {audit.stderr}")
+        return complaints
 
     def verdict(self, drain_timeout: float = DRAIN_S) -> Findings:
         """Heal, drain, and compare; the load must have ended."""

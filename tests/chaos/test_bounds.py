@@ -32,6 +32,25 @@ def test_the_bridge_holds_once_what_each_connection_brings_again(rig: Rig) -> No
     assert counter(rig, "stored") <= before + posted + HELD
 
 
+def test_a_full_outbox_refuses_and_takes_again(rig: Rig) -> None:
+    """The limit is below what the outbox holds already: that goes first, once it may."""
+    with rig.load(READINGS):
+        rig.acknowledged(READINGS // 2)
+    rig.drain()
+    rig.collector.stop()
+    rig.collector.env["OUTBOX_MAX_BYTES"] = str(1 << 20)
+    rig.influx.kill()
+    rig.collector.start()
+    refused = rig.ledger.posts[Verdict.REFUSED]
+    with rig.load(READINGS):
+        wait_for(lambda: rig.ledger.posts[Verdict.REFUSED] > refused + 500, 30, "refused")
+        rig.influx.start()
+        rig.acknowledged(1000)
+    del rig.collector.env["OUTBOX_MAX_BYTES"]
+    findings = rig.verdict()
+    assert findings.clean, str(findings)
+
+
 def counter(rig: Rig, name: str) -> int:
     """Return a counter of the bridge's latest status."""
     status = json.loads(rig.broker.retained("status/bridge/bridge"))

@@ -113,6 +113,32 @@ def test_a_full_disk_refuses_and_takes_again(rig: Rig) -> None:
     must_be_clean(rig)
 
 
+def test_a_collector_that_starts_on_a_full_disk_refuses_and_takes_again(rig: Rig) -> None:
+    if not rig.disk:
+        pytest.skip("only root has a disk to fill")
+    with rig.load(RATE):
+        rig.acknowledged(100)
+        rig.disk.fill()
+        rig.collector.kill()
+        rig.collector.start()
+        rig.collector.wait_ready()
+        refused = rig.ledger.posts[Verdict.REFUSED]
+        wait_for(lambda: rig.ledger.posts[Verdict.REFUSED] > refused + 100, 30, "refused")
+        rig.disk.free()
+        rig.acknowledged(100)
+    must_be_clean(rig)
+
+
+@pytest.mark.parametrize("name", ["collector", "bridge"])
+def test_a_service_ends_in_order_at_sigterm(name: str, rig: Rig) -> None:
+    with rig.load(RATE):
+        rig.acknowledged(30)
+        assert rig.service(name).stop() == 0
+        rig.service(name).start()
+        rig.acknowledged(30)
+    must_be_clean(rig)
+
+
 def test_a_reading_beyond_retention_is_kept_aside_and_stored_once_it_may(rig: Rig) -> None:
     rejected = rig.books().rejected
     series = rig.ledger.series_of("old", "temp")
