@@ -165,13 +165,16 @@ class Writer:
         slow.cancel()
         if meaning(*answer) is Meaning.NO_DATABASE:
             created = await self._database.create()
-            answer = await self._database.write(lines) if created.status == _OK else created
+            if created.status == _OK:
+                answer = await self._database.write(lines)
+            else:  # whatever it says, it says nothing of the readings
+                answer = Answer(0, f"cannot create the database: {created.status} {created.body}")
         match meaning(*answer):
             case Meaning.STORED:
                 self._say("")
             case Meaning.WAIT | Meaning.NO_DATABASE:
                 self.failures += 1
-                self._say(f"InfluxDB: {answer.status or ''} {answer.body}".strip())
+                self._say(f"InfluxDB: {answer.status or ''}".rstrip() + f" {answer.body}".rstrip())
         return answer
 
     def _say(self, reason: str) -> None:
