@@ -64,8 +64,7 @@ def too_large(limit: int) -> Problem:
 
 def inflate(body: bytes, limit: int) -> bytes:
     """Return what a gzip body holds; raises Problem 413 beyond `limit` bytes, 400 if broken."""
-    inflated = []
-    room = limit + 1
+    inflated = bytearray()
     member = zlib.decompressobj(wbits=_GZIP)
     try:
         for start in range(0, len(body), _PIECE):
@@ -73,16 +72,15 @@ def inflate(body: bytes, limit: int) -> bytes:
             while piece:
                 if member.eof:  # a gzip file may have several members
                     member = zlib.decompressobj(wbits=_GZIP)
-                inflated.append(member.decompress(piece, room))
-                room -= len(inflated[-1])
-                if room <= 0:
+                inflated += member.decompress(piece, limit + 1 - len(inflated))
+                if len(inflated) > limit:
                     raise too_large(limit)
                 piece = member.unused_data
     except zlib.error as error:
         raise Problem(HTTPStatus.BAD_REQUEST, f"the body is not gzip: {error}") from None
     if body and not member.eof:
         raise Problem(HTTPStatus.BAD_REQUEST, "the gzip body is cut short")
-    return b"".join(inflated)
+    return bytes(inflated)
 
 
 def decode(body: bytes, *, lines: bool) -> tuple[Sequence[Reading], bool]:
