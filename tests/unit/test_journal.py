@@ -1,0 +1,51 @@
+"""What the collector's log shows of readings, and its errors as problem details."""
+
+import json
+from http import HTTPStatus
+
+import pytest
+
+from collector.journal import LINES_A_SECOND, Journal
+from collector.outbox import Accepted
+from collector.problem import Problem
+
+READING = Accepted(
+    "123/temp", 0, b'{"ts":"2026-01-31T12:00:00Z","type":"temp","value":25,"sensor_id":123}'
+)
+LINE = "ts=2026-01-31T12:00:00Z type=temp value=25 sensor_id=123\n"
+
+
+def test_a_few_readings_are_shown_each(capsys: pytest.CaptureFixture[str]) -> None:
+    journal = Journal()
+    journal.accepted([READING])
+    journal.accepted([READING, READING])
+    journal.tick()
+    assert capsys.readouterr().out == LINE * 3
+
+
+def test_many_are_summed_up_once_a_second(capsys: pytest.CaptureFixture[str]) -> None:
+    journal = Journal()
+    journal.accepted([READING] * LINES_A_SECOND)
+    journal.accepted([READING])
+    journal.accepted([READING] * 100)
+    assert capsys.readouterr().out == LINE * LINES_A_SECOND
+    journal.tick()
+    assert capsys.readouterr().out == f"accepted {LINES_A_SECOND + 101} readings in a second\n"
+    journal.tick()
+    journal.accepted([READING])
+    assert capsys.readouterr().out == LINE
+
+
+def test_a_problem_is_as_the_rfc_has_it() -> None:
+    problem = Problem(HTTPStatus.NOT_FOUND, "no such thing", headers={"X": "y"})
+    assert json.loads(problem.body()) == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "no such thing",
+    }
+    assert (str(problem), problem.headers) == ("no such thing", {"X": "y"})
+
+
+def test_a_problem_lists_errors_even_if_there_are_none() -> None:
+    assert json.loads(Problem(HTTPStatus.BAD_REQUEST, "d", errors=[]).body())["errors"] == []

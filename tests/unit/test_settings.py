@@ -1,0 +1,100 @@
+"""Settings from the environment: read, defaulted, or refused by name."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.settings import Settings as BridgeSettings
+from collector.settings import Settings as CollectorSettings
+from telemetry.settings import SettingError, load
+
+KINDS = [CollectorSettings, BridgeSettings]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_environment_all_have_their_defaults(kind: type[CollectorSettings]) -> None:
+    assert load(kind, {}) == kind()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_environment_of_others_is_ignored(kind: type[CollectorSettings]) -> None:
+    environ = {"PATH": "/bin", "mqtt_port": "x", "MQTT_PORT_": "x", "COLLECTOR": "x", "BRIDGE": ""}
+    assert load(kind, environ) == kind()
+
+
+def test_each_is_read_in_its_type() -> None:
+    settings = load(
+        CollectorSettings,
+        {
+            "MQTT_HOST": "broker",
+            "MQTT_PORT": "65535",
+            "MQTT_PASSWORD": "123",
+            "COLLECTOR_PORT": "1",
+            "OUTBOX_KEEP_HOURS": "0.5",
+            "OUTBOX_MAX_BYTES": "1048576",
+            "STORED_TIMEOUT_S": "60",
+        },
+    )
+    assert (settings.mqtt_host, settings.mqtt_port, settings.mqtt_password) == (
+        "broker",
+        65535,
+        "123",
+    )
+    assert (settings.collector_port, settings.outbox_keep_hours) == (1, 0.5)
+    assert (settings.outbox_max_bytes, settings.stored_timeout_s) == (1 << 20, 60)
+    assert load(BridgeSettings, {"BATCH_MAX": "1", "BRIDGE_ID": "b-2"}).batch_max == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("MQTT_PORT", "0", "Expected `int` >= 1"),
+        ("MQTT_PORT", "65536", "Expected `int` <= 65535"),
+        ("MQTT_PORT", "", "Expected `int`"),
+        ("MQTT_PORT", "1883x", "Expected `int`"),
+        ("MQTT_PORT", "1883.5", "Expected `int`"),
+        ("MQTT_HOST", "", "Expected `str` of length >= 1"),
+        ("INFLUX_PORT", "-1", "Expected `int` >= 1"),
+        ("INFLUX_DATABASE", "", "Expected `str` of length >= 1"),
+        ("COLLECTOR_PORT", "http", "Expected `int`"),
+        ("OUTBOX_PATH", "", "Expected `str` of length >= 1"),
+        ("OUTBOX_MAX_BYTES", "1000", "Expected `int` >= 1048576"),
+        ("OUTBOX_MAX_BYTES", "1G", "Expected `int`"),
+        ("OUTBOX_KEEP_HOURS", "0", "Expected `float` > 0"),
+        ("OUTBOX_KEEP_HOURS", "nan", "Expected `float`"),
+        ("MAX_BODY_BYTES", "0", "Expected `int` >= 1"),
+        ("STORED_TIMEOUT_S", "61", "Expected `float` <= 60"),
+        ("STORED_TIMEOUT_S", "0", "Expected `float` > 0"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_was_expected(key: str, value: str, expected: str) -> None:
+    with pytest.raises(SettingError, match=re.escape(f"{key}={value!r}: {expected}")) as raised:
+        load(CollectorSettings, {key: value})
+    assert (raised.value.key, raised.value.value) == (key, value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("BATCH_MAX", "0"),
+        ("BATCH_MAX", "many"),
+        ("BRIDGE_ID", ""),
+        ("BRIDGE_ID", "a/b"),
+        ("BRIDGE_ID", "#"),
+    ],
+)
+def test_a_bad_value_of_the_bridge_is_named(key: str, value: str) -> None:
+    with pytest.raises(SettingError, match=re.escape(f"{key}={value!r}: Expected ")):
+        load(BridgeSettings, {key: value})
+
+
+@given(st.sampled_from(["MQTT_PORT", "COLLECTOR_PORT"]), st.text())
+def test_a_port_is_one_or_an_error(key: str, value: str) -> None:
+    try:
+        port = getattr(load(CollectorSettings, {key: value}), key.lower())
+    except SettingError as error:
+        assert str(error).startswith(f"{key}={value!r}: Expected ")  # noqa: PT017
+    else:
+        assert 1 <= port <= 65535

@@ -1,0 +1,80 @@
+"""Tokens: read from a file, and what each allows."""
+
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from collector.problem import Problem
+from collector.tokens import Tokens
+from telemetry.settings import SettingError
+
+FILE = "# who may what\n\nsecret-a 123\nsecret-a  kitchen 2 \nsecret-b *\n  \nsecret-c 7\n"
+
+
+def tokens(path: Path, text: str | bytes = FILE) -> Tokens:
+    """Load tokens from a file with this content."""
+    file = path / "tokens"
+    file.write_bytes(text.encode() if isinstance(text, str) else text)
+    return Tokens.load(str(file))
+
+
+def status(known: Tokens, authorization: str | None, *sensor_ids: str) -> int:
+    """Return the status of the refusal, 0 when there is none."""
+    headers = [] if authorization is None else [(b"authorization", authorization.encode())]
+    try:
+        known.check([(b"host", b"x"), *headers], sensor_ids)
+    except Problem as problem:
+        if problem.status == HTTPStatus.UNAUTHORIZED:
+            assert problem.headers == {"WWW-Authenticate": "Bearer"}  # noqa: PT017
+        return problem.status.value
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("authorization", "sensor_ids", "expected"),
+    [
+        (None, [], 401),
+        ("", [], 401),
+        ("Bearer", [], 401),
+        ("Bearer ", [], 401),
+        ("secret-a", [], 401),
+        ("Basic secret-a", [], 401),
+        ("Bearer secret-x", [], 401),
+        ("Bearer secret-a secret-b", [], 401),
+        ("Bearer #", [], 401),
+        ("Bearer secret-a", [], 0),
+        ("bearer  secret-a ", ["123"], 0),
+        ("Bearer secret-a", ["123", "kitchen 2", "123"], 0),
+        ("Bearer secret-a", ["kitchen"], 403),
+        ("Bearer secret-a", ["123", "7"], 403),
+        ("Bearer secret-a", ["*"], 403),
+        ("Bearer secret-b", ["123", "7", "whatever"], 0),
+        ("Bearer secret-c", ["7"], 0),
+        ("Bearer secret-c", ["07"], 403),
+    ],
+)
+def test_what_a_token_allows(
+    tmp_path: Path, authorization: str | None, sensor_ids: list[str], expected: int
+) -> None:
+    assert status(tokens(tmp_path), authorization, *sensor_ids) == expected
+
+
+def test_without_a_file_everybody_may_everything() -> None:
+    assert status(Tokens.load(""), None, "123") == 0
+
+
+def test_an_empty_file_lets_nobody_in(tmp_path: Path) -> None:
+    assert status(tokens(tmp_path, ""), "Bearer x") == 401
+
+
+def test_a_line_without_a_sensor_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"TOKENS_FILE=.*line 2: expected `<token> <sensor_id"):
+        tokens(tmp_path, "a 1\nlonely\n")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"TOKENS_FILE='.*nowhere': expected a readable file"):
+        Tokens.load(str(tmp_path / "nowhere"))
+    with pytest.raises(SettingError, match="expected a readable file"):
+        tokens(tmp_path, b"\xff 1\n")
