@@ -1,8 +1,6 @@
 """InfluxDB as the bridge sees it: lines in, an answer out, from a thread of its own."""
 
-import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import msgspec
@@ -11,6 +9,7 @@ from influxdb import InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 
 from bridge.settings import Settings
+from bridge.thread import Thread
 
 TIMEOUT_S = 10
 
@@ -36,19 +35,18 @@ class Database:
             timeout=TIMEOUT_S,
             retries=1,
         )
-        self._thread = ThreadPoolExecutor(1, "influxdb")
+        self._thread = Thread[Answer]("influxdb")
 
     async def write(self, lines: Sequence[str]) -> Answer:
         """Write lines with nanosecond timestamps."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, lines)
+        return await self._thread.run(lambda: self._write(lines))
 
     async def create(self) -> Answer:
         """Create the database; status 200 when it is there."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._create)
+        return await self._thread.run(self._create)
 
     def close(self) -> None:
         """Close the connection."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
     def _write(self, lines: Sequence[str]) -> Answer:

@@ -1,0 +1,37 @@
+"""A thread for calls that block, which does not keep the process from ending."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Thread(Generic[T]):
+    """Makes one call after another.
+
+    As an executor of one thread, except that Python waits at its end for an executor's thread,
+    and so for the answer of a server that gives none.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._calls: SimpleQueue[tuple[Future[T], Callable[[], T]]] = SimpleQueue()
+        threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    async def run(self, call: Callable[[], T]) -> T:
+        """Make the call once those before it have ended; raises whatever it raises."""
+        outcome: Future[T] = Future()
+        self._calls.put((outcome, call))
+        return await asyncio.wrap_future(outcome)
+
+    def _work(self) -> None:
+        while True:
+            outcome, call = self._calls.get()
+            if outcome.set_running_or_notify_cancel():
+                try:
+                    outcome.set_result(call())
+                except BaseException as error:  # noqa: BLE001 - for whoever awaits it
+                    outcome.set_exception(error)
