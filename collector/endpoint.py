@@ -65,7 +65,14 @@ class DataEndpoint:
         wait = _wants_stored(scope["query_string"])
         lines, gzipped = _form(scope["headers"])
         self._tokens.check(scope["headers"], ())
-        content = await body.read(receive, self._max_body_bytes)
+        try:
+            content = await body.read(receive, self._max_body_bytes)
+        except asyncio.CancelledError:  # by uvicorn, which has waited long enough for the rest
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "the collector is stopping; nothing was stored",
+                headers={"Retry-After": str(RETRY_AFTER_S)},
+            ) from None
         if gzipped:
             content = body.inflate(content, self._max_body_bytes)
         readings, single = body.decode(content, lines=lines)
@@ -101,7 +108,7 @@ class DataEndpoint:
         try:
             async with asyncio.timeout(self._stored_timeout_s):
                 await self._wait_settled(first, last)
-        except TimeoutError:
+        except (TimeoutError, asyncio.CancelledError):  # too long for us, or for uvicorn's end
             return (
                 202,
                 body.JSON.encode(),
