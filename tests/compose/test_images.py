@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from docker import DockerClient
 
-from run.configuration import ROOT
 from tests.compose.images import OURS, Images, build
 from tests.compose.program import output
 
@@ -67,9 +66,9 @@ def test_each_image_holds_its_own_service_alone(
 
 @pytest.mark.parametrize("target", OURS)
 def test_building_again_uses_the_cache_for_everything(
-    client: DockerClient, images: Images, built: dict[str, Any], target: str
+    client: DockerClient, images: Images, built: dict[str, Any], context: Path, target: str
 ) -> None:
-    again, log = build(client, images, target, ROOT)
+    again, log = build(client, images, target, context)
     assert again.id == built[target].id
     done = [did for step, did in steps(log).items() if not step.startswith(("FROM", "ARG"))]
     assert done
@@ -78,21 +77,18 @@ def test_building_again_uses_the_cache_for_everything(
 
 @pytest.mark.usefixtures("built")
 def test_a_changed_line_of_source_reinstalls_nothing(
-    client: DockerClient, images: Images, tmp_path: Path
+    client: DockerClient, images: Images, context: Path, tmp_path: Path
 ) -> None:
-    context = tmp_path / "context"
-    shutil.copytree(
-        ROOT,
-        context,
-        ignore=shutil.ignore_patterns(".*cache", ".git", ".venv", ".run", "tests", "__pycache__"),
-    )
-    assert install_was_cached(build(client, images, "collector", context)[1])
-    source = context / "collector" / "__init__.py"
+    copy = shutil.copytree(context, tmp_path / "copy")
+    source = copy / "collector" / "__init__.py"
     source.write_text("CHANGED = True\n")
     source.chmod(0o600)  # as in a checkout that is nobody else's business
-    changed, log = build(client, images, "collector", context)
+    changed, log = build(client, images, "collector", copy)
     assert install_was_cached(log)
     assert output(client, changed.id, "python", "-c", "import collector; collector.CHANGED") == ""
+    (copy / "requirements.txt").write_text("# none\n")
+    _, log = build(client, images, "collector", copy)
+    assert not install_was_cached(log), "this test would not notice"
 
 
 def install_was_cached(log: str) -> bool:
