@@ -22,11 +22,11 @@ class Forgetful(Outbox):
 
 
 class Renumbering(Outbox):
-    """Goes on from the last row that is there, as a table without a counter would."""
+    """Goes on after the last receipt, and so uses the numbers of what is pending again."""
 
     def __init__(self, path: Path, *, max_bytes: int, keep_s: float) -> None:
         super().__init__(path, max_bytes=max_bytes, keep_s=keep_s)
-        self.last = self._db.execute("SELECT coalesce(max(seq), 0) FROM reading").fetchone()[0]
+        self.last = self._db.execute("SELECT coalesce(max(last), 0) FROM settled").fetchone()[0]
 
 
 class Gullible(Outbox):
