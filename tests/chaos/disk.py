@@ -1,6 +1,7 @@
 """A small disk of its own under the outbox, which a test can fill."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -13,8 +14,9 @@ class Disk:
         self.path = path
         self._ballast = path / "ballast"
         path.mkdir(parents=True)
-        size = f"size={megabytes}m"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", size, "chaos", str(path)], check=True)
+        _unmount_what_was_left_behind()
+        options = ["-o", f"size={megabytes}m", f"chaos-{os.getpid()}"]
+        subprocess.run(["mount", "-t", "tmpfs", *options, str(path)], check=True)
 
     @staticmethod
     def possible() -> bool:
@@ -36,3 +38,12 @@ class Disk:
     def unmount(self) -> None:
         """Remove the disk and all that is on it; nobody may use it any more."""
         subprocess.run(["umount", str(self.path)], check=True)
+
+
+def _unmount_what_was_left_behind() -> None:
+    """Unmount the disks of runs that were killed: the name says which process mounted it."""
+    for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
+        device, path, *_ = line.split()
+        owner = re.fullmatch(r"chaos-(\d+)", device)
+        if owner and not Path(f"/proc/{owner[1]}").exists():
+            subprocess.run(["umount", path], check=True)
