@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import time
@@ -30,11 +31,14 @@ def says(service: Service, text: str) -> None:
     wait_for(lambda: text in service.log_text(), 20, f"{text!r} from {service.name}")
 
 
-def ended(service: Service) -> float:
-    """Send SIGTERM; return how many seconds the end took, which must be orderly."""
+def ended(*services: Service) -> float:
+    """Send SIGTERM; return how many seconds the ends took, which must be orderly."""
     started = time.monotonic()
-    assert service.stop(timeout=20) == 0
-    assert "Traceback" not in service.log_text()
+    for service in services:
+        os.kill(service.pid, signal.SIGTERM)
+    for service in services:
+        assert service.stop(timeout=20) == 0
+        assert "Traceback" not in service.log_text()
     return time.monotonic() - started
 
 
@@ -79,11 +83,11 @@ def test_sigterm_while_all_is_well_and_a_client_stays_connected(idle: Stack) -> 
 
 
 def test_sigint_ends_as_sigterm_does(idle: Stack) -> None:
-    idle.start("broker", "influx", "collector", "bridge")
+    idle.start()
     for service in (idle.collector, idle.bridge):
-        assert service.process
-        service.process.send_signal(signal.SIGINT)
-        assert service.process.wait(SECONDS) == 0
+        os.kill(service.pid, signal.SIGINT)
+        wait_for(lambda: not service.running, SECONDS)  # noqa: B023
+        assert service.stop() == 0
 
 
 def test_sigterm_in_the_middle_of_requests_gives_each_a_definite_answer(idle: Stack) -> None:
@@ -100,14 +104,15 @@ def test_sigterm_in_the_middle_of_requests_gives_each_a_definite_answer(idle: St
         stored.sendall(b"POST /data?ack=stored HTTP/1.1\r\n" + head + body)
         with client(idle.collector) as http:
             wait_for(lambda: metrics(http)["accepted"] == 1)
-        assert idle.collector.process
-        idle.collector.process.terminate()
+        os.kill(idle.collector.pid, signal.SIGTERM)
         wait_for(lambda: not idle.collector.is_ready())
         late.sendall(body[-1:])
         assert late.recv(1000).startswith(b"HTTP/1.1 201 ")
         assert silent.recv(1000).startswith(b"HTTP/1.1 503 ")
         assert stored.recv(1000).startswith(b"HTTP/1.1 202 ")
-        assert ended(idle.collector) < SECONDS
+        wait_for(lambda: not idle.collector.running)
+        assert idle.collector.stop() == 0
+        assert "Traceback" not in idle.collector.log_text()
     with idle.collector, client(idle.collector) as http:
         assert metrics(http)["accepted"] == 2
 
@@ -133,8 +138,7 @@ def test_sigterm_while_the_broker_does_not_answer(idle: Stack) -> None:
     idle.start()
     idle.broker.pause()
     try:
-        for service in (idle.collector, idle.bridge):
-            assert ended(service) < SECONDS
+        assert ended(idle.collector, idle.bridge) < SECONDS
     finally:
         idle.broker.resume()
 
