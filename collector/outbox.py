@@ -77,7 +77,6 @@ class Outbox:
         # What the next commit also has to write: new members of the two sets, other statements.
         self._newly = {"settled": Ranges(), "published": Ranges()}
         self._statements: list[tuple[str, Sequence[object]]] = []
-        self._newer_series: set[str] = set()
         self._pruned_to = 0
 
     @property
@@ -126,10 +125,6 @@ class Outbox:
             self._loop.call_soon(self.commit)
         self._group += rows
         self._group_bytes += size
-        for topic, ns, _ in readings:
-            if self.is_newest(topic, ns):
-                self._newest[topic] = ns
-                self._newer_series.add(topic)
         done: Commit = self._loop.create_future()
         self._waiting.append((done, (before + 1, before + len(rows))))
         return done
@@ -202,6 +197,10 @@ class Outbox:
 
     def _write(self, group: list[Row]) -> None:
         db = self._db
+        newest: dict[str, int] = {}
+        for row in group:
+            if self.is_newest(row.topic, row.ns):
+                newest[row.topic] = max(row.ns, newest.get(row.topic, row.ns))
         db.execute("BEGIN IMMEDIATE")
         try:
             if group:
@@ -210,7 +209,7 @@ class Outbox:
                 db.executemany(
                     "INSERT INTO series VALUES (?, ?)"
                     " ON CONFLICT DO UPDATE SET newest = excluded.newest",
-                    [(topic, self._newest[topic]) for topic in self._newer_series],
+                    newest.items(),
                 )
             for sql, parameters in self._statements:
                 db.execute(sql, parameters)
@@ -225,10 +224,10 @@ class Outbox:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
+        self._newest |= newest
         self._newly["settled"].clear()
         self._newly["published"].clear()
         self._statements.clear()
-        self._newer_series.clear()
 
     def _fail(self, error: Exception, waiting: list[tuple[Commit, tuple[int, int]]]) -> None:
         outcome: Exception = OutboxUnusable(f"the outbox cannot be written: {error}")
