@@ -4,6 +4,7 @@ import fcntl
 import os
 import secrets
 import sqlite3
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO
 
@@ -39,11 +40,12 @@ def open_for_writing(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
     Raises OutboxUnusable when another collector has it, when the file is no outbox, or when
     SQLite does not grant the durability that a 201 promises.
     """
+    opened = ExitStack()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_name(path.name + ".lock").open("w")
+        lock = opened.enter_context(path.with_name(path.name + ".lock").open("w"))
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        db = sqlite3.connect(path, isolation_level=None)
+        db = opened.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
         mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         db.execute("PRAGMA synchronous = FULL")
         level = db.execute("PRAGMA synchronous").fetchone()[0]
@@ -56,12 +58,15 @@ def open_for_writing(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
             [secrets.token_hex(6)],
         )
         _sync_directory(path.parent)
+        opened.pop_all()  # they stay open
     except BlockingIOError:
         msg = f"{path}: another collector has this outbox; one outbox serves one collector"
         raise OutboxUnusable(msg) from None
     except (OSError, sqlite3.Error) as error:
         msg = f"{path}: {error}"
         raise OutboxUnusable(msg) from error
+    finally:
+        opened.close()
     return db, lock
 
 
