@@ -1,0 +1,90 @@
+"""An outbox that is full, and a disk that is full in the middle of a commit."""
+# ruff: noqa: SLF001  SQLite's own limit stands in for the disk's
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from collector.books import Books, read_books
+from collector.outbox import Accepted, Outbox, OutboxFull
+from collector.schema import OutboxUnusable
+from telemetry.receipt import Receipt
+
+LARGE = b'{"value":1' + b"0" * 20_000 + b"}"
+
+
+async def fill(outbox: Outbox) -> None:
+    """Append for as long as that goes well."""
+    while True:
+        await outbox.append([Accepted("1/t", 0, LARGE)])
+
+
+def test_a_full_outbox_takes_nothing_until_something_is_stored(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        outbox = Outbox(tmp_path / "o.db", max_bytes=200_000, keep_s=3600)
+        with pytest.raises(OutboxFull, match="OUTBOX_MAX_BYTES"):
+            await fill(outbox)
+        last = outbox.last
+        assert 5 < last < 10
+        outbox.settle(Receipt([(1, last)]))
+        outbox.commit()
+        assert await outbox.append([Accepted("1/t", 0, LARGE)]) == (last + 1, last + 1)
+        outbox.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_disk_that_fills_in_a_commit_costs_that_commit_alone(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        outbox = Outbox(tmp_path / "o.db", max_bytes=1 << 30, keep_s=3600)
+        await outbox.append([Accepted("1/t", 5, b'{"value":1}')])
+        outbox._db.execute("PRAGMA max_page_count = 1")  # it stays at the pages that there are
+        outbox.settle(Receipt([(1, 1)]))
+        requests = [outbox.append([Accepted("1/t", 9, LARGE)]) for _ in range(2)]
+        for outcome in await asyncio.gather(*requests, return_exceptions=True):
+            assert isinstance(outcome, OutboxFull)
+        assert not outbox.failure.done()
+        assert outbox.is_newest("1/t", 5), "nothing newer has been accepted"
+        outbox._db.execute("PRAGMA max_page_count = 100000")
+        assert await outbox.append([Accepted("1/t", 6, LARGE)]) == (2, 2)
+        assert read_books(tmp_path / "o.db") == Books(2, 1, 0, 1)
+        outbox.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_disk_that_fails_ends_the_collector(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        outbox = Outbox(tmp_path / "o.db", max_bytes=1 << 30, keep_s=3600)
+        outbox._db.execute("PRAGMA query_only = ON")
+        with pytest.raises(OutboxUnusable):
+            await outbox.append([Accepted("1/t", 0, LARGE)])
+        with pytest.raises(OutboxUnusable):
+            await outbox.failure
+        outbox._db.execute("PRAGMA query_only = OFF")
+        outbox.close()
+
+    asyncio.run(scenario())
+
+
+def test_one_outbox_serves_one_collector(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        first = Outbox(tmp_path / "o.db", max_bytes=1 << 30, keep_s=3600)
+        with pytest.raises(OutboxUnusable, match="another collector"):
+            Outbox(tmp_path / "o.db", max_bytes=1 << 30, keep_s=3600)
+        first.close()
+        Outbox(tmp_path / "o.db", max_bytes=1 << 30, keep_s=3600).close()
+
+    asyncio.run(scenario())
+
+
+def test_a_file_that_is_no_outbox_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "o.db").write_bytes(b"holiday pictures" * 1000)
+
+    async def scenario() -> None:
+        with pytest.raises(OutboxUnusable):
+            Outbox(tmp_path / "o.db", max_bytes=1 << 30, keep_s=3600)
+
+    asyncio.run(scenario())
+    assert (tmp_path / "o.db").read_bytes() == b"holiday pictures" * 1000
