@@ -16,6 +16,7 @@ import uvloop
 from collector.app import App, counters
 from collector.endpoint import DataEndpoint
 from collector.journal import Journal
+from collector.one_write import OneWrite
 from collector.outbox import Outbox
 from collector.publisher import Publisher
 from collector.schema import OutboxUnusable
@@ -63,6 +64,7 @@ async def _serve(settings: Settings, tokens: Tokens) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             App(endpoint, outbox, publisher),
+            http=OneWrite,
             access_log=False,
             log_config=None,
             lifespan="off",
