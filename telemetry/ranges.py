@@ -39,6 +39,10 @@ class Ranges:
             return self._firsts[-1], last
         low = bisect_left(lasts, first - 1)
         high = bisect_right(self._firsts, last + 1)
+        if low + 1 == high and lasts[low] == first - 1:  # the next one of an earlier range
+            lasts[low] = last
+            self._count += last - first + 1
+            return self._firsts[low], last
         if low < high:
             first = min(first, self._firsts[low])
             last = max(last, lasts[high - 1])
