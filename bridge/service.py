@@ -133,7 +133,7 @@ class Bridge:
             "write_failures": self.writer.failures,
             "queue": self.writer.waiting,
         }
-        status = msgspec.json.encode(Status(state, reason, counters))
+        status = msgspec.json.encode(Status(state, reason[:_MAX_REASON], counters))
         self.mqtt.publish(self._status_topic, status, retain=True)
 
     def _give_receipts(self, batch: Batch) -> None:
@@ -154,11 +154,10 @@ class Bridge:
         try:
             status = msgspec.json.decode(message.payload, type=Status)
             service, instance = topics.labels(message.topic)
+            if status.counters:
+                self.writer.add_line(line(service, instance, status, time.time_ns()))
         except (msgspec.MsgspecError, ValueError) as error:
             logger.warning("unreadable status on %s: %s", message.topic, error)
-            return
-        if status.counters:
-            self.writer.add_line(line(service, instance, status, time.time_ns()))
 
     async def _tell(self) -> None:
         while True:

@@ -31,6 +31,12 @@ class Receipt(msgspec.Struct):
     stored: list[tuple[Seq, Seq]] = []
     rejected: list[Rejection] = []
 
+    def __post_init__(self) -> None:
+        """Refuse a range that ends before it begins."""
+        if any(first > last for first, last in self.stored):
+            msg = "a range ends before it begins"
+            raise ValueError(msg)
+
 
 def receipts(stored: list[int], rejected: list[tuple[int, str]]) -> Iterator[bytes]:
     """Yield the messages that confirm one batch, each small enough to publish."""

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from telemetry.reading import tag
+from telemetry.reading import label_fault, tag
 
 MEASUREMENT = "pipeline"
 # How often a service says it; a change of state is said at once.
@@ -21,6 +21,13 @@ OFFLINE = msgspec.json.encode(Status("offline"))
 
 
 def line(service: str, instance: str, status: Status, ns: int) -> str:
-    """Return the counters as a line of InfluxDB's line protocol, integers as such."""
+    """Return the counters as a line of InfluxDB's line protocol, integers as such.
+
+    Raises ValueError for names that do not fit into a line: whoever publishes may send any.
+    """
+    plain = all(map(str.isidentifier, status.counters))
+    if label_fault(service) or label_fault(instance) or not plain:
+        msg = "service, instance and counters need plain names"
+        raise ValueError(msg)
     fields = ",".join(f"{name}={number}i" for name, number in status.counters.items())
     return f"{MEASUREMENT},instance={tag(instance)},service={tag(service)} {fields} {ns}"
