@@ -4,9 +4,11 @@ import re
 import time
 
 import docker
+import httpx
 import pytest
 from docker import DockerClient
 
+from run.configuration import ROOT
 from tests.compose.composer import Command, version
 from tests.compose.conftest import Note
 from tests.compose.images import Images
@@ -48,6 +50,16 @@ def test_curl_gets_created(stack: Project, client: DockerClient, images: Images)
     )  # fmt: skip
     assert answer == "Created"
     wait_for(lambda: stack.count("me") == 1, 10, "the reading stored")
+
+
+def test_the_dashboard_has_its_data_and_its_pages(stack: Project) -> None:
+    if "dashboard" not in stack.services:
+        pytest.skip("Grafana's image cannot be had here")
+    base = f"http://{stack.address}:{stack.port('GRAFANA_PORT')}/api"
+    pages = list((ROOT / "grafana" / "dashboards").glob("*.json"))
+    with httpx.Client(base_url=base, auth=("admin", "admin"), timeout=10) as grafana:
+        assert grafana.get("/datasources/uid/influxdb-iot/health").json()["status"] == "OK"
+        assert len(grafana.get("/search", params={"type": "dash-db"}).json()) == len(pages)
 
 
 def test_the_log_is_followed_as_in_the_course(stack: Project) -> None:
@@ -103,7 +115,7 @@ def test_every_container_has_no_more_rights_than_it_needs(stack: Project) -> Non
         ports = [p for bound in host["PortBindings"].values() for p in bound]
         assert {port["HostIp"] for port in ports} <= {"127.0.0.1"}, name
         user = stack.container(name).exec_run(["id", "-u"]).output
-        assert int(user) in {10001, 1883, 1500}, name
+        assert int(user) in {10001, 1883, 1500, 472}, name
 
 
 def test_no_service_can_be_scaled_by_accident(stack: Project) -> None:
@@ -139,10 +151,12 @@ def test_stop_takes_seconds_and_every_service_ends_well(
 def test_a_start_in_the_worst_order_ends_healthy(stack: Project) -> None:
     stack.run("stop")
     waiting, needed = WORST_ORDER[:3], WORST_ORDER[3:]
+    said = len(stack.logs("bridge"))
     for name in waiting:
         stack.container(name).start()
     # Nothing that they need is there; they take readings all the same, and can be stopped.
     stack.accept("early")
+    wait_for(lambda: len(stack.logs("bridge")) > said, 20, "the bridge says what it waits for")
     assert stack.container("bridge").status == "running"
     assert_stops_cleanly(stack)
     for name in (*waiting, *needed):
