@@ -17,6 +17,8 @@ COMPOSE_FILE = ROOT / "docker-compose.yml"
 STAND_INS = Path(__file__).parent / "stand_ins"
 OURS = ("simulator", "collector", "bridge")
 UPSTREAM = ("broker", "db")
+TRIAL = "pipeline-trial"
+"""What an image is called that no stack is started from."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,13 @@ def choose(client: DockerClient, directory: Path) -> Images:
 
 
 def build(client: DockerClient, images: Images, target: str, context: Path) -> tuple[Any, str]:
-    """Build one target; return the image and the builder's output."""
+    """Build one target with the engine's own builder; return the image and the builder's output."""
     image, log = client.images.build(
-        path=str(context), target=target, buildargs=images.build_arguments, rm=True
+        path=str(context),
+        target=target,
+        tag=f"{TRIAL}/{target}",
+        buildargs=images.build_arguments,
+        rm=True,
     )
     return image, "".join(line.get("stream", "") for line in log)
 

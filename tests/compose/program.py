@@ -17,6 +17,6 @@ def output(client: DockerClient, image: str, program: str, *arguments: str, **op
         status = container.wait()["StatusCode"]
         text = str(container.logs().decode(errors="replace"))
     finally:
-        container.remove(force=True)
+        container.remove(force=True, v=True)
     assert status == 0, f"{program} {arguments}: exit {status}: {text}"
     return text
