@@ -19,6 +19,7 @@ _LIVE_RATE = 500
 _LIVE = "live"
 _SAMPLE_S = 0.25
 _CHUNK = 100
+_QUEUED = 200_000  # max_queued_messages: so much the broker may keep of an outage
 _PROBE = 50_000  # readings over which the cost of accepting is taken
 
 
@@ -165,15 +166,12 @@ def _between(first: Sample, last: Sample) -> Row:
 
 
 def _parts(samples: list[Sample]) -> dict[str, Row]:
-    """Return three parts of a drain, by what was stored.
-
-    The start begins when what the broker had queued before the end of the outage is through.
-    """
-    total = samples[-1].stored - samples[0].stored
+    """Return three parts of a drain: what comes after that which the broker had queued."""
+    begin, end = samples[0].stored + _QUEUED, samples[-1].stored
     rows = {}
-    for name, *parts in (("start", 0.15, 0.3), ("middle", 0.4, 0.6), ("end", 0.8, 1.0)):
-        marks = [samples[0].stored + total * part for part in parts]
-        bounds = [next(s for s in samples if s.stored >= mark) for mark in marks]
-        if bounds[0] is not bounds[1]:
-            rows[name] = _between(bounds[0], bounds[1])
+    for name, *shares in (("start", 0.0, 0.2), ("middle", 0.4, 0.6), ("end", 0.8, 1.0)):
+        marks = [begin + (end - begin) * share for share in shares]
+        first, last = (next(s for s in samples if s.stored >= mark) for mark in marks)
+        if last.stored > first.stored:
+            rows[name] = _between(first, last)
     return rows

@@ -17,9 +17,29 @@ class Missing(Exception):  # noqa: N818  a state of the machine
     """The original collector cannot be run here, and why."""
 
 
-def measure(directory: Path, connections: int, seconds: float) -> Row:
-    """Measure single POSTs; raises Missing."""
-    script = _install(directory)
+def install(directory: Path) -> Path:
+    """Install the script with Express into `directory`; raises Missing."""
+    for program in ("node", "npm"):
+        if not shutil.which(program):
+            msg = f"{program} not found"
+            raise Missing(msg)
+    directory.mkdir(parents=True, exist_ok=True)
+    script = Path(shutil.copy(Path(__file__).with_suffix(".js"), directory))
+    try:
+        subprocess.run(
+            ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(directory), "express"],
+            check=True,
+            capture_output=True,
+            timeout=_INSTALL_S,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        msg = f"npm could not install express: {error}"
+        raise Missing(msg) from None
+    return script
+
+
+def measure(script: Path, directory: Path, connections: int, seconds: float) -> Row:
+    """Measure single POSTs to the installed script."""
     with Influx(directory / "influx") as influx:
         influx.query("CREATE DATABASE iot", db="")
         port = free_port()
@@ -43,23 +63,3 @@ def measure(directory: Path, connections: int, seconds: float) -> Row:
         peak_mb=peaks,
         violations=[f"{answers.failed} requests failed"] if answers.failed else [],
     )
-
-
-def _install(directory: Path) -> Path:
-    for program in ("node", "npm"):
-        if not shutil.which(program):
-            msg = f"{program} not found"
-            raise Missing(msg)
-    directory.mkdir(parents=True, exist_ok=True)
-    script = Path(shutil.copy(Path(__file__).with_suffix(".js"), directory))
-    try:
-        subprocess.run(
-            ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(directory), "express"],
-            check=True,
-            capture_output=True,
-            timeout=_INSTALL_S,
-        )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        msg = f"npm could not install express: {error}"
-        raise Missing(msg) from None
-    return script

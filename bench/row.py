@@ -54,6 +54,15 @@ class Row(msgspec.Struct, kw_only=True):
         return sum(us for name, us in self.cpu_us.items() if name != "load")
 
 
+def median(rows: Sequence[Row]) -> Row:
+    """Return the row with the median rate, with the violations of all."""
+    row = sorted(rows, key=lambda row: row.rate)[len(rows) // 2]
+    row.violations = [text for each in rows for text in each.violations]
+    row.details["lowest_rate"] = min(each.rate for each in rows)
+    row.details["highest_rate"] = max(each.rate for each in rows)
+    return row
+
+
 def percentile(values: Sequence[float], percent: float) -> float | None:
     """Return the value that `percent` of the values do not exceed; None when there are none."""
     if not values:
