@@ -159,10 +159,10 @@ def _toxics() -> dict[str, Callable[[Proxy], None]]:
 def _on_pair(pair: str, part: Part) -> list[Fault]:
     parts = frozenset({part})
     return [
-        Fault(f"cut {pair}", parts, on_pair(pair, Proxy.cut)),
+        Fault(f"cut {pair}", parts, on_pair(pair, Proxy.cut), (0.3, 4.0)),
         Fault(f"reset {pair}", parts, on_pair(pair, Proxy.reset), (0.0, 1.0)),
         *(
-            Fault(f"{name} {pair}", parts, on_pair(pair, toxic), (0.5, 5.0))
+            Fault(f"{name} {pair}", parts, on_pair(pair, toxic), (0.3, 5.0))
             for name, toxic in _toxics().items()
         ),
     ]
