@@ -3,6 +3,7 @@
 import argparse
 import random
 import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -40,6 +41,8 @@ def main() -> int:
     say(f"{mix.struck.total():6}  in all, of {len(mix.struck)} kinds")
     say(f"seed {arguments.seed}: {findings.readings[Verdict.ACKNOWLEDGED]:,} readings acknowledged")
     say(str(findings))
+    if findings.clean:
+        shutil.rmtree(directory)
     return 0 if findings.clean else 1
 
 

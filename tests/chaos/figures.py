@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import random
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -232,6 +233,7 @@ def main() -> int:
         for figure in measure(directory / name)
     ]
     sys.stdout.write("".join(f"{figure}\n" for figure in figures))
+    shutil.rmtree(directory)
     return 0 if all(figure.reached for figure in figures) else 1
 
 
