@@ -27,6 +27,7 @@ STOPSIGNAL SIGTERM
 # --chown: readable however private the checkout is.
 FROM service AS simulator
 COPY --chown=10001:10001 device device
+RUN ["python", "-m", "compileall", "-q", "."]
 ENTRYPOINT ["python", "-m", "device"]
 
 # Where the others are when the containers share a network, as in docker-compose.yml.
@@ -38,6 +39,7 @@ ENV COLLECTOR_HOST=0.0.0.0 \
 EXPOSE 1337
 COPY --chown=10001:10001 telemetry telemetry
 COPY --chown=10001:10001 collector collector
+RUN ["python", "-m", "compileall", "-q", "."]
 ENTRYPOINT ["python", "-m", "collector"]
 
 FROM service AS bridge
@@ -45,4 +47,5 @@ ENV MQTT_HOST=broker \
     INFLUX_HOST=db
 COPY --chown=10001:10001 telemetry telemetry
 COPY --chown=10001:10001 bridge bridge
+RUN ["python", "-m", "compileall", "-q", "."]
 ENTRYPOINT ["python", "-m", "bridge"]

@@ -24,6 +24,7 @@ from telemetry.status import INTERVAL_S, OFFLINE, Status, line
 
 logger = logging.getLogger(__name__)
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LEAVE_S = 3
 # Bounds the memory; more than the broker has in flight before the first acknowledgement.
 _MOST_WAITING = 20_000
@@ -60,7 +61,7 @@ class Bridge:
         """Work until SIGTERM; raises what makes it impossible."""
         loop = asyncio.get_running_loop()
         stopping = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _SIGNALS:
             loop.add_signal_handler(number, stopping.set)
         tasks = [
             asyncio.create_task(work)
@@ -193,6 +194,8 @@ def _dead_letter(message: Message, reason: str) -> bytes:
 def main() -> int:
     """Run the bridge; return the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: sys.exit(0))  # until the loop takes them
     try:
         settings = load(Settings)
     except SettingError as error:

@@ -58,7 +58,6 @@ class Writer:
         self._settled = settled
         self._on_state = on_state
         self.reason = "no answer yet from InfluxDB"
-        self._storing: bool | None = None
         self.writes = 0
         self.failures = 0
         self.refused = 0
@@ -179,10 +178,7 @@ class Writer:
 
     def _say(self, reason: str) -> None:
         """Tell of a change: InfluxDB stores, or does not for this reason."""
-        storing = not reason
-        if storing is not self._storing:
-            logger.info("InfluxDB stores%s" if storing else "waiting for %s", reason)
-            self._storing = storing
-        changed, self.reason = reason != self.reason, reason
-        if changed:
+        if reason != self.reason:
+            logger.info("waiting for %s" if reason else "InfluxDB stores%s", reason)
+            self.reason = reason
             self._on_state()

@@ -29,6 +29,7 @@ from telemetry.status import INTERVAL_S, OFFLINE, Status
 
 logger = logging.getLogger(__name__)
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SHUTDOWN_S = 3
 _BACKLOG = 2048
 _PORT = "COLLECTOR_PORT"
@@ -38,9 +39,8 @@ def main() -> int:
     """Serve until SIGTERM; return the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn takes these while it serves, and raises them again after its orderly end.
-        signal.signal(number, lambda *_: None)
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: sys.exit(0))  # nothing has been promised yet
     try:
         settings = load(Settings)
         tokens = Tokens.load(settings.tokens_file)
@@ -81,6 +81,9 @@ async def _serve(settings: Settings, tokens: Tokens) -> None:
         outbox.pending,
         settings.outbox_path,
     )
+    for number in _SIGNALS:
+        # uvicorn takes these while it serves, and raises them again after its orderly end.
+        signal.signal(number, lambda *_: None)
     serving = asyncio.create_task(server.serve([listener]))
     others: list[asyncio.Future[None]] = [
         outbox.failure,
