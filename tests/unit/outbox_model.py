@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from collector.books import Books, read_books
-from collector.outbox import Accepted, Outbox, OutboxFull
+from collector.outbox import Accepted, Commit, Outbox, OutboxFull
 from telemetry.ranges import Ranges
 from telemetry.receipt import Receipt, Rejection
 
@@ -52,6 +52,12 @@ class Fate:
 def members(ranges: Ranges) -> set[int]:
     """Return the numbers in ranges."""
     return {number for first, last in ranges for number in range(first, last + 1)}
+
+
+async def ended(commits: Sequence[Commit | None]) -> None:
+    """Wait for those that were begun."""
+    if begun := [commit for commit in commits if commit]:
+        await asyncio.wait(begun)
 
 
 class OutboxMachine(RuleBasedStateMachine):
@@ -98,7 +104,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
         async def scenario() -> list[object]:
             commits = [self._append(readings) for readings in requests]
-            await asyncio.sleep(0)
+            await ended(commits)
             return [commit and (commit.exception() or commit.result()) for commit in commits]
 
         self._before_commit()
@@ -111,7 +117,7 @@ class OutboxMachine(RuleBasedStateMachine):
         if any(outcomes):
             self._after_commit()
 
-    def _append(self, readings: Sequence[Accepted]) -> asyncio.Future[tuple[int, int]] | None:
+    def _append(self, readings: Sequence[Accepted]) -> Commit | None:
         try:
             return self.outbox.append(readings)
         except OutboxFull:
@@ -122,10 +128,9 @@ class OutboxMachine(RuleBasedStateMachine):
         """Lose what was not on the disk, these requests too, however the log ends."""
 
         async def scenario() -> None:
-            for readings in requests:
-                self._append(readings)
+            commits = [self._append(readings) for readings in requests]
             self._copy(torn)
-            await asyncio.sleep(0)
+            await ended(commits)
 
         self.loop.run_until_complete(scenario())
         self._reopen_copy()
