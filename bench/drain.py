@@ -19,7 +19,9 @@ _LIVE_RATE = 500
 _LIVE = "live"
 _SAMPLE_S = 0.25
 _CHUNK = 100
-_QUEUED = 200_000  # max_queued_messages: so much the broker may keep of an outage
+_QUEUED = 50_000  # more than max_queued_bytes lets the broker keep of an outage
+# What is to be drained has to fit into it.
+_LONG_QUEUE = "max_queued_bytes 16777216\nmax_queued_messages 200000"
 _PROBE = 50_000  # readings over which the cost of accepting is taken
 
 
@@ -32,7 +34,7 @@ class Sample(NamedTuple):
 
 def bridge_alone(directory: Path, count: int) -> Row:
     """Drain a queue at the broker into InfluxDB, `count` readings in it, no collector there."""
-    with Pipeline(directory) as pipeline:
+    with Pipeline(directory, broker_settings=_LONG_QUEUE) as pipeline:
         pipeline.collector.stop()
         pipeline.bridge.stop()  # its session stays at the broker, which queues for it
         first = time.time_ns()

@@ -32,8 +32,8 @@ class Mark(NamedTuple):
 class Pipeline(Stack):
     """The four processes, on ports and in a directory of their own."""
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
+    def __init__(self, directory: Path, *, broker_settings: str = "") -> None:
+        super().__init__(directory, broker_settings=broker_settings)
         self.wrk_s = 0.0  # CPU of load generators that have ended
 
     @property

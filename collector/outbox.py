@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from collector.newest import Newest
 from collector.schema import OutboxUnusable, open_for_writing
 from telemetry.ranges import Ranges
 from telemetry.receipt import Receipt
@@ -68,7 +69,7 @@ class Outbox:
         self.settled = Ranges(db.execute("SELECT first, last FROM settled ORDER BY first"))
         self.published = Ranges(db.execute("SELECT first, last FROM published ORDER BY first"))
         self.refused = Ranges(db.execute("SELECT seq, seq FROM rejected ORDER BY seq"))
-        self._newest: dict[str, int] = dict(db.execute("SELECT topic, newest FROM series"))
+        self._newest = Newest(db)
         (self._page_size,) = db.execute("PRAGMA page_size").fetchone()
         self._measure()
         self.failure: asyncio.Future[None] = self._loop.create_future()
@@ -134,13 +135,14 @@ class Outbox:
 
     def is_newest(self, topic: str, ns: int) -> bool:
         """Return whether no later reading of its series has been accepted."""
-        return ns >= self._newest.get(topic, ns)
+        return self._newest.holds(topic, ns)
 
     def commit(self) -> None:
         """Write the gathered readings and all that has changed since, in one fsync."""
         group, self._group, self._group_bytes = self._group, [], 0
         waiting, self._waiting = self._waiting, []
         try:
+            self._newest.save(self.last, now=self._room < self._max_bytes // 8)
             self._write(group)
             self._measure()
         except (sqlite3.Error, OSError) as error:
@@ -207,20 +209,11 @@ class Outbox:
 
     def _write(self, group: list[Row]) -> None:
         db = self._db
-        newest: dict[str, int] = {}
-        for row in group:
-            if self.is_newest(row.topic, row.ns):
-                newest[row.topic] = max(row.ns, newest.get(row.topic, row.ns))
         db.execute("BEGIN IMMEDIATE")
         try:
             if group:
                 db.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?)", group)
                 db.execute("UPDATE outbox SET last = ?", [group[-1].seq])
-                db.executemany(
-                    "INSERT INTO series VALUES (?, ?)"
-                    " ON CONFLICT DO UPDATE SET newest = excluded.newest",
-                    newest.items(),
-                )
             for sql, parameters in self._statements:
                 db.execute(sql, parameters)
             for table, ranges in (("settled", self.settled), ("published", self.published)):
@@ -234,7 +227,7 @@ class Outbox:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
-        self._newest |= newest
+        self._newest.learn(self._newest.among((row.topic, row.ns) for row in group))
         self._newly["settled"].clear()
         self._newly["published"].clear()
         self._statements.clear()
@@ -253,7 +246,7 @@ class Outbox:
         """Remove some rows that InfluxDB has, when they are old or take half of the room."""
         roomy = self.bytes < self._max_bytes // 2
         accepted_before = time.time() - self._keep_s if roomy else math.inf
-        for first, last in self.settled.within(self._pruned_to + 1, self.last):
+        for first, last in self.settled.within(self._pruned_to + 1, self._newest.saved_to):
             oldest = self._db.execute(
                 "SELECT seq, at FROM reading WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT 1",
                 [first, last],

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import IO
 
 SCHEMA = """
--- One row: who this outbox is, and the last sequence number it has committed.
-CREATE TABLE IF NOT EXISTS outbox (id TEXT NOT NULL, last INTEGER NOT NULL);
+-- One row: who this outbox is, the last sequence number it has committed, and up to which one
+-- `series` has been kept.
+CREATE TABLE IF NOT EXISTS outbox (
+    id TEXT NOT NULL, last INTEGER NOT NULL, series_to INTEGER NOT NULL
+);
 
 -- A reading as it goes to MQTT: `at` is when it was accepted (Unix time, s), `ns` its own time.
 CREATE TABLE IF NOT EXISTS reading (
@@ -54,7 +57,7 @@ def open_for_writing(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
             raise OutboxUnusable(msg)
         db.executescript(SCHEMA)
         db.execute(
-            "INSERT INTO outbox SELECT ?, 0 WHERE NOT EXISTS (SELECT 1 FROM outbox)",
+            "INSERT INTO outbox SELECT ?, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM outbox)",
             [secrets.token_hex(6)],
         )
         _sync_directory(path.parent)

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SHUTDOWN_S = 3
+_KEEP_ALIVE_S = 75  # a device that posts once a minute need not connect each time
 _BACKLOG = 2048
 _PORT = "COLLECTOR_PORT"
 
@@ -70,6 +71,7 @@ async def _serve(settings: Settings, tokens: Tokens) -> None:
             lifespan="off",
             ws="none",
             server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=_SHUTDOWN_S,
         )
     )

@@ -212,9 +212,9 @@ class Bridge(Service):
 class Stack:
     """Broker, database, collector and bridge, wired to each other; or some of them."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, broker_settings: str = "") -> None:
         """Prepare all four under `directory`; none is started yet."""
-        self.broker = Broker(directory / "broker")
+        self.broker = Broker(directory / "broker", settings=broker_settings)
         self.influx = Influx(directory / "influx")
         mqtt, influx = self.broker.port, self.influx.port
         self.collector = Collector(directory / "collector", mqtt_port=mqtt, influx_port=influx)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,9 +73,10 @@ class OutboxMachine(RuleBasedStateMachine):
         self.had_room = True
         self.path = Path(self.directory.name, "0.db")
         self.now = 1_700_000_000.0
-        clock = SimpleNamespace(time=lambda: self.now)
-        self.clock = patch("collector.outbox.time", clock)
-        self.clock.start()
+        clock = SimpleNamespace(time=lambda: self.now, monotonic=lambda: self.now)
+        self.clock = ExitStack()
+        self.clock.enter_context(patch("collector.outbox.time", clock))
+        self.clock.enter_context(patch("collector.newest.time", clock))
         self.loop = asyncio.new_event_loop()
         self.committed: list[tuple[Accepted, float]] = []  # number 1 first; when
         self.fate = Fate()
@@ -95,7 +97,7 @@ class OutboxMachine(RuleBasedStateMachine):
         """Let go of everything."""
         self.outbox.close()
         self.loop.close()
-        self.clock.stop()
+        self.clock.close()
         self.directory.cleanup()
 
     @rule(requests=REQUESTS)
