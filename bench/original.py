@@ -10,7 +10,9 @@ from bench.usage import peak_mb, per_reading, usage
 from bench.wrk import wrk
 from tests.stack import Influx, free_port
 
+_CONNECTIONS = 64
 _INSTALL_S = 120
+_NPM_INSTALL = ["npm", "install", "--no-audit", "--no-fund"]
 
 
 class Missing(Exception):  # noqa: N818  a state of the machine
@@ -18,7 +20,7 @@ class Missing(Exception):  # noqa: N818  a state of the machine
 
 
 def install(directory: Path) -> Path:
-    """Install the script with Express into `directory`; raises Missing."""
+    """Install the script with what it needs into `directory`; raises Missing."""
     for program in ("node", "npm"):
         if not shutil.which(program):
             msg = f"{program} not found"
@@ -27,27 +29,27 @@ def install(directory: Path) -> Path:
     script = Path(shutil.copy(Path(__file__).with_suffix(".js"), directory))
     try:
         subprocess.run(
-            ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(directory), "express"],
+            [*_NPM_INSTALL, "--prefix", str(directory), "express", "influx"],
             check=True,
             capture_output=True,
             timeout=_INSTALL_S,
         )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        msg = f"npm could not install express: {error}"
+        msg = f"npm could not install express and influx: {error}"
         raise Missing(msg) from None
     return script
 
 
-def measure(script: Path, directory: Path, connections: int, seconds: float) -> Row:
-    """Measure single POSTs to the installed script."""
+def measure(script: Path, directory: Path, client: str, seconds: float) -> Row:
+    """Measure single POSTs over 64 connections to the script, writing with `client`."""
     with Influx(directory / "influx") as influx:
         influx.query("CREATE DATABASE iot", db="")
         port = free_port()
-        argv = ["node", str(script), str(port), str(influx.port)]
+        argv = ["node", str(script), str(port), str(influx.port), client]
         with Server("original", directory, argv, port) as service:
             pids = {"collector": service.pid, "database": influx.pid}
             before = usage(pids)
-            answers = wrk(port, connections, seconds)
+            answers = wrk(port, _CONNECTIONS, seconds)
             after = usage(pids)
             peaks = {name: peak_mb(pid) for name, pid in pids.items()}
     readings = answers.answered - answers.failed

@@ -66,18 +66,20 @@ class _Run:
     def _singles_beside_the_original(self) -> None:
         """Take turns, so that whatever else the machine does meets both."""
         rounds, seconds = range(self._size.rounds), self._size.seconds
-        script = None
+        script, clients = Path(), tuple(goals.ORIGINALS)
         try:
             script = original.install(self._new())
         except original.Missing as missing:
-            self.report.missing.append(f"{goals.ORIGINAL}: {missing}")
-        ours, theirs = [], []
+            clients = ()
+            self.report.missing.append(f"the original collector: {missing}")
+        ours: list[Row] = []
+        theirs: dict[str, list[Row]] = {client: [] for client in goals.ORIGINALS}
         for _ in rounds:
-            if script:
-                theirs.append(original.measure(script, self._new(), 64, seconds))
+            for client in clients:
+                theirs[client].append(original.measure(script, self._new(), client, seconds))
             ours.append(singles(self._new(), 64, seconds))
-        if theirs:
-            self._add(goals.ORIGINAL, median(theirs))
+        for client in clients:
+            self._add(goals.ORIGINALS[client], median(theirs[client]))
         self._add(goals.SINGLES, median(ours), self._bare(64))
 
     def _bare(self, connections: int) -> Limit:
