@@ -92,14 +92,15 @@ def build(client: DockerClient, images: Images, target: str, context: Path) -> t
 def _debian(client: DockerClient, directory: Path) -> str:
     """Return the base of the stand-ins; kept by the engine for the next run."""
     # Where this machine trusts certificates of its own, pip in a container must do so too.
-    bundle = os.environ.get("SSL_CERT_FILE")
+    named = Path(os.environ.get("SSL_CERT_FILE", CA_BUNDLE))
+    bundle = named if named.is_file() else None
     recipe = hashlib.sha256("\n".join((RELEASE, *LEFT_OUT)).encode())
-    recipe.update(Path(bundle).read_bytes() if bundle else b"")
+    recipe.update(bundle.read_bytes() if bundle else b"")
     tag = recipe.hexdigest()[:12]
     name = f"stand-in/debian:{tag}"
     if name not in {known for image in client.images.list() for known in image.tags}:
         client.api.import_image_from_file(
-            str(root_file_system(directory, Path(bundle) if bundle else None)),
+            str(root_file_system(directory, bundle)),
             repository="stand-in/debian",
             tag=tag,
             changes=[f"ENV PIP_CERT={CA_BUNDLE}"] if bundle else [],
