@@ -37,9 +37,8 @@ def test_post_watch_query(stack: Stack) -> None:
         values: list[list[object]] | None = series.get("values")
         return values
 
-    assert wait_for(stored, what="the reading in InfluxDB") == [
-        [1769860800000000000, "7", "temp", 21.5]
-    ]
+    ((_, *reading),) = wait_for(stored, what="the reading in InfluxDB") or [[]]
+    assert reading == ["7", "temp", 21.5]
 
 
 def test_a_device_may_publish_a_bare_value(stack: Stack) -> None:
