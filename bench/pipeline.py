@@ -18,6 +18,7 @@ from tests.stack import Stack
 
 _SETTLE_S = 900.0
 _POLL_S = 0.05
+_QUIET_S = 0.5
 _METRIC = re.compile(r"^collector_(\w+) (\d+)$", re.MULTILINE)
 _receipt = msgspec.json.Decoder(Receipt)
 
@@ -60,12 +61,21 @@ class Pipeline(Stack):
         with urllib.request.urlopen(f"{self.collector.url}/metrics", timeout=30) as answer:
             return {name: int(n) for name, n in _METRIC.findall(answer.read().decode())}
 
-    def wait_settled(self) -> None:
-        """Wait until nothing is pending; AssertionError when that never comes."""
+    def wait_settled(self) -> Mark:
+        """Return the instant since which nothing is pending and nothing comes in any more.
+
+        AssertionError when that never comes.
+        A load that ends leaves requests behind, which the collector still takes.
+        """
         deadline = time.monotonic() + _SETTLE_S
-        while pending := self.metrics()["pending"]:
-            assert time.monotonic() < deadline, f"{pending} pending after {_SETTLE_S} s"
+        quiet, before = self.mark(), -1
+        while time.monotonic() - quiet.usage.at < _QUIET_S:
+            books = self.metrics()
+            if books["pending"] or books["accepted"] != before:
+                quiet, before = self.mark(), books["accepted"]
+            assert time.monotonic() < deadline, f"{books['pending']} pending after {_SETTLE_S} s"
             time.sleep(_POLL_S)
+        return quiet
 
     def in_database(self) -> int:
         """Return how many readings InfluxDB holds."""

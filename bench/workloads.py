@@ -99,8 +99,7 @@ def devices(directory: Path, count: int, seconds: float) -> Row:
 
 def _settle(pipeline: Pipeline, before: Mark) -> Row:
     """Wait until all is stored; return the row without what the load saw."""
-    pipeline.wait_settled()
-    after = pipeline.mark()
+    after = pipeline.wait_settled()
     readings = pipeline.in_database()
     seconds = after.usage.at - before.usage.at
     return Row(
