@@ -26,10 +26,7 @@ async def check() -> int:
             told.set_result(msgspec.json.decode(message.payload, type=Status))
 
     mqtt = Mqtt(
-        host=settings.mqtt_host,
-        port=settings.mqtt_port,
-        username=settings.mqtt_username,
-        password=settings.mqtt_password,
+        **settings.broker,
         client_id="",
         clean_session=True,
         subscriptions=[topics.status("bridge", settings.bridge_id)],

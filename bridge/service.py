@@ -41,10 +41,7 @@ class Bridge:
         self._database = Database(settings)
         self.writer = Writer(self._database, settings.batch_max, self.settle, self.say_status)
         self.mqtt = Mqtt(
-            host=settings.mqtt_host,
-            port=settings.mqtt_port,
-            username=settings.mqtt_username,
-            password=settings.mqtt_password,
+            **settings.broker,
             client_id=settings.bridge_id,
             subscriptions=[topics.READINGS + "#", topics.REPLAY + "#", topics.STATUS + "#"],
             will=(self._status_topic, OFFLINE),

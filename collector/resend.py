@@ -35,10 +35,7 @@ class _Resender:
         self._progress = asyncio.Event()
         self._connected = asyncio.Event()
         self.mqtt = Mqtt(
-            host=settings.mqtt_host,
-            port=settings.mqtt_port,
-            username=settings.mqtt_username,
-            password=settings.mqtt_password,
+            **settings.broker,
             client_id="",
             clean_session=True,
             subscriptions=[topics.RECEIPTS + collector],

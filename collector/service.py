@@ -129,10 +129,7 @@ def _connect(settings: Settings, outbox: Outbox) -> tuple[Mqtt, Publisher]:
         mqtt.ack(message)
 
     mqtt = Mqtt(
-        host=settings.mqtt_host,
-        port=settings.mqtt_port,
-        username=settings.mqtt_username,
-        password=settings.mqtt_password,
+        **settings.broker,
         client_id=f"collector-{outbox.id}",
         subscriptions=[receipts_topic, topics.status("bridge", "+")],
         will=(topics.status("collector", outbox.id), OFFLINE),

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Annotated, TypeVar
+from typing import Annotated, TypedDict, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -10,6 +10,15 @@ from msgspec import Meta
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
 Text = Annotated[str, Meta(min_length=1)]
+
+
+class BrokerAccess(TypedDict):
+    """Where the broker is and who we are there, as `Mqtt` takes it."""
+
+    host: str
+    port: int
+    username: str
+    password: str
 
 
 class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +33,16 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     influx_username: str = ""
     influx_password: str = ""
     influx_database: Text = "iot"
+
+    @property
+    def broker(self) -> BrokerAccess:
+        """What `Mqtt` needs to know of the broker."""
+        return {
+            "host": self.mqtt_host,
+            "port": self.mqtt_port,
+            "username": self.mqtt_username,
+            "password": self.mqtt_password,
+        }
 
 
 class SettingError(Exception):
