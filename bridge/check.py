@@ -9,7 +9,7 @@ import msgspec
 from bridge.settings import Settings
 from telemetry import topics
 from telemetry.mqtt import Message, Mqtt
-from telemetry.settings import load
+from telemetry.settings import SettingError, load
 from telemetry.status import Status
 
 _TIMEOUT_S = 3
@@ -17,7 +17,11 @@ _TIMEOUT_S = 3
 
 async def check() -> int:
     """Return 0 when the bridge's status on the broker says that it is storing, else 1."""
-    settings = load(Settings)
+    try:
+        settings = load(Settings)
+    except SettingError as error:
+        sys.stderr.write(f"bridge: {error}\n")
+        return 1
     loop = asyncio.get_running_loop()
     told: asyncio.Future[Status] = loop.create_future()
 
