@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from collector.outbox import Accepted
+from collector.outbox import Row
 
 # More readings than this in one second are summed up.
 LINES_A_SECOND = 10
@@ -20,14 +20,15 @@ class Journal:
         self._shown = 0
         self._silent = 0
 
-    def accepted(self, readings: Sequence[Accepted]) -> None:
+    def accepted(self, readings: Sequence[Row]) -> None:
         """Show these readings, or count them when this second has shown enough."""
         if self._shown + len(readings) > LINES_A_SECOND:
             self._silent += len(readings)
             return
         self._shown += len(readings)
         for reading in readings:
-            fields = _fields.decode(reading.body)
+            fields = _fields.decode(reading.payload)
+            del fields["id"]
             sys.stdout.write(" ".join(f"{name}={text}" for name, text in fields.items()) + "\n")
         sys.stdout.flush()
 

@@ -73,7 +73,7 @@ class Outbox:
         (self._page_size,) = db.execute("PRAGMA page_size").fetchone()
         self._measure()
         self.failure: asyncio.Future[None] = self._loop.create_future()
-        self.on_committed: Callable[[Sequence[Row]], None] = lambda _: None
+        self.on_committed: list[Callable[[Sequence[Row]], None]] = []
         self._head = b'{"id":"%b:' % self.id.encode()
         self._group: list[Row] = []
         self._group_bytes = 0
@@ -150,10 +150,12 @@ class Outbox:
             return
         if group:
             self.last = group[-1].seq
-            self.on_committed(group)
         for done, numbers in waiting:
             if not done.done():
                 done.set_result(numbers)
+        if group:
+            for tell in self.on_committed:
+                tell(group)
 
     def read(self, first: int, last: int, limit: int) -> list[Row]:
         """Return the first `limit` rows of first..last."""

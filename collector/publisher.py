@@ -71,7 +71,7 @@ class Publisher:
         self._patience_s = _PATIENCE_S
         self._watchers: list[tuple[int, int, asyncio.Future[None]]] = []
         self._pump_scheduled = False
-        outbox.on_committed = self.offer
+        outbox.on_committed.append(self.offer)
 
     @property
     def pending(self) -> int:

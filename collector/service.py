@@ -7,7 +7,9 @@ import logging
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import uvicorn
@@ -16,8 +18,8 @@ import uvloop
 from collector.app import App, counters
 from collector.endpoint import DataEndpoint
 from collector.journal import Journal
-from collector.one_write import OneWrite
 from collector.outbox import Outbox
+from collector.protocol import Protocol
 from collector.publisher import Publisher
 from collector.schema import OutboxUnusable
 from collector.settings import Settings
@@ -61,11 +63,12 @@ async def _serve(settings: Settings, tokens: Tokens) -> None:
     )
     mqtt, publisher = _connect(settings, outbox)
     journal = Journal()
-    endpoint = DataEndpoint(outbox, tokens, journal, publisher.wait_settled, settings)
+    outbox.on_committed.append(journal.accepted)
+    endpoint = DataEndpoint(outbox, tokens, publisher.wait_settled, settings)
     server = uvicorn.Server(
         uvicorn.Config(
             App(endpoint, outbox, publisher),
-            http=OneWrite,
+            http=cast("type[asyncio.Protocol]", partial(Protocol, endpoint, {})),
             access_log=False,
             log_config=None,
             lifespan="off",

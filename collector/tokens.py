@@ -42,10 +42,13 @@ class Tokens:
             sensors.setdefault(_digest(words[0].encode()), set()).add(words[1].strip())
         return cls(sensors)
 
-    def check(self, headers: Iterable[tuple[bytes, bytes]], sensor_ids: Iterable[str]) -> None:
-        """Raise Problem 401 without a known token, 403 for a sensor that is not the token's."""
+    def sensors(self, headers: Iterable[tuple[bytes, bytes]]) -> set[str] | None:
+        """Return which sensors a request may speak for, or None: all.
+
+        Raises Problem 401 without a known token.
+        """
         if self._sensors is None:
-            return
+            return None
         scheme, _, token = dict(headers).get(b"authorization", b"").partition(b" ")
         allowed = self._sensors.get(_digest(token.strip()))
         if scheme.lower() != b"bearer" or allowed is None:
@@ -54,12 +57,14 @@ class Tokens:
                 "a known token is needed: Authorization: Bearer <token>",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        if ANY not in allowed:
-            for sensor_id in sensor_ids:
-                if sensor_id not in allowed:
-                    raise Problem(
-                        HTTPStatus.FORBIDDEN, f"this token is not for sensor_id {sensor_id!r}"
-                    )
+        return None if ANY in allowed else allowed
+
+
+def must_speak_for(allowed: set[str], sensor_ids: Iterable[str]) -> None:
+    """Raise Problem 403 for a sensor that is not among those allowed."""
+    for sensor_id in sensor_ids:
+        if sensor_id not in allowed:
+            raise Problem(HTTPStatus.FORBIDDEN, f"this token is not for sensor_id {sensor_id!r}")
 
 
 def _digest(token: bytes) -> bytes:

@@ -6,11 +6,15 @@ from http import HTTPStatus
 import pytest
 
 from collector.journal import LINES_A_SECOND, Journal
-from collector.outbox import Accepted
+from collector.outbox import Row
 from collector.problem import Problem
 
-READING = Accepted(
-    "123/temp", 0, b'{"ts":"2026-01-31T12:00:00Z","type":"temp","value":25,"sensor_id":123}'
+READING = Row(
+    1,
+    0,
+    0,
+    "123/temp",
+    b'{"id":"a:1","ts":"2026-01-31T12:00:00Z","type":"temp","value":25,"sensor_id":123}',
 )
 LINE = "ts=2026-01-31T12:00:00Z type=temp value=25 sensor_id=123\n"
 

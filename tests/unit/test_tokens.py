@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from collector.problem import Problem
-from collector.tokens import Tokens
+from collector.tokens import Tokens, must_speak_for
 from telemetry.settings import SettingError
 
 FILE = "# who may what\n\nsecret-a 123\nsecret-a  kitchen 2 \nsecret-b *\n  \nsecret-c 7\n"
@@ -23,7 +23,9 @@ def status(known: Tokens, authorization: str | None, *sensor_ids: str) -> int:
     """Return the status of the refusal, 0 when there is none."""
     headers = [] if authorization is None else [(b"authorization", authorization.encode())]
     try:
-        known.check([(b"host", b"x"), *headers], sensor_ids)
+        allowed = known.sensors([(b"host", b"x"), *headers])
+        if allowed is not None:
+            must_speak_for(allowed, sensor_ids)
     except Problem as problem:
         if problem.status == HTTPStatus.UNAUTHORIZED:
             assert problem.headers == {"WWW-Authenticate": "Bearer"}  # noqa: PT017
