@@ -15,6 +15,8 @@ from run.configuration import ROOT, SEARCH_PATH
 T = TypeVar("T")
 
 POLL_S = 0.01
+PATIENCE = 4
+"""How much longer than on a quiet machine things may take: a shared disk stalls for seconds."""
 # Below Linux's range of ports for outgoing connections: nobody is given one of these by chance,
 # and a client that dials a port nobody listens on cannot end up connected to itself.
 PORTS = range(20_000, 32_000)
@@ -42,8 +44,10 @@ def free_port() -> int:
 def wait_for(condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
     """Poll `condition` until it is true and return its value.
 
-    AssertionError naming `what` after `timeout` seconds. Exceptions of `condition` pass through.
+    `timeout` is in seconds of a quiet machine: AssertionError naming `what` comes after PATIENCE
+    times as long. Exceptions of `condition` pass through.
     """
+    timeout *= PATIENCE
     deadline = time.monotonic() + timeout
     while True:
         if value := condition():
@@ -127,7 +131,7 @@ class Service:
     def stop(self, timeout: float = 10.0) -> int:
         """Send SIGTERM and return the exit code; AssertionError if it takes longer than `timeout`.
 
-        0 for a service that does not run and never ran.
+        `timeout` is as for `wait_for`. 0 for a service that does not run and never ran.
         """
         if self.process is None:
             return 0
@@ -135,10 +139,10 @@ class Service:
             self.process.terminate()
             self.resume()
         try:
-            return self.process.wait(timeout)
+            return self.process.wait(timeout * PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
-            message = f"{self.name} did not stop within {timeout} s:\n{self.log_text()}"
+            message = f"{self.name} did not stop within {timeout * PATIENCE} s:\n{self.log_text()}"
             raise AssertionError(message) from None
 
     def kill(self) -> None:

@@ -87,7 +87,7 @@ def given_up(rig: Rig, service: Service) -> bool:
     service.wait_ready(timeout=30)
     service.pause()
     try:
-        wait_for(lambda: "exceeded timeout" in rig.broker.log_text(), 10)
+        wait_for(lambda: "exceeded timeout" in rig.broker.log_text(), 5)
     except AssertionError:
         return False
     finally:

@@ -16,7 +16,7 @@ class Wire:
     """A connection, and the answers that come over it."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         self.answers = self.socket.makefile("rb")
 
     def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> None:
