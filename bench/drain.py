@@ -22,7 +22,7 @@ _CHUNK = 100
 _QUEUED = 50_000  # more than max_queued_bytes lets the broker keep of an outage
 # What is to be drained has to fit into it.
 _LONG_QUEUE = "max_queued_bytes 16777216\nmax_queued_messages 200000"
-_PROBE = 50_000  # readings over which the cost of accepting is taken
+_PROBE = 100_000  # readings over which the cost of accepting is taken
 
 
 class Sample(NamedTuple):
