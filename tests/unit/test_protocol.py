@@ -277,6 +277,20 @@ def test_whoever_leaves_before_the_answer_costs_nothing() -> None:
     both(scenario)
 
 
+def test_whoever_does_not_read_answers_gets_no_more_of_them_for_now() -> None:
+    async def scenario(short: Server, _: Server) -> None:
+        protocol, wire = short.dial()
+        protocol.pause_writing()
+        protocol.data_received(GOOD)
+        await short.rest(wire)
+        assert wire.sent == []
+        protocol.resume_writing()
+        await short.rest(wire)
+        assert b"".join(wire.sent).endswith(b"Created")
+
+    both(scenario)
+
+
 def test_only_so_many_heads_are_remembered() -> None:
     async def scenario(short: Server, _: Server) -> None:
         known = short.heads[GOOD[: GOOD.index(b"{")]]
