@@ -104,8 +104,8 @@ class DataEndpoint:
             must_speak_for(terms.sensors, (str(reading.sensor_id) for reading in readings))
         try:
             commit = self._outbox.append(accepted)
-        except OutboxFull as full:
-            raise refusal(full) from None
+        except (OutboxFull, OutboxUnusable) as error:
+            raise refusal(error) from None
         if single:
             return commit, _CREATED
         return commit, _answer(201, body.JSON, b'{"accepted":%d}' % len(accepted))

@@ -109,8 +109,11 @@ class Outbox:
         The future ends with that commit and gives the first and last sequence number.
         Raises OutboxFull, having taken none of them; so does the future when the disk fills in
         the middle. On any other failure of the disk the future raises OutboxUnusable, and so
-        does `failure`: the collector cannot go on.
+        does `failure`: the collector cannot go on, and OutboxUnusable is raised here from then on.
         """
+        if self.failure.done():
+            msg = "the outbox could not be written; the collector is ending"
+            raise OutboxUnusable(msg)
         before, at = self.last + len(self._group), int(time.time())
         rows = [
             Row(

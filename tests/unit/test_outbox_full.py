@@ -63,6 +63,8 @@ def test_a_disk_that_fails_ends_the_collector(tmp_path: Path) -> None:
         with pytest.raises(OutboxUnusable):
             await outbox.failure
         outbox._db.execute("PRAGMA query_only = OFF")
+        with pytest.raises(OutboxUnusable):  # though the disk would take it now
+            outbox.append([Accepted("1/t", 0, LARGE)])
         outbox.close()
 
     asyncio.run(scenario())
