@@ -15,7 +15,7 @@ _INSTALL_S = 120
 _NPM_INSTALL = ["npm", "install", "--no-audit", "--no-fund"]
 
 
-class Missing(Exception):  # noqa: N818  a state of the machine
+class Missing(Exception):
     """The original collector cannot be run here, and why."""
 
 
@@ -23,8 +23,7 @@ def install(directory: Path) -> Path:
     """Install the script with what it needs into `directory`; raises Missing."""
     for program in ("node", "npm"):
         if not shutil.which(program):
-            msg = f"{program} not found"
-            raise Missing(msg)
+            raise Missing(f"{program} not found")
     directory.mkdir(parents=True, exist_ok=True)
     script = Path(shutil.copy(Path(__file__).with_suffix(".js"), directory))
     try:
@@ -35,8 +34,7 @@ def install(directory: Path) -> Path:
             timeout=_INSTALL_S,
         )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        msg = f"npm could not install express and influx: {error}"
-        raise Missing(msg) from None
+        raise Missing(f"npm could not install express and influx: {error}") from None
     return script
 
 

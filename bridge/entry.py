@@ -16,7 +16,7 @@ _ID = re.compile(r"([0-9A-Za-z]{1,64}):([1-9][0-9]{0,18})")
 _decoder = msgspec.json.Decoder(Payload)
 
 
-class Unreadable(Exception):  # noqa: N818 - a property of the message
+class Unreadable(Exception):
     """A message that is no reading, with the reason."""
 
 
@@ -45,8 +45,7 @@ class Entry:
 
 
 def _disagree(field: str, sent: object, in_topic: str) -> None:
-    msg = f"{field} {sent!r} is not the topic's {in_topic!r}"
-    raise ValueError(msg)
+    raise ValueError(f"{field} {sent!r} is not the topic's {in_topic!r}")
 
 
 def _origin(identity: str | msgspec.UnsetType) -> tuple[str, int]:
@@ -55,6 +54,5 @@ def _origin(identity: str | msgspec.UnsetType) -> tuple[str, int]:
         return "", 0
     match = _ID.fullmatch(identity)
     if match is None:
-        msg = f"id {identity!r} is not <collector>:<sequence number>"
-        raise ValueError(msg)
+        raise ValueError(f"id {identity!r} is not <collector>:<sequence number>")
     return match[1], int(match[2])

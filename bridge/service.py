@@ -74,7 +74,7 @@ class Bridge:
         for task in ended:
             task.result()
 
-    def on_connected(self, session: bool) -> None:  # noqa: FBT001 - the signature of the callback
+    def on_connected(self, session: bool) -> None:
         """Say how the bridge is, once there is somebody to tell."""
         if session:  # then the broker sends again whatever it has no acknowledgement of
             self.writer.forget_before(self.mqtt.epoch)

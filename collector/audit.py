@@ -25,7 +25,7 @@ _STATEMENTS = 200
 _decode = msgspec.json.Decoder(Message).decode
 
 
-class NoDatabase(Exception):  # noqa: N818 - a state
+class NoDatabase(Exception):
     """InfluxDB does not answer, so nothing can be said."""
 
 
@@ -107,8 +107,7 @@ class Audit:
         except (InfluxDBClientError, InfluxDBServerError, requests.RequestException) as error:
             if self._database_is_lost():
                 return [{} for _ in spans]
-            msg = f"InfluxDB cannot be asked: {error}"
-            raise NoDatabase(msg) from error
+            raise NoDatabase(f"InfluxDB cannot be asked: {error}") from error
         results = answer if isinstance(answer, list) else [answer]
         return [{point["time"]: point["value"] for point in r.get_points()} for r in results]
 

@@ -60,8 +60,9 @@ def _parser() -> argparse.ArgumentParser:
 def _duration_s(text: str) -> int:
     match = re.fullmatch(r"(\d+)([smhd])", text)
     if match is None:
-        msg = f"{text!r}: expected a number and a unit, such as 90s, 30m, 1h or 2d"
-        raise argparse.ArgumentTypeError(msg)
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected a number and a unit, such as 90s, 30m, 1h or 2d"
+        )
     return int(match[1]) * _UNITS_S[match[2]]
 
 

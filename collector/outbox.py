@@ -22,7 +22,7 @@ _PRUNE_ROWS = 4000
 _TURNS = 3
 
 
-class OutboxFull(Exception):  # noqa: N818 - a state, not a fault
+class OutboxFull(Exception):
     """No room for more readings until some are stored; `reason` says which bound is reached."""
 
 
@@ -112,8 +112,7 @@ class Outbox:
         does `failure`: the collector cannot go on, and OutboxUnusable is raised here from then on.
         """
         if self.failure.done():
-            msg = "the outbox could not be written; the collector is ending"
-            raise OutboxUnusable(msg)
+            raise OutboxUnusable("the outbox could not be written; the collector is ending")
         before, at = self.last + len(self._group), int(time.time())
         rows = [
             Row(

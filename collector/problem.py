@@ -7,7 +7,7 @@ import msgspec
 MEDIA_TYPE = "application/problem+json"
 
 
-class Problem(Exception):  # noqa: N818 - the RFC's word
+class Problem(Exception):
     """A request that cannot be fulfilled, with the answer that says why."""
 
     def __init__(

@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS series (topic TEXT PRIMARY KEY, newest INTEGER NOT NU
 """
 
 
-class OutboxUnusable(Exception):  # noqa: N818 - a state of the outbox, as its siblings
+class OutboxUnusable(Exception):
     """The outbox cannot be opened, or no longer keeps what it is given."""
 
 
@@ -53,8 +53,9 @@ def open_for_writing(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
         db.execute("PRAGMA synchronous = FULL")
         level = db.execute("PRAGMA synchronous").fetchone()[0]
         if (mode, level) != ("wal", 2):
-            msg = f"{path}: wanted journal_mode wal and synchronous 2, got {mode} and {level}"
-            raise OutboxUnusable(msg)
+            raise OutboxUnusable(
+                f"{path}: wanted journal_mode wal and synchronous 2, got {mode} and {level}"
+            )
         db.executescript(SCHEMA)
         db.execute(
             "INSERT INTO outbox SELECT ?, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM outbox)",
@@ -63,11 +64,11 @@ def open_for_writing(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
         _sync_directory(path.parent)
         opened.pop_all()  # they stay open
     except BlockingIOError:
-        msg = f"{path}: another collector has this outbox; one outbox serves one collector"
-        raise OutboxUnusable(msg) from None
+        raise OutboxUnusable(
+            f"{path}: another collector has this outbox; one outbox serves one collector"
+        ) from None
     except (OSError, sqlite3.Error) as error:
-        msg = f"{path}: {error}"
-        raise OutboxUnusable(msg) from error
+        raise OutboxUnusable(f"{path}: {error}") from error
     finally:
         opened.close()
     return db, lock
@@ -79,8 +80,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         db.execute("SELECT id FROM outbox")
     except sqlite3.Error as error:
-        msg = f"{path}: {error}"
-        raise OutboxUnusable(msg) from error
+        raise OutboxUnusable(f"{path}: {error}") from error
     return db
 
 

@@ -139,8 +139,9 @@ def _number(
 
 def _host(text: str) -> str:
     if not text or "/" in text or not text.isprintable() or " " in text:
-        message = f"{text!r}: expected a name or an address, without http:// and path"
-        raise argparse.ArgumentTypeError(message)
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected a name or an address, without http:// and path"
+        )
     return text
 
 
@@ -148,15 +149,13 @@ def _text(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        message = f"{text!r}: expected UTF-8"
-        raise argparse.ArgumentTypeError(message) from None
+        raise argparse.ArgumentTypeError(f"{text!r}: expected UTF-8") from None
     return text
 
 
 def _token(text: str) -> str:
     if not text or not text.isascii() or not text.isprintable() or " " in text:
-        message = "expected printable ASCII without spaces"
-        raise argparse.ArgumentTypeError(message)
+        raise argparse.ArgumentTypeError("expected printable ASCII without spaces")
     return text
 
 
@@ -168,8 +167,7 @@ def _integer(low: int, high: int | None = None) -> "Callable[[str], int]":
             number = low - 1
         if number < low or (high is not None and number > high):
             limits = f"from {low} to {high}" if high is not None else f"of at least {low}"
-            message = f"{text!r}: expected an integer {limits}"
-            raise argparse.ArgumentTypeError(message)
+            raise argparse.ArgumentTypeError(f"{text!r}: expected an integer {limits}")
         return number
 
     return integer
@@ -189,6 +187,5 @@ def _decimal(text: str, low: float, high: float) -> float:
     except ValueError:
         number = math.nan
     if not low <= number <= high:
-        message = f"{text!r}: expected a number from {low:g} to {high:g}"
-        raise argparse.ArgumentTypeError(message)
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from {low:g} to {high:g}")
     return number

@@ -43,8 +43,7 @@ class Place:
         }
         for (one, port), (other, same) in combinations(ports.items(), 2):
             if port == same:
-                message = f"{one} and {other} are both {port}"
-                raise PlaceError(message)
+                raise PlaceError(f"{one} and {other} are both {port}")
         directory = Path(environment.get("RUN_DIR") or ".run")
         return cls(ports, ROOT / directory, environment)
 
@@ -66,8 +65,9 @@ class Place:
             write_broker_configuration(broker, self.ports["MQTT_PORT"])
             write_influx_configuration(database, self.ports["INFLUX_PORT"])
         except OSError as error:
-            message = f"RUN_DIR={self.directory} cannot be used: {error.strerror or error}"
-            raise PlaceError(message) from error
+            raise PlaceError(
+                f"RUN_DIR={self.directory} cannot be used: {error.strerror or error}"
+            ) from error
 
     def environment(self) -> dict[str, str]:
         """Return the settings of every service."""
@@ -117,8 +117,9 @@ class Place:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            message = f"another `make run` uses {self.directory}: stop it or set RUN_DIR"
-            raise PlaceError(message) from None
+            raise PlaceError(
+                f"another `make run` uses {self.directory}: stop it or set RUN_DIR"
+            ) from None
 
 
 def _port(name: str, text: str | int) -> int:
@@ -127,8 +128,7 @@ def _port(name: str, text: str | int) -> int:
     except ValueError:
         port = 0
     if not 0 < port <= HIGHEST_PORT:
-        message = f"{name}={text}: expected a port from 1 to {HIGHEST_PORT}"
-        raise PlaceError(message)
+        raise PlaceError(f"{name}={text}: expected a port from 1 to {HIGHEST_PORT}")
     return port
 
 
@@ -138,9 +138,11 @@ def _check_free(name: str, port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except PermissionError:
-            message = f"port {port} is closed to this user: set {name} to one above 1023"
-            raise PlaceError(message) from None
+            raise PlaceError(
+                f"port {port} is closed to this user: set {name} to one above 1023"
+            ) from None
         except OSError:
             hint = f" (systemctl stop {SERVICES[name]})" if name in SERVICES else ""
-            message = f"port {port} is taken: stop what listens there{hint} or set {name}"
-            raise PlaceError(message) from None
+            raise PlaceError(
+                f"port {port} is taken: stop what listens there{hint} or set {name}"
+            ) from None

@@ -95,5 +95,5 @@ class BufferedSocket(asyncio.Protocol):
         """Return the file descriptor."""
         return cast("int", self._transport.get_extra_info("socket").fileno())
 
-    def setblocking(self, flag: bool) -> None:  # noqa: FBT001  the socket's signature
+    def setblocking(self, flag: bool) -> None:
         """Do nothing: the loop's connections never block."""

@@ -34,7 +34,7 @@ FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 5.0
 
 
-class NotConnected(Exception):  # noqa: N818  a state rather than a mistake
+class NotConnected(Exception):
     """A message was not taken, because there is no connection to the broker."""
 
 

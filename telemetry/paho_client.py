@@ -139,12 +139,12 @@ class PahoClient(Client):
         Raises ValueError when the topic is none to publish on, or the two are too long together.
         """
         if not 0 < len(topic) < 1 << 16 or b"+" in topic or b"#" in topic or b"\0" in topic:
-            msg = f"no topic to publish on: {topic[:100]!r}"
-            raise ValueError(msg)
+            raise ValueError(f"no topic to publish on: {topic[:100]!r}")
         length = 4 + len(topic) + len(payload)
         if length > LARGEST_PACKET:
-            msg = f"{length} bytes for {topic[:100]!r}: the broker takes {LARGEST_PACKET}"
-            raise ValueError(msg)
+            raise ValueError(
+                f"{length} bytes for {topic[:100]!r}: the broker takes {LARGEST_PACKET}"
+            )
         mid = self._mid_generate()
         command = PUBLISH | QOS_1 | retain
         if length < 1 << 7:
@@ -218,8 +218,7 @@ class PahoClient(Client):
 
     def _mid_generate(self) -> int:
         if len(self._out_messages) >= MESSAGE_IDS:
-            msg = f"{MESSAGE_IDS} messages await their acknowledgement"
-            raise OverflowError(msg)
+            raise OverflowError(f"{MESSAGE_IDS} messages await their acknowledgement")
         while True:  # paho would not look whether the id is in use
             self._last_mid = self._last_mid % MESSAGE_IDS + 1
             if self._last_mid not in self._out_messages:

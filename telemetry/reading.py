@@ -47,14 +47,11 @@ def series(sensor_id: int | str, type_: str) -> Series:
     """Return the series of a reading; raises ValueError naming the field that breaks its rule."""
     if isinstance(sensor_id, int):
         if not 0 <= sensor_id <= MAX_SENSOR_ID:
-            msg = f"sensor_id must be an integer from 0 to {MAX_SENSOR_ID}, or a string"
-            raise ValueError(msg)
+            raise ValueError(f"sensor_id must be an integer from 0 to {MAX_SENSOR_ID}, or a string")
     elif fault := label_fault(sensor_id):
-        msg = f"sensor_id {fault}"
-        raise ValueError(msg)
+        raise ValueError(f"sensor_id {fault}")
     if fault := label_fault(type_):
-        msg = f"type {fault}"
-        raise ValueError(msg)
+        raise ValueError(f"type {fault}")
     sensor = str(sensor_id)
     return Series(f"{sensor}/{type_}", f"{MEASUREMENT},sensor_id={tag(sensor)},type={tag(type_)}")
 
@@ -85,8 +82,7 @@ def is_finite(value: float) -> bool:
 def check_value(value: float) -> None:
     """Raise ValueError when `value` is not finite."""
     if not is_finite(value):
-        msg = "value must be a finite number"
-        raise ValueError(msg)
+        raise ValueError("value must be a finite number")
 
 
 def line(tags: str, value: float, ns: int) -> str:

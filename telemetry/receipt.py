@@ -34,8 +34,7 @@ class Receipt(msgspec.Struct):
     def __post_init__(self) -> None:
         """Refuse a range that ends before it begins."""
         if any(first > last for first, last in self.stored):
-            msg = "a range ends before it begins"
-            raise ValueError(msg)
+            raise ValueError("a range ends before it begins")
 
 
 def receipts(stored: list[int], rejected: list[tuple[int, str]]) -> Iterator[bytes]:

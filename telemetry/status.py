@@ -27,7 +27,6 @@ def line(service: str, instance: str, status: Status, ns: int) -> str:
     """
     plain = all(map(str.isidentifier, status.counters))
     if label_fault(service) or label_fault(instance) or not plain:
-        msg = "service, instance and counters need plain names"
-        raise ValueError(msg)
+        raise ValueError("service, instance and counters need plain names")
     fields = ",".join(f"{name}={number}i" for name, number in status.counters.items())
     return f"{MEASUREMENT},instance={tag(instance)},service={tag(service)} {fields} {ns}"

@@ -23,18 +23,15 @@ def parse(text: str) -> int:
     """
     match = _RFC3339.fullmatch(text)
     if match is None:
-        msg = "must be RFC 3339 with an offset, such as 2026-01-31T12:00:00Z"
-        raise ValueError(msg)
+        raise ValueError("must be RFC 3339 with an offset, such as 2026-01-31T12:00:00Z")
     second, fraction, offset = match.groups()
     ns = _epoch(second, offset) * _S
     if fraction is not None:
         if len(fraction) > _MAX_DIGITS:
-            msg = "must not be finer than a nanosecond (9 digits)"
-            raise ValueError(msg)
+            raise ValueError("must not be finer than a nanosecond (9 digits)")
         ns += int(fraction.ljust(_MAX_DIGITS, "0"))
     if not MIN_NS <= ns <= MAX_NS:
-        msg = f"must lie between {render(MIN_NS)} and {render(MAX_NS)}"
-        raise ValueError(msg)
+        raise ValueError(f"must lie between {render(MIN_NS)} and {render(MAX_NS)}")
     return ns
 
 
@@ -53,8 +50,7 @@ def _epoch(second: str, offset: str) -> int:
         moment = datetime.fromisoformat(second + ("+00:00" if offset in "Zz" else offset))
         return (moment - _EPOCH) // _SECOND
     except ValueError as error:
-        msg = f"is no date and time: {error}"
-        raise ValueError(msg) from None
+        raise ValueError(f"is no date and time: {error}") from None
 
 
 @lru_cache(maxsize=4096)

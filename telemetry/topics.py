@@ -20,6 +20,5 @@ def labels(topic: str) -> tuple[str, str]:
     try:
         _, sensor_id, type_ = topic.split("/")
     except ValueError:
-        msg = f"topic {topic!r} is not readings/<sensor_id>/<type>"
-        raise ValueError(msg) from None
+        raise ValueError(f"topic {topic!r} is not readings/<sensor_id>/<type>") from None
     return sensor_id, type_

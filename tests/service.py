@@ -53,8 +53,7 @@ def wait_for(condition: Callable[[], T], timeout: float = 10.0, what: str = "") 
         if value := condition():
             return value
         if time.monotonic() > deadline:
-            message = f"not within {timeout} s: {what or condition}"
-            raise AssertionError(message)
+            raise AssertionError(f"not within {timeout} s: {what or condition}")
         time.sleep(POLL_S)
 
 
@@ -142,8 +141,9 @@ class Service:
             return self.process.wait(timeout * PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
-            message = f"{self.name} did not stop within {timeout * PATIENCE} s:\n{self.log_text()}"
-            raise AssertionError(message) from None
+            raise AssertionError(
+                f"{self.name} did not stop within {timeout * PATIENCE} s:\n{self.log_text()}"
+            ) from None
 
     def kill(self) -> None:
         """Send SIGKILL and wait for the end."""

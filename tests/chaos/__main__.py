@@ -18,8 +18,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 def seconds(text: str) -> float:
     """Read a duration such as 90s, 15m or 1h."""
     if not (match := re.fullmatch(r"(\d+)([smh])", text)):
-        message = f"{text!r}: expected a number and s, m or h, such as 15m"
-        raise argparse.ArgumentTypeError(message)
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number and s, m or h, such as 15m")
     return int(match[1]) * UNITS[match[2]]
 
 

@@ -53,8 +53,7 @@ def _unpacked(directory: Path) -> Command:
         unpack("docker-compose", directory)
     command = (str(directory / plugin),)
     if not version(command):
-        message = f"{command} of {RELEASE} does not run here"
-        raise RuntimeError(message)
+        raise RuntimeError(f"{command} of {RELEASE} does not run here")
     return command
 
 

@@ -25,8 +25,9 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 def _output(*argv: str, cwd: Path | None = None) -> str:
     done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode:
-        message = f"{' '.join(argv)}: exit {done.returncode}\n{done.stdout[-2000:]}{done.stderr}"
-        raise RuntimeError(message)
+        raise RuntimeError(
+            f"{' '.join(argv)}: exit {done.returncode}\n{done.stdout[-2000:]}{done.stderr}"
+        )
     return done.stdout
 
 
@@ -41,8 +42,7 @@ def mirror() -> str:
         origin, component, uri = line.split(" ", 2)
         if (origin, component) == ("Debian", "main") and "security" not in uri:
             return uri
-    message = "apt knows no mirror of Debian"
-    raise RuntimeError(message)
+    raise RuntimeError("apt knows no mirror of Debian")
 
 
 def root_file_system(directory: Path, ca_bundle: Path | None) -> Path:

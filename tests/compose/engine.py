@@ -35,8 +35,9 @@ def engine(directory: Path) -> Iterator[str]:
         yield "the engine that was there"
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        message = "these tests need a Docker engine, or root on Debian to install and start one"
-        raise RuntimeError(message)
+        raise RuntimeError(
+            "these tests need a Docker engine, or root on Debian to install and start one"
+        )
     if not shutil.which("dockerd", path=SEARCH_PATH):
         require(["docker.io", "iptables"])
     with _dockerd(directory / "dockerd.log"):

@@ -93,7 +93,7 @@ def test_faults_of_every_kind_cost_no_reading_and_no_order(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("as_date", [False, True])
-def test_retry_after_is_honoured(tmp_path: Path, as_date: bool) -> None:  # noqa: FBT001
+def test_retry_after_is_honoured(tmp_path: Path, as_date: bool) -> None:
     until = datetime.now(UTC) + timedelta(seconds=4)
     header = format_datetime(until, usegmt=True) if as_date else "2"
     arrivals: list[float] = []

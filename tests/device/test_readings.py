@@ -173,7 +173,7 @@ def test_late_waits_do_not_add_up() -> None:
 @pytest.mark.parametrize(("set_by", "followed"), [(-3600, True), (3600, True), (0.3, False)])
 def test_a_clock_that_is_set_is_followed_and_one_that_trembles_is_not(
     set_by: float,
-    followed: bool,  # noqa: FBT001
+    followed: bool,
 ) -> None:
     clock = Clock([])
     due = moments(1, 3, clock.wait, monotonic_ns=lambda: clock.now, wall_ns=clock.wall)

@@ -191,8 +191,7 @@ def test_what_a_callback_raises_ends_run(broker: Broker, callback: str, loop: st
 
 def test_the_will_is_for_an_end_in_error_and_not_for_a_clean_one(broker: Broker) -> None:
     def fail(_: Message) -> None:
-        msg = "poked"
-        raise ValueError(msg)
+        raise ValueError("poked")
 
     async def scenario() -> None:
         topic = name("will")

@@ -179,7 +179,7 @@ def test_what_was_not_acknowledged_is_sent_again_before_anything_newer() -> None
     async def scenario() -> None:
         async with script.listening():
 
-            def connected(session_present: bool) -> None:  # noqa: FBT001
+            def connected(session_present: bool) -> None:
                 client.sessions.append(session_present)
                 client.mqtt.publish("t", b"hello")
 

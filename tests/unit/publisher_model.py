@@ -59,7 +59,7 @@ class Road:
         self._patch.undo()
         self._directory.cleanup()
 
-    def _publish(self, topic: str, payload: bytes, retain: bool) -> int:  # noqa: FBT001
+    def _publish(self, topic: str, payload: bytes, retain: bool) -> int:
         """Take a message as MQTT does; check the windows and what goes first."""
         if not self.up:
             raise NotConnected
@@ -173,8 +173,7 @@ class Road:
             self.puback()
             self.store()
             self.tick()
-        msg = f"{self.outbox.pending} readings are stuck"
-        raise AssertionError(msg)
+        raise AssertionError(f"{self.outbox.pending} readings are stuck")
 
     def check_places(self) -> None:
         """Check that each pending reading is in exactly one place."""

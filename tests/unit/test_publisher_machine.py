@@ -35,7 +35,7 @@ class PublisherMachine(RuleBasedStateMachine):
             self.road.close()
 
     @initialize(up=st.booleans())
-    def begin(self, up: bool) -> None:  # noqa: FBT001
+    def begin(self, up: bool) -> None:
         """Start on a good day, or not."""
         if up:
             self.road.connect()
@@ -80,7 +80,7 @@ class PublisherMachine(RuleBasedStateMachine):
         state=st.sampled_from(["storing", "storing", "waiting", "offline"]),
         retained=st.sampled_from([False, False, True]),
     )
-    def say(self, state: str, retained: bool) -> None:  # noqa: FBT001
+    def say(self, state: str, retained: bool) -> None:
         """Say how the bridge is."""
         self.road.say(state, retained=retained)
 

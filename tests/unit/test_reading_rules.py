@@ -107,7 +107,7 @@ def test_the_fast_and_the_thorough_reading_agree(reading: object) -> None:
 
 
 @given(st.lists(READINGS, max_size=8), st.booleans())
-def test_a_batch_is_taken_whole_or_not_at_all(readings: list[object], lines: bool) -> None:  # noqa: FBT001
+def test_a_batch_is_taken_whole_or_not_at_all(readings: list[object], lines: bool) -> None:
     texts = [text_of(reading) for reading in readings]
     content = ("\n".join(texts) if lines else "[" + ",".join(texts) + "]").encode()
     wrong = faulty(readings)
