@@ -1,9 +1,9 @@
-"""`python -m collector`: the service; with a word behind it, one of its commands."""
+"""`python -m collector`: the service; with arguments, one of its commands."""
 
 import sys
 
 if __name__ == "__main__":
-    # A command need not wait until all that serves HTTP has been imported.
+    # A command need not wait for the import of everything that serves HTTP.
     if sys.argv[1:]:
         from collector import commands
 

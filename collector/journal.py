@@ -1,29 +1,30 @@
-"""What `docker logs -f collector` shows: each reading at a low rate, a line a second at a high."""
+"""Prints accepted readings: each one at a low rate, a line per second at a high rate."""
 
+import asyncio
 import sys
 from collections.abc import Sequence
 
 import msgspec
 
-from collector.outbox import Row
+from collector.outbox.row import Row
 
-# More readings than this in one second are summed up.
-LINES_A_SECOND = 10
+# A second with more readings than this is summed up.
+LINES_PER_SECOND = 10
 
 _fields = msgspec.json.Decoder(dict[str, str | int | float])
 
 
 class Journal:
-    """Writes accepted readings to standard output."""
+    """Writes accepted readings to standard output: what `docker logs -f collector` shows."""
 
     def __init__(self) -> None:
         self._shown = 0
-        self._silent = 0
+        self._hidden = 0
 
-    def accepted(self, readings: Sequence[Row]) -> None:
-        """Show these readings, or count them when this second has shown enough."""
-        if self._shown + len(readings) > LINES_A_SECOND:
-            self._silent += len(readings)
+    def on_committed(self, readings: Sequence[Row]) -> None:
+        """Print these readings, or only count them when this second has shown enough."""
+        if self._shown + len(readings) > LINES_PER_SECOND:
+            self._hidden += len(readings)
             return
         self._shown += len(readings)
         for reading in readings:
@@ -32,9 +33,15 @@ class Journal:
             sys.stdout.write(" ".join(f"{name}={text}" for name, text in fields.items()) + "\n")
         sys.stdout.flush()
 
+    async def run(self) -> None:
+        """Sum up once per second, for ever."""
+        while True:
+            await asyncio.sleep(1)
+            self.tick()
+
     def tick(self) -> None:
-        """Once a second: sum up what was not shown."""
-        if self._silent:
-            sys.stdout.write(f"accepted {self._shown + self._silent} readings in a second\n")
+        """Sum up what was not shown, and begin a new second."""
+        if self._hidden:
+            sys.stdout.write(f"accepted {self._shown + self._hidden} readings in a second\n")
             sys.stdout.flush()
-        self._shown = self._silent = 0
+        self._shown = self._hidden = 0

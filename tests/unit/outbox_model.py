@@ -1,9 +1,9 @@
-"""A hypothesis state machine: the outbox on a real file, beside a model of what it has promised."""
+"""A hypothesis state machine: the outbox on a real file, beside a model of what it must hold."""
 
 import asyncio
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -15,24 +15,24 @@ from unittest.mock import patch
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from collector.books import Books, read_books
-from collector.outbox import Accepted, Commit, Outbox, OutboxFull
-from telemetry.ranges import Ranges
+from collector.outbox.books import Books, read_books
+from collector.outbox.outbox import Commit, Outbox, OutboxFull
+from collector.outbox.row import Draft
 from telemetry.receipt import Receipt, Rejection
 
 MAX_BYTES = 100_000  # an empty outbox has about half of it
 KEEP_S = 3600
 ALL = 10**6
-# Crashes here are of the process, so the files need not survive more, and fsync costs nothing.
+# Only crashes of the process are tried, so the files may be in memory, where fsync is free.
 MEMORY = Path("/dev/shm")  # noqa: S108
 
-READINGS = st.builds(
-    lambda topic, ns, size: Accepted(topic, ns, b'{"value":%d}' % 10**size),
+DRAFTS = st.builds(
+    lambda series, ns, size: Draft(series, ns, b'{"value":%d}' % 10**size),
     st.sampled_from(["1/temp", "2/temp"]),
     st.integers(-3, 3),
     st.sampled_from([0, 1, 4000]),
 )
-REQUESTS = st.lists(st.lists(READINGS, min_size=1, max_size=4), min_size=1, max_size=3)
+REQUESTS = st.lists(st.lists(DRAFTS, min_size=1, max_size=4), min_size=1, max_size=3)
 SEQS = st.integers(1, 9) | st.integers(1, 40)
 RECEIPTS = st.builds(
     Receipt,
@@ -42,27 +42,25 @@ RECEIPTS = st.builds(
 
 
 @dataclass
-class Fate:
-    """What became of readings, by number."""
+class Settled:
+    """What became of readings, by sequence number."""
 
     stored: set[int] = field(default_factory=set)
     rejected: dict[int, str] = field(default_factory=dict)
     published: set[int] = field(default_factory=set)
 
 
-def members(ranges: Ranges) -> set[int]:
-    """Return the numbers in ranges."""
+def members(ranges: Iterable[tuple[int, int]]) -> set[int]:
     return {number for first, last in ranges for number in range(first, last + 1)}
 
 
 async def ended(commits: Sequence[Commit | None]) -> None:
-    """Wait for those that were begun."""
     if begun := [commit for commit in commits if commit]:
         await asyncio.wait(begun)
 
 
 class OutboxMachine(RuleBasedStateMachine):
-    """Whatever is done to the outbox, what it has committed is stored, rejected or pending."""
+    """Whatever happens to the outbox, what it has committed is stored, rejected or pending."""
 
     kind: type[Outbox] = Outbox
 
@@ -75,34 +73,31 @@ class OutboxMachine(RuleBasedStateMachine):
         self.now = 1_700_000_000.0
         clock = SimpleNamespace(time=lambda: self.now, monotonic=lambda: self.now)
         self.clock = ExitStack()
-        self.clock.enter_context(patch("collector.outbox.time", clock))
-        self.clock.enter_context(patch("collector.newest.time", clock))
+        for module in ("newest", "outbox", "pruner"):
+            self.clock.enter_context(patch(f"collector.outbox.{module}.time", clock))
         self.loop = asyncio.new_event_loop()
-        self.committed: list[tuple[Accepted, float]] = []  # number 1 first; when
-        self.fate = Fate()
-        self.on_disk = Fate()
-        self.gone: set[int] = set()  # no longer in the file
+        self.committed: list[tuple[Draft, float]] = []  # number 1 first; when
+        self.settled = Settled()
+        self.on_disk = Settled()
+        self.pruned: set[int] = set()  # no longer in the file
         self.open()
         self.id = self.outbox.id
 
     def open(self) -> None:
-        """Open the file."""
-
         async def open_() -> Outbox:
             return self.kind(self.path, max_bytes=MAX_BYTES, keep_s=KEEP_S)
 
         self.outbox = self.loop.run_until_complete(open_())
 
     def teardown(self) -> None:
-        """Let go of everything."""
         self.outbox.close()
         self.loop.close()
         self.clock.close()
         self.directory.cleanup()
 
     @rule(requests=REQUESTS)
-    def append(self, requests: list[list[Accepted]]) -> None:
-        """Take what several requests send at once."""
+    def append(self, requests: list[list[Draft]]) -> None:
+        """Accept several requests in one commit."""
 
         async def scenario() -> list[object]:
             commits = [self._append(readings) for readings in requests]
@@ -119,15 +114,15 @@ class OutboxMachine(RuleBasedStateMachine):
         if any(outcomes):
             self._after_commit()
 
-    def _append(self, readings: Sequence[Accepted]) -> Commit | None:
+    def _append(self, readings: Sequence[Draft]) -> Commit | None:
         try:
             return self.outbox.append(readings)
         except OutboxFull:
             return None
 
     @rule(requests=st.just([]) | REQUESTS, torn=st.binary(max_size=50))
-    def crash(self, requests: list[list[Accepted]], torn: bytes) -> None:
-        """Lose what was not on the disk, these requests too, however the log ends."""
+    def crash(self, requests: list[list[Draft]], torn: bytes) -> None:
+        """Lose what was not on disk, these requests too, whatever the end of the log looks like."""
 
         async def scenario() -> None:
             commits = [self._append(readings) for readings in requests]
@@ -139,7 +134,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """Close in good order and open again."""
+        """Close and open again."""
         self._before_commit()
         self.outbox.close()
         self.open()
@@ -147,100 +142,100 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @rule()
     def commit(self) -> None:
-        """Write what has changed, as happens each second."""
+        """Write what has changed, as the collector does every second."""
         self._before_commit()
         self.outbox.commit()
         self._after_commit()
 
     @rule(receipt=RECEIPTS)
     def settle(self, receipt: Receipt) -> None:
-        """Apply a receipt for whatever numbers."""
+        """Apply a receipt for any numbers."""
         self.outbox.settle(receipt)
         last = len(self.committed)
         for first, end in receipt.stored:
             numbers = range(first, min(end, last) + 1)
-            self.fate.stored |= set(numbers)
+            self.settled.stored |= set(numbers)
             for seq in numbers:
-                self.fate.rejected.pop(seq, None)
+                self.settled.rejected.pop(seq, None)
         for rejection in receipt.rejected:
-            if rejection.seq <= last and rejection.seq not in self.fate.stored:
-                self.fate.rejected.setdefault(rejection.seq, rejection.reason)
+            if rejection.seq <= last and rejection.seq not in self.settled.stored:
+                self.settled.rejected.setdefault(rejection.seq, rejection.reason)
 
     @rule(but=st.integers(0, 2))
     def settle_the_first(self, but: int) -> None:
-        """Apply the usual receipt: for all there is but the last few."""
+        """Apply the usual receipt: for everything but the last few."""
         if len(self.committed) > but:
             self.settle(Receipt([(1, len(self.committed) - but)]))
 
     @rule(seq=SEQS)
     def publish(self, seq: int) -> None:
-        """Note a PUBACK."""
+        """Mark a reading as published."""
         if seq <= len(self.committed):
             self.outbox.mark_published(seq)
-            self.fate.published.add(seq)
+            self.settled.published.add(seq)
 
     @rule()
     def ask_for_reasons(self) -> None:
-        """Compare the reasons of what was refused."""
+        """Compare the reasons of what was rejected."""
         self._before_commit()
-        assert dict(self.outbox.reasons(1, ALL)) == self.fate.rejected
+        assert dict(self.outbox.reasons(1, ALL)) == self.settled.rejected
         self._after_commit()
 
     @rule(seconds=st.sampled_from([1, KEEP_S + 1]))
-    def let_time_pass(self, seconds: int) -> None:
-        """Let rows grow old."""
+    def pass_time(self, seconds: int) -> None:
         self.now += seconds
 
     @invariant()
     def the_books_balance(self) -> None:
-        """In memory, and by the file."""
-        outbox, fate, last = self.outbox, self.fate, len(self.committed)
+        """In memory and in the file."""
+        outbox, settled, last = self.outbox, self.settled, len(self.committed)
+        numbers = {*range(1, last + 1)}
         assert outbox.id == self.id
         assert outbox.last == last
-        assert (outbox.stored, outbox.rejected) == (len(fate.stored), len(fate.rejected))
-        assert outbox.pending == last - len(fate.stored) - len(fate.rejected)
-        assert members(outbox.settled) == fate.stored | {*fate.rejected}
-        assert members(outbox.published) == fate.published
+        assert (outbox.stored, outbox.rejected) == (len(settled.stored), len(settled.rejected))
+        assert outbox.pending == last - len(settled.stored) - len(settled.rejected)
+        assert members(outbox.unsettled(1, last)) == numbers - settled.stored - {*settled.rejected}
+        assert members(outbox.published(1, ALL)) == settled.published
         stored, refused = len(self.on_disk.stored), len(self.on_disk.rejected)
         assert read_books(self.path) == Books(last, stored, refused, last - stored - refused)
 
     @invariant()
     def nothing_is_lost_or_revived(self) -> None:
-        """See that all but what was tidied away can be read, and nothing else."""
+        """Everything but what was pruned can be read, and nothing else."""
         rows = {row.seq: row for row in self.outbox.read(1, ALL, ALL)}
         numbers = {*range(1, len(self.committed) + 1)}
-        assert rows.keys() == numbers - self.gone
-        assert self.gone <= self.on_disk.stored
+        assert rows.keys() == numbers - self.pruned
+        assert self.pruned <= self.on_disk.stored
         for seq, row in rows.items():
-            reading, at = self.committed[seq - 1]
-            assert (row.at, row.ns, row.topic) == (int(at), reading.ns, reading.topic)
+            draft, at = self.committed[seq - 1]
+            assert (row.at, row.ns, row.series) == (int(at), draft.ns, draft.series)
             told = json.loads(row.payload)
-            assert told == {"id": f"{self.id}:{seq}", **json.loads(reading.body)}
+            assert told == {"id": f"{self.id}:{seq}", **json.loads(draft.body)}
 
     @invariant()
     def the_newest_of_a_series_is_known(self) -> None:
-        """Not less, and not from readings that were never committed."""
-        for topic in ("1/temp", "2/temp"):
-            newest = max((r.ns for r, _ in self.committed if r.topic == topic), default=-9)
-            known = [ns for ns in range(-9, 9) if self.outbox.is_newest(topic, ns)]
+        """Readings that were never committed do not count."""
+        for series in ("1/temp", "2/temp"):
+            newest = max((draft.ns for draft, _ in self.committed if draft.series == series), default=-9)
+            known = [ns for ns in range(-9, 9) if self.outbox.is_newest(series, ns)]
             assert known == [*range(newest, 9)]
 
     def _before_commit(self) -> None:
-        self.had_room = self.outbox.bytes < MAX_BYTES // 2
+        self.had_room = self.outbox.used_bytes < MAX_BYTES // 2
 
     def _after_commit(self) -> None:
-        """See what was tidied away: rows that are stored, and old unless room was needed."""
-        self.on_disk = deepcopy(self.fate)
-        gone = {*range(1, len(self.committed) + 1)}
-        gone -= {row.seq for row in self.outbox.read(1, ALL, ALL)}
-        for seq in gone - self.gone:
-            assert seq in self.fate.stored
+        """Only stored rows are pruned, and only old ones unless space was needed."""
+        self.on_disk = deepcopy(self.settled)
+        pruned = {*range(1, len(self.committed) + 1)}
+        pruned -= {row.seq for row in self.outbox.read(1, ALL, ALL)}
+        for seq in pruned - self.pruned:
+            assert seq in self.settled.stored
             assert not self.had_room or self.committed[seq - 1][1] < self.now - KEEP_S
-        assert gone >= self.gone
-        self.gone = gone
+        assert pruned >= self.pruned
+        self.pruned = pruned
 
     def _copy(self, torn: bytes) -> None:
-        """Take the files as they are at this instant; `torn` begins another frame of the log."""
+        """Copy the files as they are now; `torn` begins another frame of the log."""
         self.files += 1
         self.old_path, self.path = self.path, Path(self.directory.name, f"{self.files}.db")
         shutil.copyfile(self.old_path, self.path)
@@ -249,6 +244,6 @@ class OutboxMachine(RuleBasedStateMachine):
             Path(f"{self.path}-wal").write_bytes(log.read_bytes() + torn)
 
     def _reopen_copy(self) -> None:
-        self.outbox.close()  # the original, which is gone for us
-        self.fate = deepcopy(self.on_disk)
+        self.outbox.close()  # the original
+        self.settled = deepcopy(self.on_disk)
         self.open()

@@ -1,5 +1,4 @@
-"""A publisher on a real outbox, with a broker and a bridge that lose what they are told to."""
-# ruff: noqa: SLF001  where a reading is, is private
+"""A publisher on a real outbox, with a broker and a bridge that lose messages on demand."""
 
 import asyncio
 import json
@@ -11,37 +10,45 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from collector.outbox import Accepted, Outbox
-from collector.publisher import Publisher
+from collector.outbox.outbox import Outbox
+from collector.outbox.row import Draft
+from collector.publishing.publisher import Publisher
 from telemetry.mqtt import NotConnected
-from telemetry.receipt import receipts
+from telemetry.receipt import Receipt, receipts
 from telemetry.status import Status
 from tests.unit.outbox_model import MEMORY
 
-# The product's windows, small enough to be reached.
-WINDOWS = {"UNACKNOWLEDGED": 6, "ON_THE_WAY": 10, "OLD_ON_THE_WAY": 4, "FRESH": 3, "_READ_ROWS": 2}
+# The product's limits, small enough to be reached.
+LIMITS = {
+    "MAX_UNACKNOWLEDGED": 6,
+    "MAX_IN_FLIGHT": 10,
+    "MAX_OLD_IN_FLIGHT": 4,
+    "MAX_FRESH": 3,
+    "MIN_READ_ROWS": 2,
+}
 
 
-class Road:
-    """Collector, broker and bridge; whatever is called lets the collector's loop come to rest."""
+class PublisherRig:
+    """Collector, broker and bridge; every method runs the event loop until nothing is left to do."""
 
     kind: type[Publisher] = Publisher
 
     def __init__(self) -> None:
         self._directory = TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
         self._patch = pytest.MonkeyPatch()
-        for name, size in WINDOWS.items():
-            self._patch.setattr(f"collector.publisher.{name}", size)
+        for name, size in LIMITS.items():
+            self._patch.setattr(f"collector.publishing.publisher.{name}", size)
         self.now = 1000.0
         clock = SimpleNamespace(monotonic=lambda: self.now)
-        self._patch.setattr("collector.publisher.time", clock)
+        for module in ("bridge_state", "patience"):
+            self._patch.setattr(f"collector.publishing.{module}.time", clock)
         self._loop = asyncio.new_event_loop()
         self.up = False
         self.sent: list[tuple[str, int, bool]] = []  # root, number, retain
         self._mids = 0
         self._unacknowledged: deque[tuple[int, int]] = deque()  # message id, number
-        self._queue: deque[int] = deque()  # numbers on their way to the bridge
-        self._told: list[bytes] = []
+        self._queue: deque[int] = deque()  # sequence numbers queued for the bridge
+        self._receipts: list[Receipt] = []
         self._start()
 
     def _start(self) -> None:
@@ -53,118 +60,113 @@ class Road:
         self._loop.run_until_complete(start())
 
     def close(self) -> None:
-        """Let go of everything."""
         self.outbox.close()
         self._loop.close()
         self._patch.undo()
         self._directory.cleanup()
 
     def _publish(self, topic: str, payload: bytes, retain: bool) -> int:
-        """Take a message as MQTT does; check the windows and what goes first."""
+        """Accept a message as the MQTT client does; check the limits and the order."""
         if not self.up:
             raise NotConnected
-        publisher, way = self.publisher, self.publisher._on_the_way
+        publisher, in_flight = self.publisher, self.publisher.in_flight
         root, _, _ = topic.partition("/")
         number = int(json.loads(payload)["id"].partition(":")[2])
         assert number <= self.outbox.last, "sent before it was committed"
-        assert len(self._unacknowledged) < WINDOWS["UNACKNOWLEDGED"]
+        assert len(self._unacknowledged) < LIMITS["MAX_UNACKNOWLEDGED"]
         if publisher.storing:
-            assert len(way) < WINDOWS["ON_THE_WAY"]
+            assert len(in_flight) < LIMITS["MAX_IN_FLIGHT"]
         if root == "replay":
             assert publisher.storing
-            assert len(way) < WINDOWS["OLD_ON_THE_WAY"]
-            assert not publisher._fresh, "live goes first"
+            assert len(in_flight) < LIMITS["MAX_OLD_IN_FLIGHT"]
+            assert not publisher.fresh, "fresh readings go first"
             assert not retain
-            assert number not in self.outbox.settled
+            assert list(self.outbox.unsettled(number, number))
         self._mids += 1
         self.sent.append((root, number, retain))
         self._unacknowledged.append((self._mids, number))
         self._queue.append(number)
         return self._mids
 
-    def rest(self) -> None:
-        """Let the loop run until nothing more happens of itself."""
-
+    def settle_down(self) -> None:
         async def turns() -> None:
             for _ in range(60):
                 await asyncio.sleep(0)
 
         self._loop.run_until_complete(turns())
 
-    def append(self, *times: int, topic: str = "1/t") -> None:
+    def append(self, *times: int, series: str = "1/t") -> None:
         """Accept readings with these timestamps in one request."""
 
         async def append() -> None:
-            await self.outbox.append([Accepted(topic, ns, b'{"value":1}') for ns in times])
+            await self.outbox.append([Draft(series, ns, b'{"value":1}') for ns in times])
 
         self._loop.run_until_complete(append())
-        self.rest()
+        self.settle_down()
 
     def connect(self) -> None:
-        """Reach the broker; paho then sends again what was not acknowledged."""
+        """Connect to the broker; the MQTT client then redelivers what was not acknowledged."""
         if not self.up:
             self.up = True
             self._queue += [number for _, number in self._unacknowledged]
             self.publisher.on_connected()
-            self.rest()
+            self.settle_down()
 
     def disconnect(self) -> None:
-        """Lose the broker."""
         if self.up:
             self.up = False
             self.publisher.on_disconnected()
-            self.rest()
+            self.settle_down()
 
     def puback(self, count: int = 100) -> None:
-        """Let the broker take the first of what was sent."""
+        """Let the broker acknowledge the first of what was sent."""
         for _ in range(min(count, len(self._unacknowledged)) if self.up else 0):
             mid, _number = self._unacknowledged.popleft()
             self.publisher.on_puback(mid)
-        self.rest()
+        self.settle_down()
 
-    def store(self, count: int = 100, refuse: int = 0) -> None:
-        """Let the bridge store the next of what the broker has, but refuse the first few."""
+    def store(self, count: int = 100, reject: int = 0) -> None:
+        """Let the bridge store the next queued readings, and reject the first few of them."""
         taken = [self._queue.popleft() for _ in range(min(count, len(self._queue)))]
         if self.up and taken:
-            refused = [(number, "too old") for number in taken[:refuse]]
-            for message in receipts(taken[refuse:], refused):
-                self._told.append(message)
-                self.publisher.on_receipt(message)
-            self.rest()
+            rejected = [(number, "too old") for number in taken[:reject]]
+            for message in receipts(taken[reject:], rejected):
+                receipt = msgspec.json.decode(message, type=Receipt)
+                self._receipts.append(receipt)
+                self.publisher.on_receipt(receipt)
+            self.settle_down()
 
-    def tell_again(self, which: int) -> None:
-        """Let an old receipt come once more."""
-        if self._told and self.up:
-            self.publisher.on_receipt(self._told[which % len(self._told)])
-            self.rest()
+    def repeat_receipt(self, which: int) -> None:
+        """Deliver an old receipt once more."""
+        if self._receipts and self.up:
+            self.publisher.on_receipt(self._receipts[which % len(self._receipts)])
+            self.settle_down()
 
     def lose(self) -> None:
-        """Let broker and bridge forget what they hold."""
+        """Lose what is queued for the bridge."""
         self._queue.clear()
 
     def say(self, state: str, *, retained: bool = False) -> None:
-        """Let the bridge say how it is."""
+        """Let the bridge publish its state."""
         if self.up:
-            status = msgspec.json.encode(Status(state))
-            self.publisher.on_status(status, retained=retained)
-            self.rest()
+            self.publisher.on_status(Status(state), retained=retained)
+            self.settle_down()
 
     def tick(self, seconds: float = 1) -> None:
-        """Let time pass."""
         self.now += seconds
         self.publisher.tick()
-        self.rest()
+        self.settle_down()
 
     def restart(self) -> None:
-        """End the collector and start it again: what paho held is gone."""
+        """Restart the collector: what the MQTT client held is gone."""
         self.outbox.close()
         self.up = False
         self._unacknowledged.clear()
         self._start()
-        self.rest()
+        self.settle_down()
 
     def heal(self, rounds: int = 300) -> None:
-        """Let everything work from now on; AssertionError if that does not settle everything."""
+        """Let everything work from now on; AssertionError unless that settles everything."""
         self.connect()
         for _ in range(rounds):
             if not self.outbox.pending:
@@ -177,10 +179,10 @@ class Road:
 
     def check_places(self) -> None:
         """Check that each pending reading is in exactly one place."""
-        p = self.publisher
-        fresh = [row.seq for row in p._fresh]
-        for first, last in self.outbox.settled.gaps(1, self.outbox.last):
+        publisher, in_flight = self.publisher, self.publisher.in_flight
+        fresh = [row.seq for row in publisher.fresh]
+        places = (publisher.unsent, in_flight, in_flight.uncertain, in_flight.lost)
+        for first, last in self.outbox.unsettled(1, self.outbox.last):
             for number in range(first, last + 1):
-                found = fresh.count(number) + (number in p._unsent) + (number in p._unclear)
-                found += (number in p._lost) + (number in p._on_the_way)
+                found = fresh.count(number) + sum(number in place for place in places)
                 assert found == 1, f"{number} is in {found} places"

@@ -1,26 +1,26 @@
-"""An outbox that is full, and a disk that is full in the middle of a commit."""
-# ruff: noqa: SLF001  SQLite's own limit stands in for the disk's
+"""A full outbox, and a disk that fills up or fails in the middle of a commit."""
+# ruff: noqa: SLF001  SQLite's own limits stand in for the disk's
 
 import asyncio
 from pathlib import Path
 
 import pytest
 
-from collector.books import Books, read_books
-from collector.outbox import Accepted, Outbox, OutboxFull
-from collector.schema import OutboxUnusable
+from collector.outbox.books import Books, read_books
+from collector.outbox.outbox import Outbox, OutboxFull
+from collector.outbox.row import Draft
+from collector.outbox.schema import OutboxUnusable
 from telemetry.receipt import Receipt
 
 LARGE = b'{"value":1' + b"0" * 20_000 + b"}"
 
 
 async def fill(outbox: Outbox) -> None:
-    """Append for as long as that goes well."""
     while True:
-        await outbox.append([Accepted("1/t", 0, LARGE)])
+        await outbox.append([Draft("1/t", 0, LARGE)])
 
 
-def test_a_full_outbox_takes_nothing_until_something_is_stored(tmp_path: Path) -> None:
+def test_a_full_outbox_accepts_nothing_until_something_is_stored(tmp_path: Path) -> None:
     async def scenario() -> None:
         outbox = Outbox(tmp_path / "o.db", max_bytes=200_000, keep_s=3600)
         with pytest.raises(OutboxFull, match="OUTBOX_MAX_BYTES"):
@@ -29,25 +29,24 @@ def test_a_full_outbox_takes_nothing_until_something_is_stored(tmp_path: Path) -
         assert 5 < last < 10
         outbox.settle(Receipt([(1, last)]))
         outbox.commit()
-        assert await outbox.append([Accepted("1/t", 0, LARGE)]) == (last + 1, last + 1)
+        assert await outbox.append([Draft("1/t", 0, LARGE)]) == (last + 1, last + 1)
         outbox.close()
 
     asyncio.run(scenario())
 
 
-def test_a_disk_that_fills_in_a_commit_costs_that_commit_alone(tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_fails_that_commit_alone(tmp_path: Path) -> None:
     async def scenario() -> None:
         outbox = Outbox(tmp_path / "o.db", max_bytes=1 << 30, keep_s=3600)
-        await outbox.append([Accepted("1/t", 5, b'{"value":1}')])
-        outbox._db.execute("PRAGMA max_page_count = 1")  # it stays at the pages that there are
+        await outbox.append([Draft("1/t", 5, b'{"value":1}')])
+        outbox._db.execute("PRAGMA max_page_count = 1")  # no more pages than there are
         outbox.settle(Receipt([(1, 1)]))
-        requests = [outbox.append([Accepted("1/t", 9, LARGE)]) for _ in range(2)]
+        requests = [outbox.append([Draft("1/t", 9, LARGE)]) for _ in range(2)]
         for outcome in await asyncio.gather(*requests, return_exceptions=True):
             assert isinstance(outcome, OutboxFull)
-        assert not outbox.failure.done()
         assert outbox.is_newest("1/t", 5), "nothing newer has been accepted"
         outbox._db.execute("PRAGMA max_page_count = 100000")
-        assert await outbox.append([Accepted("1/t", 6, LARGE)]) == (2, 2)
+        assert await outbox.append([Draft("1/t", 6, LARGE)]) == (2, 2)
         assert read_books(tmp_path / "o.db") == Books(2, 1, 0, 1)
         outbox.close()
 
@@ -59,12 +58,12 @@ def test_a_disk_that_fails_ends_the_collector(tmp_path: Path) -> None:
         outbox = Outbox(tmp_path / "o.db", max_bytes=1 << 30, keep_s=3600)
         outbox._db.execute("PRAGMA query_only = ON")
         with pytest.raises(OutboxUnusable):
-            await outbox.append([Accepted("1/t", 0, LARGE)])
+            await outbox.append([Draft("1/t", 0, LARGE)])
         with pytest.raises(OutboxUnusable):
-            await outbox.failure
+            await outbox.failed()
         outbox._db.execute("PRAGMA query_only = OFF")
-        with pytest.raises(OutboxUnusable):  # though the disk would take it now
-            outbox.append([Accepted("1/t", 0, LARGE)])
+        with pytest.raises(OutboxUnusable):  # although the disk would take it now
+            outbox.append([Draft("1/t", 0, LARGE)])
         outbox.close()
 
     asyncio.run(scenario())
@@ -81,7 +80,7 @@ def test_one_outbox_serves_one_collector(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_a_file_that_is_no_outbox_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_outbox_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "o.db").write_bytes(b"holiday pictures" * 1000)
 
     async def scenario() -> None:

@@ -1,4 +1,4 @@
-"""The outbox under whatever may happen, and some outboxes that must be found out."""
+"""The outbox under any sequence of events, and broken ones that the model must detect."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from collector.outbox import Outbox
+from collector.outbox.outbox import Outbox
 from telemetry.receipt import Receipt
 from tests.unit.outbox_model import OutboxMachine
 
@@ -15,14 +15,15 @@ TestOutbox.settings = settings(stateful_step_count=25, suppress_health_check=[He
 
 
 class Forgetful(Outbox):
-    """Tidies away what is old, be it stored or not."""
+    """Prunes what is old, stored or not."""
 
-    def _prune(self) -> None:
+    def commit(self) -> None:
+        super().commit()
         self._db.execute("DELETE FROM reading WHERE at < ?", [1_700_000_000 + 3600])
 
 
 class Renumbering(Outbox):
-    """Goes on after the last receipt, and so uses the numbers of what is pending again."""
+    """Continues after the last receipt, and so reuses the numbers of pending readings."""
 
     def __init__(self, path: Path, *, max_bytes: int, keep_s: float) -> None:
         super().__init__(path, max_bytes=max_bytes, keep_s=keep_s)
@@ -30,37 +31,35 @@ class Renumbering(Outbox):
 
 
 class Gullible(Outbox):
-    """Takes a receipt's word for readings that it never accepted."""
+    """Settles readings that it never accepted."""
 
     def settle(self, receipt: Receipt) -> None:
-        """Apply a receipt, all of it."""
         super().settle(receipt)
         for first, last in receipt.stored:
             self._settle(first, last)
 
 
 class Hopeful(Outbox):
-    """Says that a commit is on the disk once SQLite has it in memory."""
+    """Reports a commit that is not on disk."""
 
     def commit(self) -> None:
-        """Write, and take it back."""
         super().commit()
         if self.last:
             self._db.execute("DELETE FROM reading WHERE seq = ?", [self.last])
 
 
 class Relapsing(Outbox):
-    """Lets a late refusal undo what is stored."""
+    """Lets a late rejection undo what is stored."""
 
     def settle(self, receipt: Receipt) -> None:
-        """Apply a receipt, the refusals whatever was before."""
-        for rejection in receipt.rejected:
-            self.settled.remove(rejection.seq, rejection.seq)
+        already = [r for r in receipt.rejected if r.seq in self._settled]
         super().settle(receipt)
+        for rejection in already:
+            self._rejections.add(rejection.seq, rejection.reason)
 
 
 @pytest.mark.parametrize("broken", [Forgetful, Renumbering, Gullible, Hopeful, Relapsing])
-def test_a_broken_outbox_is_found_out(broken: type[Outbox]) -> None:
+def test_a_broken_outbox_is_detected(broken: type[Outbox]) -> None:
     machine = type("Broken", (OutboxMachine,), {"kind": broken})
     with pytest.raises(AssertionError):
         run_state_machine_as_test(

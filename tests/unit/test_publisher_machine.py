@@ -1,4 +1,4 @@
-"""The publisher under whatever may happen: nothing falls between its places, nothing gets stuck."""
+"""The publisher under any sequence of events: no reading falls between its places or is stuck."""
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -11,8 +11,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from collector.publisher import Publisher
-from tests.unit.publisher_model import Road
+from collector.publishing.publisher import Publisher
+from telemetry.receipt import Receipt
+from telemetry.status import Status
+from tests.unit.publisher_model import PublisherRig
 
 COUNTS = st.integers(1, 8)
 
@@ -24,80 +26,68 @@ class PublisherMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.road = type("Roads", (Road,), {"kind": self.kind})()
+        self.rig = type("Rig", (PublisherRig,), {"kind": self.kind})()
 
     def teardown(self) -> None:
-        """See that what is left gets through once the faults have stopped."""
+        """What is left is settled once the faults have stopped."""
         try:
-            self.road.heal()
-            assert self.road.outbox.stored + self.road.outbox.rejected == self.road.outbox.last
+            self.rig.heal()
+            assert self.rig.outbox.stored + self.rig.outbox.rejected == self.rig.outbox.last
         finally:
-            self.road.close()
+            self.rig.close()
 
     @initialize(up=st.booleans())
     def begin(self, up: bool) -> None:
-        """Start on a good day, or not."""
         if up:
-            self.road.connect()
-            self.road.say("storing")
+            self.rig.connect()
+            self.rig.say("storing")
 
     @rule(times=st.lists(st.integers(0, 3), min_size=1, max_size=5))
     def append(self, times: list[int]) -> None:
-        """Accept readings."""
-        self.road.append(*times)
+        self.rig.append(*times)
 
     @rule()
     def connect(self) -> None:
-        """Reach the broker."""
-        self.road.connect()
+        self.rig.connect()
 
     @rule()
     def disconnect(self) -> None:
-        """Lose the broker."""
-        self.road.disconnect()
+        self.rig.disconnect()
 
     @rule(count=COUNTS)
     def puback(self, count: int) -> None:
-        """Acknowledge."""
-        self.road.puback(count)
+        self.rig.puback(count)
 
-    @rule(count=COUNTS, refuse=st.integers(0, 2))
-    def store(self, count: int, refuse: int) -> None:
-        """Give a receipt."""
-        self.road.store(count, refuse)
+    @rule(count=COUNTS, reject=st.integers(0, 2))
+    def store(self, count: int, reject: int) -> None:
+        self.rig.store(count, reject)
 
     @rule(which=st.integers(0, 20))
-    def tell_again(self, which: int) -> None:
-        """Give a receipt once more."""
-        self.road.tell_again(which)
+    def repeat_receipt(self, which: int) -> None:
+        self.rig.repeat_receipt(which)
 
     @rule()
     def lose(self) -> None:
-        """Forget what is between the two."""
-        self.road.lose()
+        self.rig.lose()
 
     @rule(
         state=st.sampled_from(["storing", "storing", "waiting", "offline"]),
         retained=st.sampled_from([False, False, True]),
     )
     def say(self, state: str, retained: bool) -> None:
-        """Say how the bridge is."""
-        self.road.say(state, retained=retained)
+        self.rig.say(state, retained=retained)
 
     @rule(seconds=st.sampled_from([1, 6, 70]))
     def tick(self, seconds: int) -> None:
-        """Let time pass."""
-        self.road.tick(seconds)
+        self.rig.tick(seconds)
 
     @rule()
     def restart(self) -> None:
-        """Start the collector again."""
-        self.road.restart()
+        self.rig.restart()
 
     @invariant()
     def each_pending_reading_is_in_one_place(self) -> None:
-        """As the publisher says of itself."""
-        self.road.check_places()
+        self.rig.check_places()
 
 
 TestPublisher = PublisherMachine.TestCase
@@ -106,40 +96,35 @@ TestPublisher.settings = settings(
 )
 
 
-class Trusting(Publisher):
-    """Takes the broker's word for the bridge's: what it has acknowledged is forgotten."""
+class TrustsPubacks(Publisher):
+    """Forgets what the broker has acknowledged."""
 
     def on_puback(self, mid: int) -> None:
-        """Forget a reading."""
-        seq = self._unacknowledged.get(mid)
+        sent = set(self._unacknowledged.values())
         super().on_puback(mid)
-        if seq is not None:
-            self._on_the_way.pop(seq, None)
+        for seq in sent - set(self._unacknowledged.values()):
+            self.in_flight.settle(Receipt([(seq, seq)]), seq)
 
 
-class Careless(Publisher):
-    """Forgets what it held in memory when the broker goes."""
+class ForgetsFresh(Publisher):
+    """Forgets what it holds in memory when the connection is lost."""
 
     def on_disconnected(self) -> None:
-        """Forget."""
-        self._fresh.clear()
+        self.fresh.clear()
         super().on_disconnected()
 
 
-class Impatient(Publisher):
-    """Replays whether or not the bridge stores."""
+class ReplaysBlindly(Publisher):
+    """Replays whether or not the bridge is storing."""
 
-    def _set_storing(self, *, storing: bool) -> None:
-        super()._set_storing(storing=storing)
-        self._send_lost()
-
-    def _send_lost(self) -> None:
-        if self._lost and self.connected:
-            self._send_old(self._lost, "replay/", 2)
+    def on_status(self, status: Status, *, retained: bool) -> None:
+        super().on_status(status, retained=retained)
+        if self.in_flight.lost and self.connected:
+            self.replay_lost(2)
 
 
-@pytest.mark.parametrize("broken", [Trusting, Careless, Impatient])
-def test_a_broken_publisher_is_found_out(broken: type[Publisher]) -> None:
+@pytest.mark.parametrize("broken", [TrustsPubacks, ForgetsFresh, ReplaysBlindly])
+def test_a_broken_publisher_is_detected(broken: type[Publisher]) -> None:
     machine = type("Broken", (PublisherMachine,), {"kind": broken})
     with pytest.raises(AssertionError):
         run_state_machine_as_test(

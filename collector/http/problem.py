@@ -8,7 +8,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(Exception):
-    """A request that cannot be fulfilled, with the answer that says why."""
+    """A request that is refused, with the details that its response gives."""
 
     def __init__(
         self,

@@ -1,16 +1,16 @@
-"""The newest timestamp of each series: only that reading is retained by the broker."""
+"""The newest timestamp of each series: the broker retains only that reading."""
 
 import sqlite3
 import time
 from collections.abc import Iterable
 
-# How often it is written down. What came later is found in the rows, which stay until then; with
-# 10,000 series each commit would have to write thousands.
+# How often the table is written. What came later is recovered from the rows, which are not pruned
+# until then. Writing with each commit would mean thousands of rows per commit at 10,000 series.
 _SAVE_S = 5.0
 
 
 class Newest:
-    """Nanoseconds by topic, of everything that is committed."""
+    """The newest timestamp (ns) by series, of everything that is committed."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -21,25 +21,25 @@ class Newest:
         self._unsaved = self.among(db.execute(rows, [self.saved_to]))
         self._known |= self._unsaved
 
-    def holds(self, topic: str, ns: int) -> bool:
+    def is_newest(self, series: str, ns: int) -> bool:
         """Return whether no later reading of the series has been committed."""
-        return ns >= self._known.get(topic, ns)
+        return ns >= self._known.get(series, ns)
 
     def among(self, readings: Iterable[tuple[str, int]]) -> dict[str, int]:
-        """Return the newest of these readings, where they are newer than what is known."""
+        """Return the newest timestamp by series of these readings, where it advances the known."""
         newer: dict[str, int] = {}
-        for topic, ns in readings:
-            if self.holds(topic, ns):
-                newer[topic] = max(ns, newer.get(topic, ns))
+        for series, ns in readings:
+            if self.is_newest(series, ns):
+                newer[series] = max(ns, newer.get(series, ns))
         return newer
 
     def learn(self, newer: dict[str, int]) -> None:
-        """Take what `among` has found: it is committed."""
+        """Take over the result of `among`, once the readings are committed."""
         self._known |= newer
         self._unsaved |= newer
 
     def save(self, last: int, *, now: bool) -> None:
-        """Write down, `now` or when it is time, what is known: of readings up to number `last`."""
+        """Write the table when it is due, or `now`; `last` is the last committed number."""
         if last == self.saved_to or not (now or time.monotonic() - self._saved_at >= _SAVE_S):
             return
         with self._db:

@@ -1,5 +1,4 @@
-"""A collector without sockets, and requests of all kinds for it."""
-# ruff: noqa: SLF001  SQLite's own setting
+"""A collector's HTTP interface without sockets, and requests of all kinds for it."""
 
 import asyncio
 from pathlib import Path

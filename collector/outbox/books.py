@@ -4,12 +4,12 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
-from collector.schema import open_for_reading
+from collector.outbox.schema import open_for_reading
 from telemetry.ranges import Ranges
 
 
 class Books(NamedTuple):
-    """How many readings were ever accepted, and what became of them."""
+    """How many readings were accepted since the outbox was created, and their states."""
 
     accepted: int
     stored: int
@@ -18,18 +18,18 @@ class Books(NamedTuple):
 
     @property
     def unbalanced(self) -> int:
-        """How many readings are missing (or, below 0, too many): 0 in good books."""
+        """How many readings are unaccounted for; below 0, counted twice."""
         return self.accepted - self.stored - self.rejected - self.pending
 
 
 def read_books(path: Path) -> Books:
     """Count in the outbox's file, beside the running collector; raises OutboxUnusable.
 
-    Pending are the rows that are there, so a row that was lost shows as an imbalance.
+    Pending readings are counted by their rows, so that a lost row shows as an imbalance.
     """
     db = open_for_reading(path)
     try:
-        db.execute("BEGIN")  # one snapshot for all the counts
+        db.execute("BEGIN")  # one snapshot for all counts
         return _count(db)
     finally:
         db.close()

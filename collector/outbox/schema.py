@@ -8,39 +8,42 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO
 
+from telemetry.process import ServiceError
+
 SCHEMA = """
--- One row: who this outbox is, the last sequence number it has committed, and up to which one
--- `series` has been kept.
+-- One row: the outbox's id, the last committed sequence number, and the one up to which `series`
+-- was written.
 CREATE TABLE IF NOT EXISTS outbox (
     id TEXT NOT NULL, last INTEGER NOT NULL, series_to INTEGER NOT NULL
 );
 
--- A reading as it goes to MQTT: `at` is when it was accepted (Unix time, s), `ns` its own time.
+-- A reading as it is published: `at` is when it was accepted (Unix time, s), `ns` its timestamp,
+-- `topic` the name of its series.
 CREATE TABLE IF NOT EXISTS reading (
     seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, ns INTEGER NOT NULL, topic TEXT NOT NULL,
     payload BLOB NOT NULL
 );
 
--- Inclusive ranges of sequence numbers: those with a receipt, and those the broker has taken.
+-- Inclusive ranges of sequence numbers: those with a receipt, and those the broker acknowledged.
 CREATE TABLE IF NOT EXISTS settled (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS published (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 
--- Settled, but refused for good by InfluxDB.
+-- Settled, but rejected by InfluxDB.
 CREATE TABLE IF NOT EXISTS rejected (seq INTEGER PRIMARY KEY, reason TEXT NOT NULL);
 
--- The newest timestamp of each series: only that reading is retained by the broker.
+-- The newest timestamp of each series: the broker retains only that reading.
 CREATE TABLE IF NOT EXISTS series (topic TEXT PRIMARY KEY, newest INTEGER NOT NULL) WITHOUT ROWID;
 """
 
 
-class OutboxUnusable(Exception):
-    """The outbox cannot be opened, or no longer keeps what it is given."""
+class OutboxUnusable(ServiceError):
+    """The outbox cannot be opened, or no longer be written."""
 
 
 def open_for_writing(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
-    """Open or make the outbox; return its connection and the lock that keeps others out.
+    """Open or create the outbox; return its connection and the lock that keeps others out.
 
-    Raises OutboxUnusable when another collector has it, when the file is no outbox, or when
+    Raises OutboxUnusable when another collector has it, when the file is not an outbox, or when
     SQLite does not grant the durability that a 201 promises.
     """
     opened = ExitStack()
@@ -62,7 +65,7 @@ def open_for_writing(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
             [secrets.token_hex(6)],
         )
         _sync_directory(path.parent)
-        opened.pop_all()  # they stay open
+        opened.pop_all()  # leave both open
     except BlockingIOError:
         raise OutboxUnusable(
             f"{path}: another collector has this outbox; one outbox serves one collector"

@@ -1,4 +1,4 @@
-"""The slow, thorough reading of a refused body: every fault, by index and field."""
+"""Finds every fault of invalid readings, by index and field, where the decoder stops at one."""
 
 import json
 from collections import Counter
@@ -6,11 +6,13 @@ from collections.abc import Callable
 from itertools import islice
 from typing import cast
 
+import msgspec
+
 from telemetry import timestamp
-from telemetry.reading import MAX_SENSOR_ID, is_finite, label_fault
+from telemetry.reading import MAX_SENSOR_ID, Reading, is_finite, label_fault
 
 MAX_FAULTS = 100
-_REQUIRED = ("type", "value", "sensor_id")
+_REQUIRED = [field.name for field in msgspec.structs.fields(Reading) if field.required]
 _MAX_SHOWN = 100
 _MAX_DIGITS = 400
 
@@ -20,7 +22,7 @@ Fault = dict[str, object]
 def faults(body: bytes, *, lines: bool) -> list[Fault]:
     """Return the first 100 faults of the readings in a JSON or (`lines`) NDJSON body.
 
-    Raises ValueError or RecursionError when the body is not JSON at all.
+    Raises ValueError or RecursionError when the body is not JSON.
     """
     decoded = [_json(line) for line in body.splitlines() if line.strip()] if lines else _json(body)
     readings = decoded if isinstance(decoded, list) else [decoded]
@@ -29,7 +31,7 @@ def faults(body: bytes, *, lines: bool) -> list[Fault]:
 
 
 class _Object(dict[str, object]):
-    """A JSON object, and the names that it gives more than once."""
+    """A JSON object, and the names that occur in it more than once."""
 
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         super().__init__(pairs)
@@ -42,7 +44,7 @@ def _json(text: bytes) -> object:
 
 
 def _integer(digits: str) -> float:
-    # Python refuses to read thousands of digits; as a float they are infinite, as a value should.
+    # Python refuses to parse thousands of digits; as a float they are infinite, and so a fault.
     return int(digits) if len(digits) < _MAX_DIGITS else float(digits)
 
 
@@ -108,5 +110,5 @@ def _fault(index: int, field: str | None, given: object, detail: str) -> Fault:
 
 
 def _encodable(text: str) -> str:
-    """Return `text` with ? for half a surrogate pair, which JSON can spell and UTF-8 cannot."""
+    """Return `text` with ? for lone surrogates, which JSON can spell and UTF-8 cannot encode."""
     return text.encode(errors="replace").decode()

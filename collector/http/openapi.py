@@ -1,39 +1,14 @@
-"""How POST /data is described: it is no FastAPI route, so FastAPI cannot derive it."""
+"""The description of POST /data: not a FastAPI route, so FastAPI cannot derive it."""
 
 from typing import Any
 
-from collector.problem import MEDIA_TYPE
-from telemetry.reading import MAX_LABEL, MAX_SENSOR_ID
+import msgspec
 
-_LABEL = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": MAX_LABEL,
-    # Controls and separators are named; characters that Unicode has not assigned are too many.
-    "not": {
-        "pattern": r"^\$|\\$|[/+#\u0000-\u001f\u007f-\u00a0"
-        r"\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
-    },
-    "description": "printable, without / + #, not beginning with $, not ending with a backslash",
-}
+from collector.http.problem import MEDIA_TYPE
+from telemetry.reading import Reading
 
-_READING: dict[str, Any] = {
-    "type": "object",
-    "required": ["type", "value", "sensor_id"],
-    "additionalProperties": False,
-    "properties": {
-        "ts": {
-            "type": "string",
-            "format": "date-time",
-            "description": "RFC 3339 with an offset, to the nanosecond; absent: now",
-        },
-        "type": _LABEL,
-        "value": {"type": "number", "description": "finite; stored as a 64-bit float"},
-        "sensor_id": {
-            "anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_SENSOR_ID}, _LABEL]
-        },
-    },
-    "example": {"ts": "2026-01-31T12:00:00Z", "type": "temp", "value": 21, "sensor_id": 123},
+_READING: dict[str, Any] = msgspec.json.schema_components([Reading])[1]["Reading"] | {
+    "example": {"ts": "2026-01-31T12:00:00Z", "type": "temp", "value": 21, "sensor_id": 123}
 }
 
 _PROBLEM = {
@@ -51,9 +26,9 @@ _PROBLEM = {
                 "type": "object",
                 "required": ["index", "detail"],
                 "properties": {
-                    "index": {"type": "integer", "description": "place in the batch, from 0"},
+                    "index": {"type": "integer", "description": "position in the batch, from 0"},
                     "field": {"type": "string"},
-                    "value": {"type": "string", "description": "what was sent, shortened"},
+                    "value": {"type": "string", "description": "the value sent, shortened"},
                     "detail": {"type": "string"},
                 },
             },
@@ -76,15 +51,15 @@ DATA: dict[str, Any] = {
     "post": {
         "summary": "Post readings",
         "description": (
-            "One reading, an array, or NDJSON; all are stored or none. Content-Encoding: gzip is"
-            " understood. The answer comes once the readings are on disk."
+            "One reading, an array, or NDJSON; all are accepted or none. Content-Encoding: gzip is"
+            " supported. The response is sent once the readings are on disk."
         ),
         "parameters": [
             {
                 "name": "ack",
                 "in": "query",
                 "schema": {"type": "string", "enum": ["committed", "stored"]},
-                "description": "stored: answer when InfluxDB has them, or 202 after a bounded wait",
+                "description": "stored: respond when InfluxDB has them, or with 202 after a bounded wait",
             }
         ],
         "requestBody": {
@@ -94,24 +69,24 @@ DATA: dict[str, Any] = {
                     "schema": {"anyOf": [_READING, {"type": "array", "items": _READING}]}
                 },
                 "application/x-ndjson": {
-                    "schema": {"type": "string", "description": "a reading on each line"}
+                    "schema": {"type": "string", "description": "one reading per line"}
                 },
             },
         },
         "responses": {
             "201": {
-                "description": "kept: `Created` for one reading, the number for a batch",
+                "description": "accepted: `Created` for one reading, the count for a batch",
                 "content": {
                     "text/plain": {"schema": {"type": "string", "const": "Created"}},
                     "application/json": {"schema": _COUNT},
                 },
             },
             "202": {
-                "description": "ack=stored: kept, but not yet in InfluxDB",
+                "description": "ack=stored: accepted, but not yet in InfluxDB",
                 "content": {"application/json": {"schema": _COUNT}},
             },
             "400": _problem("not JSON, broken gzip, or an unknown query"),
-            "401": _problem("tokens are configured and none that is known was sent"),
+            "401": _problem("tokens are configured, and the request has none of them"),
             "403": _problem("the token is for other sensors"),
             "413": _problem("the body is too large, as sent or inflated"),
             "415": _problem("another media type or encoding"),

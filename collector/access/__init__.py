@@ -1,0 +1,1 @@
+"""Who may send readings for which sensors."""

@@ -1,0 +1,1 @@
+"""Compares accepted readings with what InfluxDB holds."""

@@ -1,0 +1,31 @@
+"""`python -m collector books|audit|replay|rejected`: questions to the outbox of a collector."""
+
+import argparse
+import sys
+
+from collector.audit.read_back import InfluxUnreachable
+from collector.commands import audit, books, rejected, replay
+from collector.settings import Settings
+from telemetry.process import ServiceError
+from telemetry.settings import load
+
+_FAILED = 2
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; return 0 when all is well, 1 when something is missing, 2 on failure."""
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.run(load(Settings), options))
+    except (ServiceError, InfluxUnreachable) as error:
+        sys.stderr.write(f"{options.command}: {error}\n")
+        return _FAILED
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser("python -m collector", description=__doc__)
+    subparsers = parser.add_subparsers(dest="command", required=True)
+    for command in (books, audit, replay, rejected):
+        command.add_to(subparsers)
+    return parser

@@ -1,0 +1,48 @@
+"""`replay`: publishes stored readings again, for a database that was lost."""
+
+import argparse
+import asyncio
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from collector.commands.duration import duration_s
+from collector.commands.output import OK, WRONG, say
+from collector.outbox.row import Row
+from collector.outbox.window import Window
+from collector.publishing.replayer import Outcome, Replayer
+from collector.settings import Settings
+from telemetry import topics
+from telemetry.mqtt import temporary_client
+
+
+def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export its type
+    """Add the command to the parser."""
+    command = subparsers.add_parser(
+        "replay", help="publish stored readings again, for a database that was lost"
+    )
+    command.add_argument("--since", type=duration_s, required=True, help="90s, 30m, 1h, 2d, ...")
+    command.set_defaults(run=_run)
+
+
+def replay(settings: Settings, outbox: str, rows: Iterable[Row]) -> int:
+    """Replay rows of an outbox and print the outcome; the running collector sees the receipts too.
+
+    A reading that InfluxDB already has is overwritten with itself.
+    """
+    outcome = asyncio.run(_replay(settings, outbox, rows))
+    say(f"sent {outcome.sent}, stored {outcome.stored}, rejected {outcome.rejected}")
+    if outcome.sent > outcome.stored + outcome.rejected:
+        say("no receipt for the rest: do broker, bridge and InfluxDB run?")
+    return OK if outcome.sent == outcome.stored else WRONG
+
+
+def _run(settings: Settings, options: argparse.Namespace) -> int:
+    with Window(Path(settings.outbox_path), time.time() - options.since) as window:
+        return replay(settings, window.outbox, window.stored())
+
+
+async def _replay(settings: Settings, outbox: str, rows: Iterable[Row]) -> Outcome:
+    async with temporary_client(settings.broker, topics.RECEIPTS + outbox) as connection:
+        return await Replayer(connection).send(rows)

@@ -1,0 +1,1 @@
+"""The HTTP interface: POST /data, health, metrics and documentation."""

@@ -1,0 +1,118 @@
+"""A lane: an outbox with its publisher and its MQTT session."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from collector.outbox.books import Books
+from collector.outbox.outbox import Outbox
+from collector.publishing.publisher import Publisher
+from collector.settings import Settings
+from telemetry import topics
+from telemetry.mqtt import Message, MqttClient
+from telemetry.receipt import Receipt
+from telemetry.status import INTERVAL_S, OFFLINE, Status
+
+logger = logging.getLogger(__name__)
+
+_DRAIN_S = 1
+
+_receipt = msgspec.json.Decoder(Receipt)
+_status = msgspec.json.Decoder(Status)
+
+
+class Lane:
+    """Takes what its outbox accepts to the broker, and settles it by the receipts."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the outbox; raises OutboxUnusable."""
+        self.outbox = Outbox(
+            Path(settings.outbox_path),
+            max_bytes=settings.outbox_max_bytes,
+            keep_s=settings.outbox_keep_hours * 3600,
+        )
+        self._receipts_topic = topics.RECEIPTS + self.outbox.id
+        self._status_topic = topics.status("collector", self.outbox.id)
+        self._publisher = Publisher(self.outbox, self._publish)
+        self._mqtt = MqttClient(
+            **settings.broker,
+            client_id=f"collector-{self.outbox.id}",
+            subscriptions=[self._receipts_topic, topics.status("bridge", "+")],
+            will=(self._status_topic, OFFLINE),
+            on_message=self._on_message,
+            on_connected=lambda _: self._publisher.on_connected(),
+            on_disconnected=self._publisher.on_disconnected,
+            on_puback=self._publisher.on_puback,
+        )
+
+    def parts(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """Return what has to run, by name; the first of them that ends is the end of the lane."""
+        return {"mqtt": self._mqtt.run(), "outbox": self.outbox.failed(), "ticks": self._tick()}
+
+    async def leave(self) -> None:
+        """Publish that the collector is offline, and wait up to 1 s for the broker's PUBACKs."""
+        if self._mqtt.connected:
+            self._mqtt.publish(self._status_topic, OFFLINE, retain=True)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DRAIN_S):
+                    await self._mqtt.drain()
+
+    def obstacles(self) -> list[str]:
+        """Return why readings are not accepted or not published at the moment."""
+        reasons = []
+        if not self._publisher.connected:
+            reasons.append("the broker cannot be reached; readings wait in the outbox")
+        if full := self.outbox.full:
+            reasons.append(full)
+        return reasons
+
+    def counters(self) -> dict[str, int]:
+        """Return the lane's counters by name."""
+        outbox, publisher = self.outbox, self._publisher
+        books = Books(outbox.last, outbox.stored, outbox.rejected, publisher.pending)
+        return {
+            **books._asdict(),
+            "unbalanced": books.unbalanced,
+            "published": publisher.published,
+            "replayed": publisher.replayed,
+            "outbox_bytes": outbox.used_bytes,
+        }
+
+    def _publish(self, topic: str, payload: bytes, retain: bool) -> int:
+        return self._mqtt.publish(topic, payload, retain=retain)
+
+    def _on_message(self, message: Message) -> None:
+        try:
+            if message.topic == self._receipts_topic:
+                self._publisher.on_receipt(_receipt.decode(message.payload))
+            else:
+                status = _status.decode(message.payload)
+                self._publisher.on_status(status, retained=message.retain)
+        except msgspec.MsgspecError as error:
+            logger.warning("unreadable message on %s: %s", message.topic, error)
+        self._mqtt.ack(message)
+
+    async def _tick(self) -> None:
+        """Once per second, do what must happen without any request."""
+        for second in itertools.count():
+            await asyncio.sleep(1)
+            self.outbox.commit()
+            self._publisher.tick()
+            if self._mqtt.connected and second % INTERVAL_S == 0:
+                status = Status("up", counters=self.counters())
+                self._mqtt.publish(self._status_topic, msgspec.json.encode(status), retain=True)
+
+
+def counters(lanes: Sequence[Lane]) -> dict[str, int]:
+    """Return the counters of all lanes, added up by name."""
+    total: Counter[str] = Counter()
+    for lane in lanes:
+        total.update(lane.counters())
+    return dict(total)

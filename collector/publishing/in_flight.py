@@ -1,0 +1,86 @@
+"""The readings that were sent and have no receipt yet."""
+
+from collections import OrderedDict
+
+from telemetry.ranges import Ranges
+from telemetry.receipt import Receipt
+
+
+class InFlight:
+    """Sequence numbers of readings that were sent; each is in one of three places.
+
+    - In flight: sent while the bridge was storing. The broker keeps their order for the bridge,
+      so a receipt shows that whatever was sent before it and has none is lost. `len()` and `in`
+      speak of these.
+    - `uncertain`: sent before a restart, or while the bridge was not storing. They may still be
+      queued for the bridge, or the queue was full and the broker dropped them. The next receipt
+      for something sent later tells, or silence while the bridge is storing.
+    - `lost`: to be replayed, oldest first, once the bridge is storing.
+    """
+
+    def __init__(self, uncertain: Ranges) -> None:
+        self.uncertain = uncertain
+        self.lost = Ranges()
+        self.sent = 0
+        self._order: OrderedDict[int, int] = OrderedDict()  # sequence number: count of `sent`
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __contains__(self, seq: int) -> bool:
+        return seq in self._order
+
+    @property
+    def pending(self) -> int:
+        """How many readings are in one of the three places."""
+        return len(self._order) + len(self.uncertain) + len(self.lost)
+
+    @property
+    def awaits_receipts(self) -> bool:
+        """Whether a receipt may still come for something that was sent."""
+        return bool(self._order or self.uncertain)
+
+    def add(self, seq: int, *, storing: bool) -> None:
+        """Note that a reading was sent, and whether the bridge is storing."""
+        self.sent += 1
+        if storing:
+            self._order[seq] = self.sent
+        else:
+            self.uncertain.add(seq, seq)
+
+    def settle(self, receipt: Receipt, last: int) -> None:
+        """Drop what has a receipt; what was sent before the latest of it is lost.
+
+        `last` is the last number of the outbox: a receipt may name more than there are.
+        """
+        latest = 0
+        for first, end in (*receipt.stored, *((r.seq, r.seq) for r in receipt.rejected)):
+            self.uncertain.remove(first, end)
+            self.lost.remove(first, end)
+            for seq in range(first, min(end, last) + 1):
+                latest = max(latest, self._order.pop(seq, 0))
+        if latest:
+            self._lose_until(latest)
+
+    def make_uncertain(self) -> None:
+        """Note that the bridge has stopped storing."""
+        for seq in self._order:
+            self.uncertain.add(seq, seq)
+        self._order.clear()
+
+    def lose_all(self) -> None:
+        """Take everything that was sent for lost."""
+        self._lose_until(self.sent)
+
+    def _lose_until(self, latest: int) -> None:
+        for first, last in self.uncertain:
+            self.lost.add(first, last)
+        self.uncertain.clear()
+        order = self._order
+        while order:
+            seq, count = order.popitem(last=False)
+            if count > latest:
+                order[seq] = count
+                order.move_to_end(seq, last=False)
+                return
+            self.lost.add(seq, seq)

@@ -1,0 +1,190 @@
+"""From the outbox to the broker: new readings at once, old ones in order, until settled."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from collector.outbox.outbox import Outbox
+from collector.outbox.row import Row
+from collector.publishing.bridge_state import BridgeState
+from collector.publishing.in_flight import InFlight
+from collector.publishing.patience import Patience
+from telemetry import topics
+from telemetry.mqtt import NotConnected
+from telemetry.ranges import Ranges
+from telemetry.receipt import Receipt
+from telemetry.status import Status
+
+# Readings sent to the broker that it has not acknowledged yet.
+MAX_UNACKNOWLEDGED = 1000
+# Readings in flight to the bridge: enough to keep it busy, few enough that a new reading does not
+# wait long behind them. Old readings leave room for new ones.
+MAX_IN_FLIGHT = 20_000
+MAX_OLD_IN_FLIGHT = 5_000
+# New readings held in memory too, so that they need not be read back from the outbox.
+MAX_FRESH = 50_000
+# Old readings are read from the outbox when there is room for this many.
+MIN_READ_ROWS = 200
+
+
+class Publisher:
+    """Sends what is pending and applies the receipts.
+
+    Each pending reading is in exactly one place:
+
+    - `fresh`: just committed, held in memory; goes out first;
+    - `unsent`: the broker has not acknowledged it; goes out on readings/ in order, as soon as
+      there is room;
+    - `in_flight`: sent, and settled, uncertain or lost (see InFlight).
+    """
+
+    def __init__(self, outbox: Outbox, publish: Callable[[str, bytes, bool], int]) -> None:
+        self._outbox = outbox
+        self._publish = publish
+        self._loop = asyncio.get_running_loop()
+        self.connected = False
+        self.replayed = 0
+        self.fresh: deque[Row] = deque()
+        self.unsent = Ranges(outbox.unsettled(1, outbox.last))
+        uncertain = Ranges()
+        for first, last in list(self.unsent):
+            for a, b in outbox.published(first, last):
+                self.unsent.remove(a, b)
+                uncertain.add(a, b)
+        self.in_flight = InFlight(uncertain)
+        self._bridge = BridgeState()
+        self._patience = Patience()
+        self._unacknowledged: dict[int, int] = {}  # MQTT packet id: sequence number
+        self._pump_is_scheduled = False
+        outbox.add_listener(self.on_committed)
+
+    @property
+    def storing(self) -> bool:
+        """Whether the bridge is storing."""
+        return self._bridge.storing
+
+    @property
+    def published(self) -> int:
+        """How many times a reading was sent, replays included."""
+        return self.in_flight.sent
+
+    @property
+    def pending(self) -> int:
+        """How many readings are to be sent or have no receipt, counted where they are."""
+        return len(self.fresh) + len(self.unsent) + self.in_flight.pending
+
+    def on_committed(self, rows: Sequence[Row]) -> None:
+        """Take over what has just been committed."""
+        if self.connected and len(self.fresh) < MAX_FRESH:
+            self.fresh.extend(rows)
+            self._schedule_pump()
+        else:
+            self.unsent.add(rows[0].seq, rows[-1].seq)
+
+    def on_connected(self) -> None:
+        """Begin to send."""
+        self.connected = True
+        self._patience.restart()
+        self._schedule_pump()
+
+    def on_disconnected(self) -> None:
+        """Leave what is committed from now on in the outbox.
+
+        What was sent and not acknowledged, the MQTT client redelivers by itself.
+        """
+        self.connected = False
+        for row in self.fresh:
+            self.unsent.add(row.seq, row.seq)
+        self.fresh.clear()
+
+    def on_puback(self, mid: int) -> None:
+        """Note that the broker has a reading; that is not a receipt."""
+        seq = self._unacknowledged.pop(mid, None)
+        if seq is not None:
+            self._outbox.mark_published(seq)
+            self._schedule_pump()
+
+    def on_receipt(self, receipt: Receipt) -> None:
+        """Settle what InfluxDB has stored or rejected."""
+        self._outbox.settle(receipt)
+        for first, last in (*receipt.stored, *((r.seq, r.seq) for r in receipt.rejected)):
+            self.unsent.remove(first, last)
+        self.in_flight.settle(receipt, self._outbox.last)
+        self._patience.reset()
+        self._schedule_pump()
+
+    def on_status(self, status: Status, *, retained: bool) -> None:
+        """Note the bridge's state; a retained status may be from long ago and says nothing."""
+        if not retained and self._bridge.on_status(status):
+            self._on_bridge_changed()
+
+    def tick(self) -> None:
+        """Notice silence; to be called once per second."""
+        if self._bridge.tick():
+            self._on_bridge_changed()
+        if self.storing and self._patience.is_exhausted:
+            if self.in_flight.awaits_receipts:
+                self._patience.extend()
+                self.in_flight.lose_all()
+            else:
+                self._patience.restart()
+        self._schedule_pump()
+
+    def send_unsent(self, room: int) -> None:
+        """Send up to `room` of the oldest readings that were never sent."""
+        self._send_old(self.unsent, topics.READINGS, room)
+
+    def replay_lost(self, room: int) -> None:
+        """Replay up to `room` of the oldest readings that are lost."""
+        self.replayed += self._send_old(self.in_flight.lost, topics.REPLAY, room)
+
+    def _on_bridge_changed(self) -> None:
+        self._patience.reset()
+        if not self.storing:
+            self.in_flight.make_uncertain()
+        self._schedule_pump()
+
+    def _schedule_pump(self) -> None:
+        if not self._pump_is_scheduled:
+            self._pump_is_scheduled = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pump_is_scheduled = False
+        fresh, unacknowledged, in_flight = self.fresh, self._unacknowledged, self.in_flight
+        storing = self.storing
+        while (
+            fresh
+            and self.connected
+            and len(unacknowledged) < MAX_UNACKNOWLEDGED
+            and (not storing or len(in_flight) < MAX_IN_FLIGHT)
+        ):
+            self._send(fresh.popleft(), topics.READINGS)
+        room = MAX_UNACKNOWLEDGED - len(unacknowledged)
+        if storing:
+            room = min(room, MAX_OLD_IN_FLIGHT - len(in_flight))
+        if self.connected and room >= MIN_READ_ROWS:
+            if self.unsent:
+                self.send_unsent(room)
+            elif in_flight.lost and storing:
+                self.replay_lost(room)
+
+    def _send_old(self, source: Ranges, root: str, room: int) -> int:
+        first, last = next(iter(source))
+        rows = self._outbox.read(first, last, room)
+        source.remove(first, rows[-1].seq if rows else last)
+        for row in rows:
+            self._send(row, root)
+        self._schedule_pump()
+        return len(rows)
+
+    def _send(self, row: Row, root: str) -> None:
+        seq, _, ns, series, payload = row
+        retain = root == topics.READINGS and self._outbox.is_newest(series, ns)
+        try:
+            mid = self._publish(root + series, payload, retain)
+        except NotConnected:
+            (self.unsent if root == topics.READINGS else self.in_flight.lost).add(seq, seq)
+            return
+        self._unacknowledged[mid] = seq
+        self.in_flight.add(seq, storing=self.storing)

@@ -1,0 +1,76 @@
+"""Replays readings beside the running collector, and waits for their receipts."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from itertools import islice
+from typing import NamedTuple
+
+import msgspec
+
+from collector.outbox.row import Row
+from telemetry import topics
+from telemetry.mqtt import NotConnected, TemporaryClient
+from telemetry.receipt import Receipt
+
+# Readings in flight at a time: few enough that the collector's own get through beside them.
+_MAX_IN_FLIGHT = 2000
+_ATTEMPT_S = 10.0
+_ATTEMPTS = 6
+
+
+class Outcome(NamedTuple):
+    """How many readings were sent, and what InfluxDB did with them."""
+
+    sent: int
+    stored: int
+    rejected: int
+
+
+class Replayer:
+    """Sends readings of one outbox on a connection that is subscribed to its receipts."""
+
+    def __init__(self, connection: TemporaryClient) -> None:
+        self._connection = connection
+        self._stored = 0
+        self._rejected = 0
+        self._in_flight: dict[int, Row] = {}
+
+    async def send(self, rows: Iterable[Row]) -> Outcome:
+        """Replay all rows, 2,000 at a time; give up when no receipt arrives for a minute."""
+        sent = 0
+        rest = iter(rows)
+        while batch := list(islice(rest, _MAX_IN_FLIGHT)):
+            sent += len(batch)
+            self._in_flight = {row.seq: row for row in batch}
+            await self._settle()
+            if self._in_flight:
+                break
+        return Outcome(sent, self._stored, self._rejected)
+
+    async def _settle(self) -> None:
+        """Send what is in flight until it has receipts, or until six attempts brought none."""
+        in_vain = 0
+        while self._in_flight and in_vain < _ATTEMPTS:
+            before = len(self._in_flight)
+            with contextlib.suppress(TimeoutError, NotConnected):
+                async with asyncio.timeout(_ATTEMPT_S):
+                    await self._attempt()
+            in_vain = in_vain + 1 if len(self._in_flight) == before else 0
+
+    async def _attempt(self) -> None:
+        await self._connection.wait_connected()
+        for row in self._in_flight.values():
+            self._connection.client.publish(topics.REPLAY + row.series, row.payload)
+        while self._in_flight:
+            message = await self._connection.messages.get()
+            self._apply(msgspec.json.decode(message.payload, type=Receipt))
+
+    def _apply(self, receipt: Receipt) -> None:
+        for first, last in receipt.stored:
+            for seq in [seq for seq in self._in_flight if first <= seq <= last]:
+                del self._in_flight[seq]
+                self._stored += 1
+        for rejection in receipt.rejected:
+            if self._in_flight.pop(rejection.seq, None):
+                self._rejected += 1
