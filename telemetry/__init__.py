@@ -1,1 +1,1 @@
-"""The ground that collector and bridge stand on: readings, topics, receipts, MQTT, settings."""
+"""What collector and bridge share: readings, topics, receipts, MQTT, settings, start and stop."""

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 
 
 class Ranges:
-    """A set of integers whose cost grows with its gaps, not with its members.
+    """A set of integers whose memory and time depend on its gaps, not on its members.
 
-    Every range is inclusive: (first, last).
+    A range is inclusive: (first, last).
     """
 
     def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
@@ -18,7 +18,6 @@ class Ranges:
             self.add(first, last)
 
     def __len__(self) -> int:
-        """Return how many integers the set holds."""
         return self._count
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -26,20 +25,19 @@ class Ranges:
         return zip(self._firsts, self._lasts, strict=True)
 
     def __contains__(self, number: int) -> bool:
-        """Return whether the set holds `number`."""
         at = bisect_right(self._firsts, number) - 1
         return at >= 0 and number <= self._lasts[at]
 
     def add(self, first: int, last: int) -> tuple[int, int]:
-        """Add first..last; return the whole range that they now lie in."""
+        """Add first..last; return the range of the set that now contains them."""
         lasts = self._lasts
-        if lasts and first == lasts[-1] + 1:  # the usual case: the next one
+        if lasts and first == lasts[-1] + 1:  # the usual case: the next number
             lasts[-1] = last
             self._count += last - first + 1
             return self._firsts[-1], last
         low = bisect_left(lasts, first - 1)
         high = bisect_right(self._firsts, last + 1)
-        if low + 1 == high and lasts[low] == first - 1:  # the next one of an earlier range
+        if low + 1 == high and lasts[low] == first - 1:  # the next number of an earlier range
             lasts[low] = last
             self._count += last - first + 1
             return self._firsts[low], last
@@ -58,7 +56,7 @@ class Ranges:
             self._replace(low, high, [(a, b) for a, b in rest if a <= b])
 
     def around(self, number: int) -> tuple[int, int]:
-        """Return the range that `number`, a member, lies in."""
+        """Return the range that contains `number`, which must be a member."""
         at = bisect_right(self._firsts, number) - 1
         return self._firsts[at], self._lasts[at]
 
@@ -79,7 +77,6 @@ class Ranges:
             yield first, last
 
     def clear(self) -> None:
-        """Empty the set."""
         self._replace(0, len(self._firsts), [])
 
     def _replace(self, low: int, high: int, new: list[tuple[int, int]]) -> None:
@@ -91,5 +88,5 @@ class Ranges:
 
 
 def collapse(numbers: Iterable[int]) -> list[tuple[int, int]]:
-    """Return ascending `numbers` as the shortest list of inclusive ranges."""
+    """Return `numbers`, in any order, as the shortest ascending list of inclusive ranges."""
     return list(Ranges((number, number) for number in sorted(numbers)))

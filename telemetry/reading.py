@@ -1,50 +1,77 @@
-"""What a reading is: its rules, its series, its form on MQTT and in InfluxDB."""
+"""What a reading is: its fields, their rules and their JSON schema, and its series."""
 
 import sys
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
-MEASUREMENT = "data"
 MAX_LABEL = 64
 MAX_SENSOR_ID = 2**63 - 1
 MAX_VALUE = sys.float_info.max
 _FORBIDDEN = "/+#"  # they separate and match the levels of an MQTT topic
-_TAG_ESCAPES = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
+
+# The metadata describes the fields in the HTTP API's schema and checks nothing: a label is checked
+# once for each series, by `series`, and an error there names the field and the rule.
+_Timestamp = Annotated[
+    str | UnsetType,
+    Meta(
+        description="RFC 3339 with an offset, to the nanosecond; absent: now",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+_Label = Annotated[
+    str,
+    Meta(
+        description="printable, without / + #, not beginning with $, not ending with a backslash",
+        extra_json_schema={
+            "minLength": 1,
+            "maxLength": MAX_LABEL,
+            # Controls and separators are listed; unassigned characters are too many to list.
+            "not": {
+                "pattern": r"^\$|\\$|[/+#\u0000-\u001f\u007f-\u00a0"
+                r"\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+            },
+        },
+    ),
+]
+_Number = Annotated[int | float, Meta(description="finite; stored as a 64-bit float")]
+_SensorNumber = Annotated[int, Meta(extra_json_schema={"minimum": 0, "maximum": MAX_SENSOR_ID})]
 
 
-class Reading(msgspec.Struct, forbid_unknown_fields=True):
-    """A reading as it is posted: types are checked here, values by `series` and `check_value`."""
+class Reading(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One measurement. Encoded with its `ts` in UTC, it has the form in which it is kept.
 
-    type: str
-    value: int | float
-    sensor_id: int | str
-    ts: str | UnsetType = UNSET
+    Decoding checks only the types. `series`, `check_value` and `timestamp.parse` check the rest.
+    """
+
+    ts: _Timestamp = UNSET
+    type: _Label
+    value: _Number
+    sensor_id: _SensorNumber | _Label
 
 
-class Message(msgspec.Struct, forbid_unknown_fields=True):
-    """A reading on MQTT: `id` is the collector's; `sensor_id`, `type` may be left to the topic."""
+class PublishedReading(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A reading on MQTT: `id` is the collector's; without `sensor_id` and `type` the topic counts.
 
-    value: int | float
+    It does not inherit from Reading, whose `type` and `sensor_id` are required.
+    """
+
     id: str | UnsetType = UNSET
-    ts: str | UnsetType = UNSET
-    type: str | UnsetType = UNSET
-    sensor_id: int | str | UnsetType = UNSET
+    ts: _Timestamp = UNSET
+    type: _Label | UnsetType = UNSET
+    value: _Number
+    sensor_id: _SensorNumber | _Label | UnsetType = UNSET
 
 
-class Series(NamedTuple):
-    """The readings of one sensor and type."""
-
-    topic: str  # the levels below readings/, such as 123/temp
-    tags: str  # the head of a line of InfluxDB's line protocol: measurement and tags
-
-
-# A label is checked, joined and escaped once for all the readings of its series.
+# Labels are checked and joined once for all readings of a series.
 @lru_cache(maxsize=65536)
-def series(sensor_id: int | str, type_: str) -> Series:
-    """Return the series of a reading; raises ValueError naming the field that breaks its rule."""
+def series(sensor_id: int | str, type_: str) -> str:
+    """Return the name of a series, `<sensor_id>/<type>`: the end of its topics.
+
+    Raises ValueError naming the field that breaks its rule.
+    """
     if isinstance(sensor_id, int):
         if not 0 <= sensor_id <= MAX_SENSOR_ID:
             raise ValueError(f"sensor_id must be an integer from 0 to {MAX_SENSOR_ID}, or a string")
@@ -52,12 +79,11 @@ def series(sensor_id: int | str, type_: str) -> Series:
         raise ValueError(f"sensor_id {fault}")
     if fault := label_fault(type_):
         raise ValueError(f"type {fault}")
-    sensor = str(sensor_id)
-    return Series(f"{sensor}/{type_}", f"{MEASUREMENT},sensor_id={tag(sensor)},type={tag(type_)}")
+    return f"{sensor_id}/{type_}"
 
 
 def label_fault(label: str) -> str | None:
-    """Return what makes `label` unfit to be a topic level and a tag, or None."""
+    """Return why `label` cannot be a level of a topic and a tag, or None if it can."""
     if not 1 <= len(label) <= MAX_LABEL:
         return f"must have 1 to {MAX_LABEL} characters"
     if not label.isprintable() or any(character in label for character in _FORBIDDEN):
@@ -69,13 +95,8 @@ def label_fault(label: str) -> str | None:
     return None
 
 
-def tag(label: str) -> str:
-    """Return `label` as a tag's value in InfluxDB's line protocol."""
-    return label.translate(_TAG_ESCAPES)
-
-
 def is_finite(value: float) -> bool:
-    """Return whether `value` is a finite IEEE 754 double, an int of any size included."""
+    """Return whether `value`, a float or an int of any size, is a finite IEEE 754 double."""
     return -MAX_VALUE <= value <= MAX_VALUE
 
 
@@ -83,8 +104,3 @@ def check_value(value: float) -> None:
     """Raise ValueError when `value` is not finite."""
     if not is_finite(value):
         raise ValueError("value must be a finite number")
-
-
-def line(tags: str, value: float, ns: int) -> str:
-    """Return one line of InfluxDB's line protocol; without a suffix a number is a float."""
-    return f"{tags} value={value!r} {ns}"

@@ -1,4 +1,4 @@
-"""Settings from environment variables: one struct a service, checked at start."""
+"""Settings from environment variables: one struct per service, checked at start."""
 
 import os
 from collections.abc import Mapping
@@ -7,13 +7,15 @@ from typing import Annotated, TypedDict, TypeVar
 import msgspec
 from msgspec import Meta
 
+from telemetry.process import ServiceError
+
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
 Text = Annotated[str, Meta(min_length=1)]
 
 
 class BrokerAccess(TypedDict):
-    """Where the broker is and who we are there, as `Mqtt` takes it."""
+    """Address and account: keyword arguments of `MqttClient`."""
 
     host: str
     port: int
@@ -21,8 +23,18 @@ class BrokerAccess(TypedDict):
     password: str
 
 
+class InfluxAccess(TypedDict):
+    """Address, account and database: keyword arguments of `InfluxDBClient`."""
+
+    host: str
+    port: int
+    username: str | None
+    password: str | None
+    database: str
+
+
 class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the broker and the database are; both services have these."""
+    """Access to the broker and to InfluxDB, the same for both services."""
 
     mqtt_host: Text = "127.0.0.1"
     mqtt_port: Port = 1883
@@ -36,7 +48,6 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def broker(self) -> BrokerAccess:
-        """What `Mqtt` needs to know of the broker."""
         return {
             "host": self.mqtt_host,
             "port": self.mqtt_port,
@@ -44,8 +55,18 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
             "password": self.mqtt_password,
         }
 
+    @property
+    def influx(self) -> InfluxAccess:
+        return {
+            "host": self.influx_host,
+            "port": self.influx_port,
+            "username": self.influx_username or None,
+            "password": self.influx_password or None,
+            "database": self.influx_database,
+        }
 
-class SettingError(Exception):
+
+class SettingError(ServiceError):
     """A setting whose value cannot be used."""
 
     def __init__(self, key: str, value: str, expected: str) -> None:

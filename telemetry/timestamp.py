@@ -1,4 +1,4 @@
-"""RFC 3339 timestamps, kept to the nanosecond as integers since the epoch (UTC)."""
+"""RFC 3339 timestamps as integers: nanoseconds since the epoch, UTC."""
 
 import re
 from datetime import UTC, datetime
@@ -18,8 +18,8 @@ _S = 1_000_000_000
 def parse(text: str) -> int:
     """Return the nanoseconds since the epoch of an RFC 3339 timestamp.
 
-    Raises ValueError with what was expected when `text` is no such timestamp, has more than
-    nine digits of a second, or lies outside the range that InfluxDB stores.
+    Raises ValueError with what was expected when `text` is not such a timestamp, has more than
+    nine decimals of a second, or lies outside the range that InfluxDB stores.
     """
     match = _RFC3339.fullmatch(text)
     if match is None:
@@ -36,14 +36,14 @@ def parse(text: str) -> int:
 
 
 def render(ns: int) -> str:
-    """Return `ns` as RFC 3339 in UTC, with as many digits of a second as it needs."""
+    """Return `ns` as RFC 3339 in UTC, with as many decimals of a second as it needs."""
     second, fraction = divmod(ns, _S)
     if not fraction:
         return _text(second) + "Z"
     return f"{_text(second)}.{fraction:09d}".rstrip("0") + "Z"
 
 
-# Readings come in runs of the same second: nearly every call finds its second here.
+# Consecutive readings mostly have the same second, so nearly every call is a cache hit.
 @lru_cache(maxsize=4096)
 def _epoch(second: str, offset: str) -> int:
     try:

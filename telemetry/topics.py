@@ -1,4 +1,4 @@
-"""The names of the MQTT topics, and how a topic is read back."""
+"""The MQTT topics: how they are named and read."""
 
 READINGS = "readings/"
 REPLAY = "replay/"
@@ -8,17 +8,17 @@ STATUS = "status/"
 
 
 def status(service: str, instance: str) -> str:
-    """Return the topic on which a service says how it is."""
+    """Return the topic of a service's status."""
     return f"{STATUS}{service}/{instance}"
 
 
 def labels(topic: str) -> tuple[str, str]:
-    """Return (sensor_id, type) of a topic readings/<sensor_id>/<type>, or of replay/….
+    """Return the two levels below the first: (sensor_id, type) of readings/<sensor_id>/<type>.
 
-    Raises ValueError when the topic has another number of levels.
+    Raises ValueError when the topic does not have three levels.
     """
     try:
-        _, sensor_id, type_ = topic.split("/")
+        _, first, second = topic.split("/")
     except ValueError:
         raise ValueError(f"topic {topic!r} is not readings/<sensor_id>/<type>") from None
-    return sensor_id, type_
+    return first, second

@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from telemetry.mqtt import Message, Mqtt
+from telemetry.mqtt import Message, MqttClient
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
@@ -38,7 +38,7 @@ async def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
 class Client:
     """Notes messages, acknowledged ids and connections; acknowledges only what it is told to."""
 
-    def __init__(self, port: int, **options: Any) -> None:  # noqa: ANN401  Mqtt's own
+    def __init__(self, port: int, **options: Any) -> None:  # noqa: ANN401  MqttClient's own
         self.messages: list[Message] = []
         self.pubacks: list[int] = []
         self.sessions: list[bool] = []
@@ -52,7 +52,7 @@ class Client:
             "on_connected": self.sessions.append,
             "on_disconnected": self._lose,
         }
-        self.mqtt = Mqtt(**{**settings, **options})
+        self.mqtt = MqttClient(**{**settings, **options})
 
     def _lose(self) -> None:
         self.losses += 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry import mqtt
+from telemetry.mqtt import client as mqtt_client
 from tests.integration.client import LOOPS, Client, run, until
 from tests.integration.script import Script
 from tests.stack import Broker
@@ -22,7 +22,7 @@ def own_broker(tmp_path: Path) -> Iterator[Broker]:
 
 @pytest.fixture(autouse=True)
 def _soon_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mqtt, "LONGEST_DELAY_S", 0.2)
+    monkeypatch.setattr(mqtt_client, "LONGEST_DELAY_S", 0.2)
 
 
 def test_an_acknowledgement_from_before_the_reconnect_is_dropped(own_broker: Broker) -> None:
@@ -87,8 +87,8 @@ def test_each_publish_is_acknowledged_once_though_the_broker_is_killed(
 def test_a_broker_that_stalls_is_given_up_and_freezes_nobody(
     own_broker: Broker, loop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mqtt, "KEEPALIVE_S", 1)
-    monkeypatch.setattr(mqtt, "HANDSHAKE_S", 0.5)
+    monkeypatch.setattr(mqtt_client, "KEEPALIVE_S", 1)
+    monkeypatch.setattr(mqtt_client, "HANDSHAKE_S", 0.5)
 
     async def scenario() -> None:
         clock = asyncio.get_running_loop()

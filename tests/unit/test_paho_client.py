@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
-from telemetry.buffered_socket import BufferedSocket
-from telemetry.paho_client import Message, Outgoing, PahoClient
+from telemetry.mqtt.buffered_socket import BufferedSocket
+from telemetry.mqtt.paho_client import Message, Outgoing, PahoClient
 
 # The first bytes of what means something, with bodies too short for it or just long enough.
 PACKETS = [

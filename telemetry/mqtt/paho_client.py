@@ -1,15 +1,15 @@
-"""paho-mqtt with a short way for the three packets that come by the ten thousand.
+"""paho-mqtt with a fast path for the three frequent packets.
 
 paho remains the MQTT implementation: it connects, keeps the session and the connection alive,
-subscribes, holds what is not acknowledged and sends it again. But even behind buffers it spends
-40 µs on a QoS 1 message published and acknowledged and 21 µs on one received and acknowledged: a
-thread's condition for each message, a dict for each packet, locks, log arguments, three `recv`.
-Here PUBLISH and PUBACK are read and written directly, which takes 4 µs and 2 µs. Everything else
-goes through paho's public `loop_read`.
+subscribes, keeps what is not acknowledged and redelivers it. But even on buffers it spends 40 µs on
+a QoS 1 message published and acknowledged and 21 µs on one received and acknowledged: a condition
+variable for each message, a dict for each packet, locks, log arguments, three calls of `recv`. Here
+PUBLISH and PUBACK are encoded and decoded directly, which takes 4 µs and 2 µs. All other packets go
+through paho's public `loop_read`.
 
-Of paho's private parts this uses `_create_socket`, `_mid_generate`, `_last_mid`, `_out_messages`,
-`_pack_remaining_length` and what `Outgoing` sets; a test holds them against the paho-mqtt that is
-installed.
+It uses paho's private `_create_socket`, `_mid_generate`, `_last_mid`, `_out_messages` and
+`_pack_remaining_length`, and what `Outgoing` sets; a test compares them with the installed
+paho-mqtt.
 """
 
 import struct
@@ -20,7 +20,7 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MessageState
 from paho.mqtt.properties import Properties
 
-from telemetry.buffered_socket import BufferedSocket
+from telemetry.mqtt.buffered_socket import BufferedSocket
 
 PUBACK = 0x40
 PUBLISH = 0x30
@@ -29,11 +29,11 @@ QOS_1 = 0x02
 RETAIN = 0x01
 MESSAGE_IDS = 65535
 
-# `max_packet_size` of the broker's configuration, less the byte in front of the length. For more it
-# ends the connection; and as that is sent again after a reconnect, nothing else would get through.
+# `max_packet_size` in the broker's configuration, less the byte before the length. On a larger
+# packet the broker closes the connection; redelivered after each reconnect, it would block the rest.
 LARGEST_PACKET = 65_535
 
-# Where the remaining length takes one byte, and where two: packet type, length, topic's length.
+# Packet type, remaining length in one byte or in two, length of the topic.
 SHORT = struct.Struct("!BBH")
 LONG = struct.Struct("!BBBH")
 TWO_BYTES = struct.Struct("!H")
@@ -41,7 +41,10 @@ ACKNOWLEDGEMENT = struct.Struct("!BBH")
 
 
 def body(data: bytes, position: int) -> tuple[int, int]:
-    """Return where the packet at `position` has its body, and where that ends."""
+    """Return where the body of the packet at `position` starts and ends.
+
+    The end lies beyond `data` when the packet is incomplete.
+    """
     size = len(data)
     start = position + 1
     length = 0
@@ -53,11 +56,11 @@ def body(data: bytes, position: int) -> tuple[int, int]:
         length |= (byte & 0x7F) << shift
         if byte < 1 << 7:
             return start, start + length
-    return size, size  # a fifth byte is an error, which paho will find
+    return size, size  # a fifth byte is an error: paho reports it
 
 
 class Message(NamedTuple):
-    """A message as it arrived; `epoch` counts the connections, `mid` is valid within one."""
+    """A message as received; `epoch` numbers the connections, `mid` is valid within one."""
 
     topic: str
     payload: bytes
@@ -68,16 +71,16 @@ class Message(NamedTuple):
 
 
 class Outgoing(MQTTMessage):
-    """A QoS 1 message on its way, in the state in which paho sends it again after a reconnect."""
+    """An unacknowledged QoS 1 message, in the state in which paho redelivers it on reconnect."""
 
     __slots__ = ()
-    # Shadow the slots of the same names: what is the same for all need not be set for each.
+    # Shadow the slots of the same names: constants need not be set on each instance.
     qos = 1
     properties: Properties | None = None
     info = MQTTMessageInfo(0)
 
     def __init__(self, mid: int, topic: bytes, payload: bytes, *, retain: bool) -> None:
-        # Not super().__init__(): its MQTTMessageInfo makes a threading.Condition each time.
+        # Not super().__init__(): it makes an MQTTMessageInfo with a threading.Condition.
         self.mid = mid
         self._topic = topic
         self.payload = payload
@@ -87,11 +90,10 @@ class Outgoing(MQTTMessage):
 
 
 class PahoClient(Client):
-    """An MQTT 3.1.1 client on a BufferedSocket, acknowledging by hand, without a window of its own.
+    """An MQTT 3.1.1 client on a BufferedSocket, with manual acknowledgements and no window.
 
-    `on_arrival` gets each message, `on_puback` the id of each publish acknowledged, and
-    `on_handled` is called after paho has dealt with any other packet. What they raise passes
-    through `feed`.
+    `on_arrival` gets each message, `on_puback` the id of each acknowledged publish, and
+    `on_handled` is called after paho has handled any other packet. `feed` raises what they raise.
     """
 
     def __init__(
@@ -110,7 +112,7 @@ class PahoClient(Client):
             reconnect_on_failure=False,
             manual_ack=True,
         )
-        # With a window paho walks over all that is outstanding at each PUBACK.
+        # With a window, paho would scan all unacknowledged messages at each PUBACK.
         self.max_inflight_messages = 0
         self.epoch = 0
         self._on_arrival = on_arrival
@@ -122,11 +124,11 @@ class PahoClient(Client):
 
     @property
     def unacknowledged(self) -> int:
-        """How many messages were published and not yet acknowledged, on any connection."""
+        """How many published messages are not acknowledged yet, on any connection."""
         return len(self._out_messages)
 
     def start(self, connection: BufferedSocket) -> None:
-        """Begin MQTT on an open connection: sends CONNECT."""
+        """Send CONNECT on an open connection."""
         self.epoch += 1
         self._connection = connection
         self._pieces.clear()
@@ -136,10 +138,10 @@ class PahoClient(Client):
     def publish_once(self, topic: bytes, payload: bytes, *, retain: bool) -> int:
         """Send at QoS 1 and return the message id, which `on_puback` will get.
 
-        Raises ValueError when the topic is none to publish on, or the two are too long together.
+        Raises ValueError when the topic cannot be published on, or topic and payload are too long.
         """
         if not 0 < len(topic) < 1 << 16 or b"+" in topic or b"#" in topic or b"\0" in topic:
-            raise ValueError(f"no topic to publish on: {topic[:100]!r}")
+            raise ValueError(f"not a topic to publish on: {topic[:100]!r}")
         length = 4 + len(topic) + len(payload)
         if length > LARGEST_PACKET:
             raise ValueError(
@@ -163,9 +165,9 @@ class PahoClient(Client):
         self._connection.send(ACKNOWLEDGEMENT.pack(PUBACK, 2, mid))
 
     def feed(self, data: bytes) -> None:
-        """Handle the packets in what arrived; an incomplete one waits for the rest.
+        """Handle the packets in `data`; an incomplete one is kept until the rest arrives.
 
-        What is malformed goes to paho, which closes the connection.
+        Malformed packets go to paho, which closes the connection.
         """
         if self._pieces:
             self._pieces.append(data)
@@ -206,7 +208,7 @@ class PahoClient(Client):
             else:
                 self._connection.offer(data[position:end])
                 self.loop_read()
-                if self.want_write():  # a callback of paho's sent something
+                if self.want_write():  # one of paho's callbacks sent something
                     self.loop_write()
                 if self.socket() is None:
                     return
@@ -218,8 +220,8 @@ class PahoClient(Client):
 
     def _mid_generate(self) -> int:
         if len(self._out_messages) >= MESSAGE_IDS:
-            raise OverflowError(f"{MESSAGE_IDS} messages await their acknowledgement")
-        while True:  # paho would not look whether the id is in use
+            raise OverflowError(f"{MESSAGE_IDS} messages are unacknowledged")
+        while True:  # paho would not check whether the id is in use
             self._last_mid = self._last_mid % MESSAGE_IDS + 1
             if self._last_mid not in self._out_messages:
                 return self._last_mid

@@ -1,0 +1,51 @@
+"""From CONNECT to SUBACK."""
+
+from collections.abc import Sequence
+
+from paho.mqtt.client import Client, ConnectFlags
+from paho.mqtt.reasoncodes import ReasonCode
+
+
+class Handshake:
+    """Subscribes after CONNACK; knows when that is complete, or why the broker refused.
+
+    It subscribes when the broker had no session, and always on the first connection of the
+    process: the session may come from a version that subscribed to less, or from a process that
+    died between CONNECT and SUBSCRIBE. Retained messages then come again, marked `retain`.
+    """
+
+    def __init__(self, client: Client, subscriptions: Sequence[str]) -> None:
+        self._client = client
+        self._subscriptions = [(topic, 1) for topic in subscriptions]
+        self._subscribed = False
+        self.complete = False
+        self.session_present = False
+        self.refusal: str | None = None
+        client.on_connect = self._on_connack
+        client.on_subscribe = self._on_suback
+
+    def begin(self) -> None:
+        """Forget the previous connection."""
+        self.complete = False
+        self.refusal = None
+
+    def _on_connack(
+        self, _client: Client, _: object, flags: ConnectFlags, code: ReasonCode, *_rest: object
+    ) -> None:
+        self.session_present = flags.session_present
+        if code.is_failure:
+            self.refusal = f"refused: {code}"
+        elif self._subscriptions and not (self.session_present and self._subscribed):
+            self._client.subscribe(self._subscriptions)
+        else:
+            self.complete = True
+
+    def _on_suback(
+        self, _client: Client, _: object, _mid: int, codes: list[ReasonCode], *_rest: object
+    ) -> None:
+        if any(code.is_failure for code in codes):
+            topics = ", ".join(topic for topic, _ in self._subscriptions)
+            self.refusal = f"refused: to subscribe to {topics}"
+            self._client.disconnect()
+        else:
+            self.complete = self._subscribed = True

@@ -1,0 +1,53 @@
+"""An MQTT client for one question: a clean session that ends with its context."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from telemetry.mqtt.client import MqttClient
+from telemetry.mqtt.paho_client import Message
+from telemetry.settings import BrokerAccess
+
+
+class TemporaryClient:
+    """A client whose messages, already acknowledged, are in a queue."""
+
+    def __init__(self, broker: BrokerAccess, subscriptions: Sequence[str]) -> None:
+        self.messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._connected = asyncio.Event()
+        self.client = MqttClient(
+            **broker,
+            client_id="",
+            clean_session=True,
+            subscriptions=subscriptions,
+            on_message=self._on_message,
+            on_connected=lambda _: self._connected.set(),
+            on_disconnected=self._connected.clear,
+            on_puback=lambda _: None,
+        )
+
+    async def wait_connected(self) -> None:
+        """Return once connected and subscribed; give it a timeout."""
+        await self._connected.wait()
+
+    def _on_message(self, message: Message) -> None:
+        self.client.ack(message)
+        self.messages.put_nowait(message)
+
+
+@asynccontextmanager
+async def temporary_client(
+    broker: BrokerAccess, *subscriptions: str
+) -> AsyncIterator[TemporaryClient]:
+    """Run a client in the background of the body, and disconnect it at the end.
+
+    If the client fails, the body is cancelled and the failure raised.
+    """
+    temporary = TemporaryClient(broker, subscriptions)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(temporary.client.run(), name="mqtt")
+            yield temporary
+            running.cancel()
+    except BaseExceptionGroup as group:  # the client's failure before the body's
+        raise group.exceptions[0] from None

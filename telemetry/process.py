@@ -1,0 +1,60 @@
+"""What every service does at its start and its end: logging, signals, the exit code."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import uvloop
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class ServiceError(Exception):
+    """A service cannot start, or cannot go on; the text says why."""
+
+
+def main(name: str, serve: Callable[[], Coroutine[Any, Any, None]]) -> int:
+    """Run a service and return its exit code: 1 for a ServiceError, written to stderr, else 0."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stdout)
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: sys.exit(0))  # until `run` handles them
+    try:
+        uvloop.run(serve())
+    except ServiceError as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        return 1
+    return 0
+
+
+async def run(*, stop: Callable[[], Awaitable[None]], **parts: Coroutine[Any, Any, None]) -> None:
+    """Run the parts of a service as tasks until SIGTERM, SIGINT or the end of any of them.
+
+    Then `stop` brings the service to an orderly end while the other parts still run, and these are
+    cancelled. Raises what a part raised.
+    """
+    signalled = _signalled()
+    tasks: list[asyncio.Task[Any]] = [asyncio.create_task(signalled.wait(), name="signal")]
+    tasks += [asyncio.create_task(part, name=name) for name, part in parts.items()]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await stop()
+    finally:
+        running = [task for task in tasks if not task.done()]
+        for task in running:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in tasks:
+        if not (task in running and task.cancelled()):
+            task.result()
+
+
+def _signalled() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    event = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, event.set)
+    return event
