@@ -59,7 +59,7 @@ DATA: dict[str, Any] = {
                 "name": "ack",
                 "in": "query",
                 "schema": {"type": "string", "enum": ["committed", "stored"]},
-                "description": "stored: respond when InfluxDB has them, or with 202 after a bounded wait",
+                "description": "stored: respond once InfluxDB has them, or after a time limit, 202",
             }
         ],
         "requestBody": {

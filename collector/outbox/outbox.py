@@ -92,7 +92,7 @@ class Outbox:
         await self._failure
 
     def append(self, drafts: Sequence[Draft]) -> Commit:
-        """Number the readings and put them into the next commit.
+        """Put the readings into the next commit, with sequence numbers.
 
         Raises OutboxFull and takes none of them; so does the commit when the disk fills up
         meanwhile. On any other failure of the disk the commit raises OutboxUnusable, and so do

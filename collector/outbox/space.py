@@ -15,7 +15,10 @@ class Space:
         self._db = db
         self._directory = directory
         self._max_bytes = max_bytes
+        self._page_size: int
         (self._page_size,) = db.execute("PRAGMA page_size").fetchone()
+        self.used: int
+        self.left: int
         self.measure()
 
     @property

@@ -10,7 +10,8 @@ import msgspec
 
 from collector.outbox.row import Row
 from telemetry import topics
-from telemetry.mqtt import NotConnected, TemporaryClient
+from telemetry.mqtt import NotConnected
+from telemetry.mqtt.temporary import TemporaryClient
 from telemetry.receipt import Receipt
 
 # Readings in flight at a time: few enough that the collector's own get through beside them.

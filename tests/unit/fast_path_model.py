@@ -1,4 +1,5 @@
 """A collector's HTTP interface without sockets, and requests of all kinds for it."""
+# ruff: noqa: SLF001  SQLite's own setting
 
 import asyncio
 from pathlib import Path
@@ -7,23 +8,22 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.server import ServerState
 
-from collector.app import App
-from collector.endpoint import DataEndpoint
-from collector.outbox import Outbox
-from collector.protocol import Head, Protocol
-from collector.publisher import Publisher
+from collector.access.tokens import Tokens
+from collector.http.app import App
+from collector.http.data import DataEndpoint
+from collector.http.fast_path import FastPathProtocol, KnownHead
+from collector.lane import Lane
 from collector.settings import Settings
-from collector.tokens import Tokens
 
-STILL = 15
-"""Turns of the loop within which something is sent, if anything is."""
+IDLE_TURNS = 15
+"""After this many turns of the event loop without output, none is coming."""
 
 
-class Forgetful(dict[bytes, Head]):
-    """Remembers nothing, so that each request goes uvicorn's way."""
+class NoHeads(dict[bytes, KnownHead]):
+    """Remembers no head, so that every request goes through uvicorn."""
 
-    def __setitem__(self, key: bytes, value: Head) -> None:
-        """Forget it."""
+    def __setitem__(self, key: bytes, value: KnownHead) -> None:
+        pass
 
 
 class Wire:
@@ -34,23 +34,20 @@ class Wire:
         self.closed = False
 
     def write(self, data: bytes) -> None:
-        """Keep it, unless the connection is closed."""
         if not self.closed:
             self.sent.append(data)
 
     def close(self) -> None:
-        """Note it."""
         self.closed = True
 
     def is_closing(self) -> bool:
-        """Whether it was closed."""
         return self.closed
 
     def get_extra_info(self, _: str) -> None:
-        """Know nothing."""
+        pass
 
     def pause_reading(self) -> None:
-        """Do nothing: what a test sends has been read already."""
+        pass
 
     resume_reading = pause_reading
 
@@ -58,34 +55,32 @@ class Wire:
 class Server:
     """A collector without sockets."""
 
-    def __init__(self, directory: Path, heads: dict[bytes, Head]) -> None:
+    def __init__(self, directory: Path, heads: dict[bytes, KnownHead]) -> None:
         self.heads = heads
-        self.outbox = Outbox(directory / "outbox.db", max_bytes=1 << 30, keep_s=60)
-        self.outbox._db.execute("PRAGMA synchronous = OFF")  # many a commit, and no crash here
-        publisher = Publisher(self.outbox, lambda *_: 0)
+        settings = Settings(outbox_path=str(directory / "outbox.db"), max_body_bytes=1000)
+        lane = Lane(settings)
+        self.outbox = lane.outbox
+        self.outbox._db.execute("PRAGMA synchronous = OFF")  # many commits, and no crashes here
         tokens_file = directory / "tokens"
         tokens_file.write_text("secret 1\n")
-        tokens = Tokens.load(str(tokens_file))
-        settings = Settings(max_body_bytes=1000)
-        self.endpoint = DataEndpoint(self.outbox, tokens, publisher.wait_settled, settings)
-        app = App(self.endpoint, self.outbox, publisher)
+        self.endpoint = DataEndpoint(self.outbox, Tokens.load(str(tokens_file)), settings)
+        app = App(self.endpoint, [lane])
         self.config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none")
         self.config.load()
         self.state = ServerState()
 
-    def dial(self) -> tuple[Protocol, Wire]:
-        """Open a connection."""
+    def dial(self) -> tuple[FastPathProtocol, Wire]:
         wire = Wire()
-        protocol = Protocol(
+        protocol = FastPathProtocol(
             self.endpoint, self.heads, config=self.config, server_state=self.state, app_state={}
         )
         protocol.connection_made(cast("Any", wire))
         return protocol, wire
 
     async def answers(self, pieces: list[bytes], *, hurry: bool) -> tuple[bytes, bool, int]:
-        """Return what comes back on a new connection, whether it is closed, readings accepted.
+        """Return what a new connection sends, whether it is closed, and how many are accepted.
 
-        In a hurry the pieces come while earlier ones may still wait for their answer.
+        In a hurry, pieces arrive while earlier requests may still wait for their responses.
         """
         before = self.outbox.last
         protocol, wire = self.dial()
@@ -93,27 +88,25 @@ class Server:
             if not wire.closed:
                 protocol.data_received(piece)
             if not hurry:
-                await self.rest(wire)
-        await self.rest(wire)
+                await self.settle_down(wire)
+        await self.settle_down(wire)
         if not wire.closed:
             protocol.connection_lost(None)
         return b"".join(wire.sent), wire.closed, self.outbox.last - before
 
-    async def rest(self, wire: Wire) -> None:
-        """Wait until nothing more happens."""
-        seen, still = len(wire.sent), 0
-        while still < STILL:
+    async def settle_down(self, wire: Wire) -> None:
+        """Wait until nothing more is sent."""
+        seen, idle = len(wire.sent), 0
+        while idle < IDLE_TURNS:
             await asyncio.sleep(0)
-            still = still + 1 if len(wire.sent) == seen else 0
+            idle = idle + 1 if len(wire.sent) == seen else 0
             seen = len(wire.sent)
 
     def close(self) -> None:
-        """Leave the file."""
         self.outbox.close()
 
 
 def post(body: bytes, *fields: str, path: str = "/data") -> bytes:
-    """Return a POST with these header fields and this body."""
     head = [f"POST {path} HTTP/1.1", "Host: c", "Authorization: Bearer secret", *fields]
     return "\r\n".join([*head, f"Content-Length: {len(body)}", "", ""]).encode() + body
 

@@ -216,7 +216,9 @@ class OutboxMachine(RuleBasedStateMachine):
     def the_newest_of_a_series_is_known(self) -> None:
         """Readings that were never committed do not count."""
         for series in ("1/temp", "2/temp"):
-            newest = max((draft.ns for draft, _ in self.committed if draft.series == series), default=-9)
+            newest = max(
+                (draft.ns for draft, _ in self.committed if draft.series == series), default=-9
+            )
             known = [ns for ns in range(-9, 9) if self.outbox.is_newest(series, ns)]
             assert known == [*range(newest, 9)]
 

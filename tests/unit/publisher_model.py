@@ -29,7 +29,7 @@ LIMITS = {
 
 
 class PublisherRig:
-    """Collector, broker and bridge; every method runs the event loop until nothing is left to do."""
+    """Collector, broker and bridge; every method runs the event loop until it is idle."""
 
     kind: type[Publisher] = Publisher
 

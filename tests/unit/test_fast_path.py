@@ -1,5 +1,5 @@
-"""A request that goes the short way is answered as uvicorn's own way would answer it."""
-# ruff: noqa: SLF001  SQLite's own setting
+"""A request on the fast path is answered as it would be through uvicorn."""
+# ruff: noqa: SLF001  SQLite's own limits
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,23 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.protocol import HEADS
-from tests.unit.protocol_model import GOOD, REQUESTS, Forgetful, Server, post, reading
+from collector.http.fast_path import MAX_HEADS
+from tests.unit.fast_path_model import GOOD, REQUESTS, NoHeads, Server, post, reading
 
 NO_HTTP = {"no head", "half a head", "both lengths", "a newline before", "upgrade"}
-"""Where the connection is closed on what is not HTTP, earlier requests may lose their answers."""
+"""The connection is closed on what is not HTTP; earlier requests may lose their responses."""
 
 
 def both(scenario: Callable[[Server, Server], Awaitable[None]]) -> None:
-    """Run it with a server that goes the short way where it can and one that never does."""
+    """Run it with a server that takes the fast path where it can and one that never does."""
 
     async def run() -> None:
         with TemporaryDirectory() as a, TemporaryDirectory() as b:
-            short, long = Server(Path(a), {}), Server(Path(b), Forgetful())
-            await short.answers([GOOD], hurry=False)
-            assert short.heads
-            await scenario(short, long)
-            short.close()
+            fast, long = Server(Path(a), {}), Server(Path(b), NoHeads())
+            await fast.answers([GOOD], hurry=False)
+            assert fast.heads
+            await scenario(fast, long)
+            fast.close()
             long.close()
 
     asyncio.run(run())
@@ -34,7 +34,7 @@ def both(scenario: Callable[[Server, Server], Awaitable[None]]) -> None:
 
 @pytest.mark.parametrize("first", REQUESTS)
 def test_each_request_after_each_other_is_answered_the_same(first: str) -> None:
-    async def scenario(short: Server, long: Server) -> None:
+    async def scenario(fast: Server, long: Server) -> None:
         a = REQUESTS[first]
         for b in REQUESTS.values():
             cuts = [1, b.find(b"HTTP"), b.find(b"\r\n\r\n") + 4, len(b) - 1]
@@ -43,13 +43,13 @@ def test_each_request_after_each_other_is_answered_the_same(first: str) -> None:
             for stream in streams:
                 pieces = [piece for piece in stream if piece]
                 expected = await long.answers(pieces, hurry=False)
-                assert await short.answers(pieces, hurry=False) == expected, pieces
+                assert await fast.answers(pieces, hurry=False) == expected, pieces
 
     both(scenario)
 
 
 def streams() -> st.SearchStrategy[list[list[bytes]]]:
-    """Return requests one after the other, some cut in two, some joined with the next."""
+    """Return requests in a row, some cut in two, some joined with the next."""
 
     def pieces(requests: list[tuple[str, float, bool]]) -> list[bytes]:
         cut = [b""]
@@ -68,11 +68,11 @@ def streams() -> st.SearchStrategy[list[list[bytes]]]:
 
 
 @given(streams())
-def test_requests_in_a_hurry_are_answered_the_same(streams: list[list[bytes]]) -> None:
-    async def scenario(short: Server, long: Server) -> None:
+def test_pipelined_requests_are_answered_the_same(streams: list[list[bytes]]) -> None:
+    async def scenario(fast: Server, long: Server) -> None:
         for pieces in streams:
             expected = await long.answers(pieces, hurry=True)
-            assert await short.answers(pieces, hurry=True) == expected
+            assert await fast.answers(pieces, hurry=True) == expected
 
     both(scenario)
 
@@ -80,11 +80,11 @@ def test_requests_in_a_hurry_are_answered_the_same(streams: list[list[bytes]]) -
 @pytest.mark.parametrize(
     ("fault", "status"), [("query_only = ON", b"500"), ("max_page_count = 1", b"503")]
 )
-def test_a_commit_that_fails_is_told_the_same(fault: str, status: bytes) -> None:
-    async def scenario(short: Server, long: Server) -> None:
+def test_a_failed_commit_is_answered_the_same(fault: str, status: bytes) -> None:
+    async def scenario(fast: Server, long: Server) -> None:
         large = post(b"[" + b",".join([reading()] * 20) + b"]")
         answers = []
-        for server in (short, long):
+        for server in (fast, long):
             await server.answers([large], hurry=False)
             server.outbox._db.execute(f"PRAGMA {fault}")
             answers.append(await server.answers([large] * 3, hurry=False))
@@ -94,13 +94,13 @@ def test_a_commit_that_fails_is_told_the_same(fault: str, status: bytes) -> None
     both(scenario)
 
 
-def test_an_end_meanwhile_closes_the_connection_after_the_answer() -> None:
-    async def scenario(short: Server, _: Server) -> None:
-        protocol, wire = short.dial()
+def test_a_shutdown_closes_the_connection_after_the_response() -> None:
+    async def scenario(fast: Server, _: Server) -> None:
+        protocol, wire = fast.dial()
         protocol.data_received(GOOD)
         protocol.shutdown()
         assert not wire.closed
-        await short.rest(wire)
+        await fast.settle_down(wire)
         assert wire.closed
         assert len(wire.sent) == 1
         assert wire.sent[0].startswith(b"HTTP/1.1 201 Created\r\n")
@@ -109,38 +109,38 @@ def test_an_end_meanwhile_closes_the_connection_after_the_answer() -> None:
     both(scenario)
 
 
-def test_whoever_leaves_before_the_answer_costs_nothing() -> None:
-    async def scenario(short: Server, _: Server) -> None:
-        protocol, wire = short.dial()
+def test_a_client_that_disconnects_before_the_response_is_harmless() -> None:
+    async def scenario(fast: Server, _: Server) -> None:
+        protocol, wire = fast.dial()
         protocol.data_received(GOOD)
         wire.closed = True
         protocol.connection_lost(None)
-        before = short.outbox.last
-        await short.rest(wire)
-        assert (wire.sent, short.outbox.last) == ([], before + 1)
+        before = fast.outbox.last
+        await fast.settle_down(wire)
+        assert (wire.sent, fast.outbox.last) == ([], before + 1)
 
     both(scenario)
 
 
-def test_whoever_does_not_read_answers_gets_no_more_of_them_for_now() -> None:
-    async def scenario(short: Server, _: Server) -> None:
-        protocol, wire = short.dial()
+def test_a_client_that_does_not_read_its_responses_gets_no_more_of_them() -> None:
+    async def scenario(fast: Server, _: Server) -> None:
+        protocol, wire = fast.dial()
         protocol.pause_writing()
         protocol.data_received(GOOD)
-        await short.rest(wire)
+        await fast.settle_down(wire)
         assert wire.sent == []
         protocol.resume_writing()
-        await short.rest(wire)
+        await fast.settle_down(wire)
         assert b"".join(wire.sent).endswith(b"Created")
 
     both(scenario)
 
 
-def test_only_so_many_heads_are_remembered() -> None:
-    async def scenario(short: Server, _: Server) -> None:
-        known = short.heads[GOOD[: GOOD.index(b"{")]]
-        short.heads.update((b"%d" % number, known) for number in range(HEADS - 1))
-        await short.answers([post(reading(), "X: y")], hurry=False)
-        assert len(short.heads) == 1
+def test_the_number_of_known_heads_is_bounded() -> None:
+    async def scenario(fast: Server, _: Server) -> None:
+        known = fast.heads[GOOD[: GOOD.index(b"{")]]
+        fast.heads.update((b"%d" % number, known) for number in range(MAX_HEADS - 1))
+        await fast.answers([post(reading(), "X: y")], hurry=False)
+        assert len(fast.heads) == 1
 
     both(scenario)
