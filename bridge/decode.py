@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -39,7 +40,7 @@ class Delivery:
         """
         try:
             reading = _reading.decode(message.payload)
-            sensor_id, type_ = topics.labels(message.topic)
+            sensor_id, type_, name = _series(message.topic)
             if reading.sensor_id is not UNSET and str(reading.sensor_id) != sensor_id:
                 _disagree("sensor_id", reading.sensor_id, sensor_id)
             if reading.type is not UNSET and reading.type != type_:
@@ -47,7 +48,7 @@ class Delivery:
             check_value(reading.value)
             ts = reading.ts
             ns = time.time_ns() if ts is UNSET else timestamp.parse(ts)
-            self.record = encode(series(sensor_id, type_), reading.value, ns)
+            self.record = encode(name, reading.value, ns)
             self.origin = _origin(reading.id)
         except _FAULTS as error:
             raise Unreadable(str(error)) from None
@@ -69,6 +70,14 @@ def counters_record(
         return encode(service, instance, status.counters, time.time_ns())
     except _FAULTS as error:
         raise Unreadable(str(error)) from None
+
+
+# A topic is parsed and checked once for all its messages.
+@lru_cache(maxsize=65536)
+def _series(topic: str) -> tuple[str, str, str]:
+    """Return the sensor_id, the type and the name of a topic's series; raises ValueError."""
+    sensor_id, type_ = topics.labels(topic)
+    return sensor_id, type_, series(sensor_id, type_)
 
 
 def _disagree(field: str, sent: object, in_topic: str) -> None:
