@@ -95,7 +95,7 @@ def test_a_stop_that_fails_is_raised_and_the_parts_are_cancelled() -> None:
 
 
 def test_the_parts_are_tasks_with_their_names() -> None:
-    names = []
+    names: list[str] = []
 
     async def note() -> None:
         names.extend(task.get_name() for task in asyncio.all_tasks())
