@@ -1,1 +1,1 @@
-"""MQTT in, InfluxDB out, receipts back."""
+"""Writes readings from MQTT to InfluxDB and publishes receipts."""

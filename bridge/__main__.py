@@ -1,9 +1,9 @@
-"""`python -m bridge`: the service; with --check, a question to the one that runs."""
+"""`python -m bridge`: the service; with --check, whether the running one stores."""
 
-import asyncio
 import sys
 
 from bridge import check, service
+from telemetry import process
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(check.check()) if sys.argv[1:] == ["--check"] else service.main())
+    sys.exit(check.main() if sys.argv[1:] == ["--check"] else process.main("bridge", service.serve))

@@ -1,4 +1,4 @@
-"""`python -m bridge --check`: whether the bridge that is running stores."""
+"""`python -m bridge --check`: whether the running bridge is storing."""
 
 import asyncio
 import contextlib
@@ -8,44 +8,37 @@ import msgspec
 
 from bridge.settings import Settings
 from telemetry import topics
-from telemetry.mqtt import Message, Mqtt
+from telemetry.mqtt import temporary_client
 from telemetry.settings import SettingError, load
 from telemetry.status import Status
 
 _TIMEOUT_S = 3
 
 
-async def check() -> int:
-    """Return 0 when the bridge's status on the broker says that it is storing, else 1."""
+def main() -> int:
+    """Print the state of the bridge and its reason; return 0 if it is storing, else 1."""
     try:
-        settings = load(Settings)
+        status = asyncio.run(_published_status(load(Settings)))
     except SettingError as error:
         sys.stderr.write(f"bridge: {error}\n")
         return 1
-    loop = asyncio.get_running_loop()
-    told: asyncio.Future[Status] = loop.create_future()
-
-    def on_message(message: Message) -> None:
-        if not told.done():
-            told.set_result(msgspec.json.decode(message.payload, type=Status))
-
-    mqtt = Mqtt(
-        **settings.broker,
-        client_id="",
-        clean_session=True,
-        subscriptions=[topics.status("bridge", settings.bridge_id)],
-        on_message=on_message,
-        on_connected=lambda _: None,
-        on_disconnected=lambda: None,
-        on_puback=lambda _: None,
-    )
-    running = asyncio.create_task(mqtt.run())
-    status = Status("unknown", "no status on the broker")
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_TIMEOUT_S):
-            status = await told
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
-    sys.stdout.write(f"{status.state} {status.reason}\n")
+    sys.stdout.write(f"{status.state} {status.reason or ''}".rstrip() + "\n")
     return 0 if status.state == "storing" else 1
+
+
+async def _published_status(settings: Settings) -> Status:
+    """Return the status that the broker retains."""
+    topic = topics.status("bridge", settings.bridge_id)
+    async with temporary_client(settings.broker, topic) as temporary:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TIMEOUT_S):
+                message = await temporary.messages.get()
+                return _decode(message.payload)
+    return Status("unknown", "no status on the broker")
+
+
+def _decode(payload: bytes) -> Status:
+    try:
+        return msgspec.json.decode(payload, type=Status)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return Status("unknown", f"unreadable status on the broker: {error}")

@@ -1,206 +1,171 @@
-"""The bridge's wiring: MQTT → writer → receipts, and their common end."""
+"""The bridge: MQTT → writer → storage, then receipts, dead letters and acknowledgements."""
 
 import asyncio
 import contextlib
 import logging
-import signal
-import sys
-import time
 from collections import defaultdict
 
 import msgspec
-import uvloop
 
-from bridge.database import Database
-from bridge.entry import Entry, Unreadable
+from bridge.dead_letter import DeadLetter
+from bridge.decode import Delivery, Unreadable, counters_record
 from bridge.settings import Settings
-from bridge.writer import Batch, Refused, Writer
-from telemetry import topics
-from telemetry.mqtt import Message, Mqtt, NotConnected
-from telemetry.reading import series
+from bridge.storage import Storage
+from bridge.storage.influxdb import InfluxStorage
+from bridge.writer import Batch, Writer
+from telemetry import process, topics
+from telemetry.mqtt import Message, MqttClient, NotConnected
 from telemetry.receipt import receipts
-from telemetry.settings import SettingError, load
-from telemetry.status import INTERVAL_S, OFFLINE, Status, line
+from telemetry.settings import load
+from telemetry.status import INTERVAL_S, OFFLINE, Status
 
 logger = logging.getLogger(__name__)
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_LEAVE_S = 3
+_DRAIN_S = 3
 # Bounds the memory; more than the broker has in flight before the first acknowledgement.
-_MOST_WAITING = 20_000
-# Keep a dead letter below the broker's limit for one message, even if JSON escapes all of it.
-_MAX_PAYLOAD = 8000
+_MAX_QUEUED = 20_000
+# Keeps a status below the broker's limit for one message, even if JSON escapes all of it.
 _MAX_REASON = 1000
 
 
 class Bridge:
-    """Takes readings from the broker and acknowledges each once its fate is known."""
+    """Takes readings from the broker and acknowledges each once its outcome is known."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, storage: Storage) -> None:
         self._status_topic = topics.status("bridge", settings.bridge_id)
-        self._database = Database(settings)
-        self.writer = Writer(self._database, settings.batch_max, self.settle, self.say_status)
-        self.mqtt = Mqtt(
+        self._storage = storage
+        self._writer = Writer(storage, settings.batch_max, self.settle, self._publish_status)
+        self._mqtt = MqttClient(
             **settings.broker,
             client_id=settings.bridge_id,
             subscriptions=[topics.READINGS + "#", topics.REPLAY + "#", topics.STATUS + "#"],
             will=(self._status_topic, OFFLINE),
-            on_message=self.on_message,
-            on_connected=self.on_connected,
+            on_message=self._on_message,
+            on_connected=self._on_connected,
             on_disconnected=lambda: None,
-            on_puback=self.on_puback,
+            on_puback=self._on_puback,
         )
         self._stored = 0
         self._unreadable = 0
-        self._buried: dict[int, Message] = {}  # by the MQTT id of their dead letters
+        self._awaiting_puback: dict[int, Message] = {}  # by the MQTT id of their dead letters
 
     async def run(self) -> None:
-        """Work until SIGTERM; raises what makes it impossible."""
-        loop = asyncio.get_running_loop()
-        stopping = asyncio.Event()
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, stopping.set)
-        tasks = [
-            asyncio.create_task(work)
-            for work in (stopping.wait(), self.mqtt.run(), self.writer.run(), self._tell())
-        ]
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        ended = [task for task in tasks if task.done()]
-        await self._leave()
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        self._database.close()
-        for task in ended:
-            task.result()
+        """Work until SIGTERM; raises whatever ends a part."""
+        try:
+            await process.run(
+                stop=self._stop,
+                mqtt=self._mqtt.run(),
+                writer=self._writer.run(),
+                status=self._publish_statuses(),
+            )
+        finally:
+            self._storage.close()
 
-    def on_connected(self, session: bool) -> None:
-        """Say how the bridge is, once there is somebody to tell."""
-        if session:  # then the broker sends again whatever it has no acknowledgement of
-            self.writer.forget_before(self.mqtt.epoch)
-        self.say_status()
+    def settle(self, batch: Batch) -> None:
+        """Publish receipts and dead letters, then acknowledge the messages to the broker.
 
-    def on_message(self, message: Message) -> None:
-        """Take a message from the broker."""
-        if self.writer.waiting > _MOST_WAITING:
-            self.mqtt.pause()
+        Without a connection this does nothing: the broker still has the messages and redelivers
+        them.
+        """
+        self._stored += len(batch.stored)
+        try:
+            self._publish_receipts(batch)
+            rejected = [DeadLetter(delivery.message, reason) for delivery, reason in batch.rejected]
+            for letter in (*rejected, *batch.unreadable):
+                logger.warning("rejected %s", letter)
+                mid = self._mqtt.publish(letter.topic, letter.payload)
+                self._awaiting_puback[mid] = letter.message
+        except NotConnected:
+            return
+        for delivery in batch.stored:
+            self._mqtt.ack(delivery.message)
+        if self._writer.queued <= _MAX_QUEUED:
+            self._mqtt.resume()
+
+    def _on_connected(self, session_present: bool) -> None:
+        if session_present:  # then the broker redelivers everything that is not acknowledged
+            self._writer.forget_before(self._mqtt.epoch)
+        self._publish_status()
+
+    def _on_message(self, message: Message) -> None:
+        if self._writer.queued > _MAX_QUEUED:
+            self._mqtt.pause()
         if message.topic.startswith(topics.STATUS):
             self._on_status(message)
             return
         try:
-            self.writer.add(Entry(message))
+            self._writer.add(Delivery(message, self._storage.reading))
         except Unreadable as unreadable:
             self._unreadable += 1
-            self.writer.add_unreadable(Refused(message, str(unreadable)))
-
-    def on_puback(self, mid: int) -> None:
-        """Acknowledge a message once the broker has its dead letter: it may be all that is left."""
-        if message := self._buried.pop(mid, None):
-            self.mqtt.ack(message)
-
-    def settle(self, batch: Batch) -> None:
-        """Give receipts and dead letters, then acknowledge to the broker.
-
-        When the connection is gone the broker still has the messages and sends them again.
-        """
-        self._stored += len(batch.stored)
-        refused = [Refused(entry.message, reason) for entry, reason in batch.refused]
-        try:
-            self._give_receipts(batch)
-            for message, reason in (*refused, *batch.unreadable):
-                logger.warning("rejected %s: %s", message.topic[:_MAX_REASON], reason[:_MAX_REASON])
-                letter = _dead_letter(message, reason)
-                self._buried[self.mqtt.publish(_dead_letter_topic(message), letter)] = message
-        except NotConnected:
-            return
-        for entry in batch.stored:
-            self.mqtt.ack(entry.message)
-        if self.writer.waiting <= _MOST_WAITING:
-            self.mqtt.resume()
-
-    def say_status(self) -> None:
-        """Publish how the bridge is, now."""
-        if not self.mqtt.connected:
-            return
-        state, reason = ("waiting", self.writer.reason) if self.writer.reason else ("storing", "")
-        counters = {
-            "stored": self._stored,
-            "rejected": self.writer.refused,
-            "unreadable": self._unreadable,
-            "writes": self.writer.writes,
-            "write_failures": self.writer.failures,
-            "queue": self.writer.waiting,
-        }
-        status = msgspec.json.encode(Status(state, reason[:_MAX_REASON], counters))
-        self.mqtt.publish(self._status_topic, status, retain=True)
-
-    def _give_receipts(self, batch: Batch) -> None:
-        stored: dict[str, list[int]] = defaultdict(list)
-        refused: dict[str, list[tuple[int, str]]] = defaultdict(list)
-        for entry in batch.stored:
-            stored[entry.collector].append(entry.seq)
-        for entry, reason in batch.refused:
-            refused[entry.collector].append((entry.seq, reason))
-        for collector in {*stored, *refused} - {""}:
-            for receipt in receipts(stored[collector], refused[collector]):
-                self.mqtt.publish(topics.RECEIPTS + collector, receipt)
+            self._writer.add_unreadable(DeadLetter(message, str(unreadable)))
 
     def _on_status(self, message: Message) -> None:
-        self.mqtt.ack(message)
-        if message.retain:  # from before this bridge was there
+        self._mqtt.ack(message)
+        if message.retain:  # published before this bridge subscribed
             return
         try:
-            status = msgspec.json.decode(message.payload, type=Status)
-            service, instance = topics.labels(message.topic)
-            if status.counters:
-                self.writer.add_line(line(service, instance, status, time.time_ns()))
-        except (msgspec.MsgspecError, ValueError) as error:
-            logger.warning("unreadable status on %s: %s", message.topic, error)
+            record = counters_record(message, self._storage.counters)
+        except Unreadable as unreadable:
+            logger.warning("unreadable status on %s: %s", message.topic, unreadable)
+            return
+        if record is not None:
+            self._writer.add_counters(record)
 
-    async def _tell(self) -> None:
+    def _on_puback(self, mid: int) -> None:
+        # Only now is the dead letter safe, and it may become the only copy of the message.
+        if message := self._awaiting_puback.pop(mid, None):
+            self._mqtt.ack(message)
+
+    def _publish_receipts(self, batch: Batch) -> None:
+        stored: dict[str, list[int]] = defaultdict(list)
+        rejected: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        for delivery in batch.stored:
+            if delivery.origin:
+                outbox, seq = delivery.origin
+                stored[outbox].append(seq)
+        for delivery, reason in batch.rejected:
+            if delivery.origin:
+                outbox, seq = delivery.origin
+                rejected[outbox].append((seq, reason))
+        for outbox in {*stored, *rejected}:
+            for receipt in receipts(stored[outbox], rejected[outbox]):
+                self._mqtt.publish(topics.RECEIPTS + outbox, receipt)
+
+    def _publish_status(self) -> None:
+        if self._mqtt.connected:
+            status = msgspec.json.encode(self._status())
+            self._mqtt.publish(self._status_topic, status, retain=True)
+
+    def _status(self) -> Status:
+        reason, counters = self._writer.reason, self._counters()
+        if reason is None:
+            return Status("storing", counters=counters)
+        return Status("waiting", reason[:_MAX_REASON], counters)
+
+    def _counters(self) -> dict[str, int]:
+        return {
+            "stored": self._stored,
+            "rejected": self._writer.rejected,
+            "unreadable": self._unreadable,
+            "writes": self._writer.writes,
+            "write_failures": self._writer.failures,
+            "queue": self._writer.queued,
+        }
+
+    async def _publish_statuses(self) -> None:
         while True:
-            self.say_status()
+            self._publish_status()
             await asyncio.sleep(INTERVAL_S)
 
-    async def _leave(self) -> None:
-        """Say goodbye, and let what is on the wire arrive."""
+    async def _stop(self) -> None:
+        """Publish the end, and wait until the broker has acknowledged everything."""
         with contextlib.suppress(TimeoutError, NotConnected):
-            async with asyncio.timeout(_LEAVE_S):
-                self.mqtt.publish(self._status_topic, OFFLINE, retain=True)
-                await self.mqtt.drain()
+            async with asyncio.timeout(_DRAIN_S):
+                self._mqtt.publish(self._status_topic, OFFLINE, retain=True)
+                await self._mqtt.drain()
 
 
-def _dead_letter_topic(message: Message) -> str:
-    try:
-        return topics.REJECTED + series(*topics.labels(message.topic)).topic
-    except ValueError:
-        return topics.REJECTED + "unreadable/unreadable"
-
-
-def _dead_letter(message: Message, reason: str) -> bytes:
-    payload = message.payload.decode(errors="replace")
-    return msgspec.json.encode(
-        {
-            "reason": reason[:_MAX_REASON],
-            "topic": message.topic[:_MAX_REASON],
-            "payload": payload[:_MAX_PAYLOAD],
-        }
-    )
-
-
-def main() -> int:
-    """Run the bridge; return the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    for number in _SIGNALS:
-        signal.signal(number, lambda *_: sys.exit(0))  # until the loop takes them
-    try:
-        settings = load(Settings)
-    except SettingError as error:
-        sys.stderr.write(f"bridge: {error}\n")
-        return 1
-    uvloop.run(_run(settings))
-    return 0
-
-
-async def _run(settings: Settings) -> None:
-    await Bridge(settings).run()
+async def serve() -> None:
+    """Run the bridge with the settings of the environment."""
+    settings = load(Settings)
+    await Bridge(settings, InfluxStorage(settings.influx)).run()

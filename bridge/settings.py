@@ -1,4 +1,4 @@
-"""The bridge's settings; every field is an environment variable in capitals."""
+"""The bridge's settings; each field is an environment variable in capitals."""
 
 from typing import Annotated
 
@@ -10,6 +10,6 @@ from telemetry.settings import ConnectionSettings, Positive
 class Settings(ConnectionSettings, frozen=True, kw_only=True):
     """Settings of `python -m bridge`."""
 
-    # Its MQTT client id, under which the broker keeps the session, and a level of its status topic.
+    # The MQTT client id, under which the broker keeps the session, and a level of the status topic.
     bridge_id: Annotated[str, Meta(pattern="^[^/+#$]+$")] = "bridge"
-    batch_max: Positive = 5000  # points in one write to InfluxDB
+    batch_max: Positive = 5000  # readings in one write

@@ -1,103 +1,96 @@
-"""Gathers readings while InfluxDB is busy with the last ones, and writes until each is settled."""
+"""Collects readings during a write, then writes them together until each is stored or rejected."""
 
 import asyncio
 import logging
-import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from bridge.answer import Meaning, meaning
-from bridge.database import Answer, Database
-from bridge.entry import Entry
+from bridge.dead_letter import DeadLetter
+from bridge.decode import Delivery
+from bridge.storage import Outcome, Result, Storage
+from telemetry.backoff import Backoff
 from telemetry.mqtt import Message
 
 logger = logging.getLogger(__name__)
 
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 5.0
-_OK = 200
-# A write that takes longer is said to be waited for, so that nothing is replayed meanwhile.
+# During a write that takes longer, the state is "waiting", so that collectors replay nothing.
 _SLOW_S = 2.0
-# Small writes cost InfluxDB and us more per reading than large ones. So the next write waits, not
-# at all when idle, up to this long when this many readings a second come in.
+# Small writes cost more per reading than large ones. Before a write the writer therefore lingers,
+# not at all when idle and up to this long when this many readings arrive per second.
 _LINGER_S = 0.05
 _BUSY_RATE = 5000
-# About the pipeline itself; of a long outage the latest are kept.
-_LINES = 1000
-
-
-class Refused(NamedTuple):
-    """A message that will not be stored, and why."""
-
-    message: Message
-    reason: str
+# Records of counters; in a long outage the latest are kept.
+_MAX_COUNTERS = 1000
 
 
 class Batch(NamedTuple):
-    """Messages whose fate is known."""
+    """Messages whose outcome is known."""
 
-    stored: list[Entry]
-    refused: list[tuple[Entry, str]]
-    unreadable: list[Refused]
+    stored: list[Delivery]
+    rejected: list[tuple[Delivery, str]]
+    unreadable: list[DeadLetter]
 
 
 class Writer:
-    """Turns what arrives into few large writes, and says of each message what became of it."""
+    """Turns deliveries into few large writes, and tells `settle` the outcome of each."""
 
     def __init__(
         self,
-        database: Database,
+        storage: Storage,
         batch_max: int,
-        settled: Callable[[Batch], None],
+        settle: Callable[[Batch], None],
         on_state: Callable[[], None],
     ) -> None:
-        self._database = database
+        self._storage = storage
         self._batch_max = batch_max
-        self._settled = settled
+        self._settle = settle
         self._on_state = on_state
-        self.reason = "no answer yet from InfluxDB"
+        self.reason: str | None = f"no answer yet from {storage.name}"
+        """Why the bridge is waiting; None while it is storing."""
         self.writes = 0
         self.failures = 0
-        self.refused = 0
-        self._entries: list[Entry] = []
-        self._unreadable: list[Refused] = []
-        self._lines: deque[str] = deque(maxlen=_LINES)
+        self.rejected = 0
+        self._deliveries: list[Delivery] = []
+        self._unreadable: list[DeadLetter] = []
+        self._counters: deque[str] = deque(maxlen=_MAX_COUNTERS)
         self._arrived = asyncio.Event()
         self._taken_at = 0.0
 
     @property
-    def waiting(self) -> int:
+    def queued(self) -> int:
         """How many messages are held for the next write."""
-        return len(self._entries) + len(self._unreadable)
+        return len(self._deliveries) + len(self._unreadable)
 
-    def add(self, entry: Entry) -> None:
-        """Take a reading to write."""
-        self._entries.append(entry)
+    def add(self, delivery: Delivery) -> None:
+        """Queue a reading for the next write."""
+        self._deliveries.append(delivery)
         self._arrived.set()
 
-    def add_unreadable(self, refused: Refused) -> None:
-        """Take a message that is no reading: its fate is told in turn with the others."""
-        self._unreadable.append(refused)
+    def add_unreadable(self, letter: DeadLetter) -> None:
+        """Queue a message that cannot be stored: it is settled together with the next batch."""
+        self._unreadable.append(letter)
+        self._arrived.set()
+
+    def add_counters(self, record: str) -> None:
+        """Queue a record of counters: it is written once, and lost if that fails."""
+        self._counters.append(record)
         self._arrived.set()
 
     def forget_before(self, epoch: int) -> None:
-        """Drop what waits from earlier connections, if the broker sends it again on this one.
+        """Drop queued messages of earlier connections that the broker redelivers on this one.
 
-        Otherwise each new connection during an outage would add as much as may be in flight.
+        Otherwise each reconnect during an outage would add as much as the broker has in flight.
         """
 
         def stays(message: Message) -> bool:
             return message.qos == 0 or message.epoch >= epoch
 
-        self._entries = [entry for entry in self._entries if stays(entry.message)]
-        self._unreadable = [refused for refused in self._unreadable if stays(refused.message)]
-
-    def add_line(self, line: str) -> None:
-        """Take a line about the pipeline itself: written once, and lost if that fails."""
-        self._lines.append(line)
-        self._arrived.set()
+        self._deliveries = [d for d in self._deliveries if stays(d.message)]
+        self._unreadable = [letter for letter in self._unreadable if stays(letter.message)]
 
     async def run(self) -> None:
         """Write for ever."""
@@ -105,80 +98,91 @@ class Writer:
             await self._arrived.wait()
             await self._linger()
             self._arrived.clear()
-            await self._write_lines()
-            entries, self._entries = (
-                self._entries[: self._batch_max],
-                self._entries[self._batch_max :],
-            )
-            unreadable, self._unreadable = self._unreadable, []
-            self._taken_at = time.monotonic()
-            if self._entries:
-                self._arrived.set()
-            refused = await self._store(entries) if entries else []
-            self.refused += len(refused)
-            gone = {id(entry) for entry, _ in refused}
-            stored = [entry for entry in entries if id(entry) not in gone] if gone else entries
-            if entries or unreadable:
-                self._settled(Batch(stored, refused, unreadable))
+            await self._write_counters()
+            deliveries, unreadable = self._take()
+            rejected = await self._store(deliveries) if deliveries else []
+            self.rejected += len(rejected)
+            if deliveries or unreadable:
+                self._settle(Batch(_without(deliveries, rejected), rejected, unreadable))
 
     async def _linger(self) -> None:
-        rate = len(self._entries) / (time.monotonic() - self._taken_at)
-        if len(self._entries) < self._batch_max:
+        rate = len(self._deliveries) / (time.monotonic() - self._taken_at)
+        if len(self._deliveries) < self._batch_max:
             await asyncio.sleep(_LINGER_S * min(1.0, rate / _BUSY_RATE))
 
-    async def _write_lines(self) -> None:
-        lines = list(self._lines)
-        self._lines.clear()
-        if lines:
-            await self._attempt(lines)
+    def _take(self) -> tuple[list[Delivery], list[DeadLetter]]:
+        """Take the next batch out of the queue."""
+        deliveries = self._deliveries[: self._batch_max]
+        self._deliveries = self._deliveries[self._batch_max :]
+        unreadable, self._unreadable = self._unreadable, []
+        self._taken_at = time.monotonic()
+        if self._deliveries:
+            self._arrived.set()
+        return deliveries, unreadable
 
-    async def _store(self, entries: Sequence[Entry]) -> list[tuple[Entry, str]]:
-        """Write until InfluxDB has all of them but those that it refuses for good: these."""
-        answer = await self._write([entry.line for entry in entries])
-        if answer is None:
+    async def _write_counters(self) -> None:
+        records = list(self._counters)
+        self._counters.clear()
+        if records:
+            await self._attempt(records)
+
+    async def _store(self, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, str]]:
+        """Write until all but the rejected are stored; return the rejected with their reasons."""
+        result = await self._write([delivery.record for delivery in deliveries])
+        if result.outcome is Outcome.STORED:
             return []
-        if len(entries) == 1:
-            return [(entries[0], answer.body.strip())]
-        # InfluxDB does not say which: halve. Writing the good ones twice is harmless.
-        middle = len(entries) // 2
-        return await self._store(entries[:middle]) + await self._store(entries[middle:])
+        if len(deliveries) == 1:
+            return [(deliveries[0], result.detail)]
+        # The storage does not say which: halve. Writing the good ones twice is harmless.
+        middle = len(deliveries) // 2
+        return await self._store(deliveries[:middle]) + await self._store(deliveries[middle:])
 
-    async def _write(self, lines: Sequence[str]) -> Answer | None:
-        """Write once InfluxDB takes it; return its answer when it refuses, None when stored."""
-        delay = _FIRST_DELAY_S
+    async def _write(self, records: Sequence[str]) -> Result:
+        """Write again and again until the result is STORED, REJECTED or TOO_LARGE."""
+        backoff = Backoff(_FIRST_DELAY_S, _LONGEST_DELAY_S)
         while True:
-            answer = await self._attempt(lines)
-            match meaning(*answer):
-                case Meaning.STORED:
-                    return None
-                case Meaning.REFUSED | Meaning.TOO_LARGE:
-                    return answer
-            await asyncio.sleep(random.uniform(delay / 2, delay))  # noqa: S311 - jitter
-            delay = min(2 * delay, _LONGEST_DELAY_S)
+            result = await self._attempt(records)
+            if result.outcome not in {Outcome.WAIT, Outcome.NO_DATABASE}:
+                return result
+            await asyncio.sleep(backoff.next())
 
-    async def _attempt(self, lines: Sequence[str]) -> Answer:
-        """Write once, into a database that is made when it is missing."""
+    async def _attempt(self, records: Sequence[str]) -> Result:
+        """Write once, and create the database if it is missing."""
         self.writes += 1
-        slow = asyncio.get_running_loop().call_later(_SLOW_S, self._say, "InfluxDB to answer")
-        answer = await self._database.write(lines)
+        name = self._storage.name
+        slow = asyncio.get_running_loop().call_later(_SLOW_S, self._report, f"{name} to answer")
+        result = await self._storage.write(records)
         slow.cancel()
-        if meaning(*answer) is Meaning.NO_DATABASE:
-            created = await self._database.create()
-            if created.status == _OK:
-                answer = await self._database.write(lines)
-            else:  # whatever it says, it says nothing of the readings
-                answer = Answer(0, f"cannot create the database: {created.status} {created.body}")
-        match meaning(*answer):
-            case Meaning.STORED:
-                self._say("")
-            case Meaning.WAIT | Meaning.NO_DATABASE:
+        if result.outcome is Outcome.NO_DATABASE:
+            result = await self._create_and_write(records)
+        match result.outcome:
+            case Outcome.STORED:
+                self._report(None)
+            case Outcome.WAIT | Outcome.NO_DATABASE:
                 self.failures += 1
-                self._say(f"InfluxDB: {answer.status or ''}".rstrip() + f" {answer.body}".rstrip())
-        return answer
+                self._report(f"{name}: {result.detail}")
+        return result
 
-    def _say(self, reason: str) -> None:
-        """Tell of a change: InfluxDB stores, or does not for this reason."""
-        if reason != self.reason:
-            logger.info("waiting for %s" if reason else "InfluxDB stores%s", reason)
-            self.reason = reason
-            self._on_state()
+    async def _create_and_write(self, records: Sequence[str]) -> Result:
+        created = await self._storage.create()
+        if created.outcome is Outcome.STORED:
+            return await self._storage.write(records)
+        return Result(Outcome.WAIT, f"cannot create the database: {created.detail}")
+
+    def _report(self, reason: str | None) -> None:
+        """Log and report a change of the state: storing, or waiting for this reason."""
+        if reason == self.reason:
+            return
+        if reason is None:
+            logger.info("%s stores", self._storage.name)
+        else:
+            logger.warning("waiting for %s", reason)
+        self.reason = reason
+        self._on_state()
+
+
+def _without(deliveries: list[Delivery], rejected: list[tuple[Delivery, str]]) -> list[Delivery]:
+    if not rejected:
+        return deliveries
+    gone = {id(delivery) for delivery, _ in rejected}
+    return [delivery for delivery in deliveries if id(delivery) not in gone]

@@ -30,7 +30,7 @@ RETAIN = 0x01
 MESSAGE_IDS = 65535
 
 # `max_packet_size` in the broker's configuration, less the byte before the length. On a larger
-# packet the broker closes the connection; redelivered after each reconnect, it would block the rest.
+# packet the broker closes the connection; redelivered at each reconnect, it would block the others.
 LARGEST_PACKET = 65_535
 
 # Packet type, remaining length in one byte or in two, length of the topic.

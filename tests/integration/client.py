@@ -1,4 +1,4 @@
-"""An MQTT client under test that notes whatever happens to it."""
+"""An MQTT client under test that records all its callbacks."""
 
 import asyncio
 import contextlib
@@ -17,18 +17,18 @@ _numbers = itertools.count()
 
 
 def name(prefix: str) -> str:
-    """Return a client id or topic level that no other test has."""
+    """Return a client id or topic level that no other test uses."""
     return f"{prefix}-{next(_numbers)}"
 
 
 def run(scenario: Coroutine[Any, Any, None], loop: str = "uvloop") -> None:
-    """Run a scenario on a loop of its own."""
+    """Run a scenario on a new event loop."""
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.run(scenario)
 
 
 async def until(condition: Callable[[], object], timeout: float = 10.0) -> None:  # noqa: ASYNC109
-    """Let the loop run until `condition` is true; AssertionError after `timeout` seconds."""
+    """Wait until `condition` is true; AssertionError after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout} s"
@@ -36,7 +36,7 @@ async def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
 
 
 class Client:
-    """Notes messages, acknowledged ids and connections; acknowledges only what it is told to."""
+    """Records messages, PUBACKs and connections; acknowledges nothing by itself."""
 
     def __init__(self, port: int, **options: Any) -> None:  # noqa: ANN401  MqttClient's own
         self.messages: list[Message] = []
@@ -58,19 +58,18 @@ class Client:
         self.losses += 1
 
     def payloads(self) -> list[bytes]:
-        """Return what arrived, in its order."""
         return [message.payload for message in self.messages]
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Task[None]]:
-        """Run the client and wait until it is connected; then as `started`."""
+        """As `started`, but wait until the client is connected."""
         async with self.started() as task:
             await until(lambda: self.mqtt.connected or task.done())
             yield task
 
     @contextlib.asynccontextmanager
     async def started(self) -> AsyncIterator[asyncio.Task[None]]:
-        """Run the client, be it connected or not; end it cleanly, or raise what ended it."""
+        """Run the client; afterwards cancel it, or raise what ended it."""
         task = asyncio.create_task(self.mqtt.run())
         try:
             yield task

@@ -1,4 +1,4 @@
-"""Messages there and back through a real broker."""
+"""Messages to a real broker and back."""
 
 import asyncio
 import tracemalloc
@@ -39,11 +39,11 @@ def test_ten_thousand_messages_arrive_in_order_and_are_acknowledged(
     run(scenario(), loop)
 
 
-# What is left for the payload beside the topic `size/ä`, its length and the id.
+# The largest payload besides the topic `size/ä`, its length and the message id.
 LARGEST = LARGEST_PACKET - 4 - len("size/ä".encode())
 
 
-# Each length of the packet's head, and its borders.
+# Each length of the packet's header, and the sizes where it changes.
 @pytest.mark.parametrize("size", [0, 1, 100, 117, 118, 119, 1000, 16_000, 16_373, 16_374, LARGEST])
 def test_payloads_of_every_size_arrive_unchanged(broker: Broker, size: int) -> None:
     async def scenario() -> None:
@@ -61,7 +61,7 @@ def test_payloads_of_every_size_arrive_unchanged(broker: Broker, size: int) -> N
     run(scenario())
 
 
-def test_what_was_not_acknowledged_comes_again_and_the_rest_does_not(broker: Broker) -> None:
+def test_only_unacknowledged_messages_are_redelivered(broker: Broker) -> None:
     topic = name("again")
     options = {"client_id": name("again"), "subscriptions": [topic]}
 
@@ -127,7 +127,7 @@ def test_retained_and_qos_0_messages_are_marked(broker: Broker) -> None:
     run(scenario())
 
 
-def test_publishing_without_a_connection_is_refused_and_not_made_up_for(broker: Broker) -> None:
+def test_publishing_without_a_connection_fails_and_is_not_made_up_for(broker: Broker) -> None:
     topic = name("refused")
 
     async def scenario() -> None:
@@ -146,7 +146,9 @@ def test_publishing_without_a_connection_is_refused_and_not_made_up_for(broker: 
 
 
 @pytest.mark.parametrize("topic", ["", "a/+/b", "a/#", "a\0b", "x" * 65536])
-def test_what_the_broker_would_disconnect_for_is_refused(broker: Broker, topic: str) -> None:
+def test_a_message_that_the_broker_would_disconnect_for_is_refused(
+    broker: Broker, topic: str
+) -> None:
     async def scenario() -> None:
         client = Client(broker.port)
         async with client.running():
@@ -170,7 +172,7 @@ def test_what_a_callback_raises_ends_run(broker: Broker, callback: str, loop: st
     topic = name("raises")
 
     def fail(*_: object) -> None:
-        raise OSError(callback)  # an error that the network raises too must not pass for one
+        raise OSError(callback)  # must not be mistaken for a network error
 
     async def scenario() -> None:
         client_id = name("raises")
@@ -189,7 +191,7 @@ def test_what_a_callback_raises_ends_run(broker: Broker, callback: str, loop: st
     run(scenario(), loop)
 
 
-def test_the_will_is_for_an_end_in_error_and_not_for_a_clean_one(broker: Broker) -> None:
+def test_the_will_is_published_after_an_error_and_not_after_a_clean_end(broker: Broker) -> None:
     def fail(_: Message) -> None:
         raise ValueError("poked")
 

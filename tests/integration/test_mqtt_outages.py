@@ -1,4 +1,4 @@
-"""The broker goes away, stalls, refuses, comes back."""
+"""The broker is killed, stalls, refuses, and comes back."""
 
 import asyncio
 import subprocess
@@ -15,13 +15,13 @@ from tests.stack import Broker
 
 @pytest.fixture
 def own_broker(tmp_path: Path) -> Iterator[Broker]:
-    """Give a running broker to one test alone, which may break it at will."""
+    """A running broker for one test alone."""
     with Broker(tmp_path) as broker:
         yield broker
 
 
 @pytest.fixture(autouse=True)
-def _soon_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def _reconnects_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mqtt_client, "LONGEST_DELAY_S", 0.2)
 
 
@@ -84,7 +84,7 @@ def test_each_publish_is_acknowledged_once_though_the_broker_is_killed(
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_a_broker_that_stalls_is_given_up_and_freezes_nobody(
+def test_a_stalled_broker_is_disconnected_and_does_not_block_the_loop(
     own_broker: Broker, loop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mqtt_client, "KEEPALIVE_S", 1)
@@ -109,7 +109,9 @@ def test_a_broker_that_stalls_is_given_up_and_freezes_nobody(
             try:
                 unsent = [client.mqtt.publish("t", bytes(50_000)) for _ in range(200)]
                 await until(lambda: client.losses == 1)
-                await asyncio.sleep(1)  # some attempts against a broker that accepts and is silent
+                await asyncio.sleep(
+                    1
+                )  # some attempts while the broker accepts connections and stays silent
                 assert len(client.sessions) == 1
             finally:
                 own_broker.resume()
@@ -122,7 +124,7 @@ def test_a_broker_that_stalls_is_given_up_and_freezes_nobody(
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_a_broker_that_is_not_there_is_waited_for_and_said_once(
+def test_a_missing_broker_is_waited_for_and_logged_once(
     tmp_path: Path, loop: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker = Broker(tmp_path)
@@ -144,7 +146,7 @@ def test_a_broker_that_is_not_there_is_waited_for_and_said_once(
     assert connected == f"connected to the MQTT broker at 127.0.0.1:{broker.port}"
 
 
-def test_a_wrong_password_is_waited_on_and_said(
+def test_after_a_wrong_password_the_client_retries_and_logs_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     accounts = tmp_path / "accounts"
@@ -169,11 +171,11 @@ def test_a_wrong_password_is_waited_on_and_said(
 
     run(scenario())
     address = f"127.0.0.1:{closed.port}"
-    said = f"waiting for the MQTT broker at {address}: refused: Not authorized"
-    assert caplog.messages.count(said) == 1
+    logged = f"waiting for the MQTT broker at {address}: refused: Not authorized"
+    assert caplog.messages.count(logged) == 1
 
 
-def test_what_was_not_acknowledged_is_sent_again_before_anything_newer() -> None:
+def test_unacknowledged_messages_are_redelivered_before_newer_ones() -> None:
     script = Script()
 
     async def scenario() -> None:
@@ -205,7 +207,7 @@ def test_what_was_not_acknowledged_is_sent_again_before_anything_newer() -> None
     run(scenario())
 
 
-def test_a_peer_that_speaks_something_else_is_left(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_peer_with_another_protocol_is_disconnected(caplog: pytest.LogCaptureFixture) -> None:
     script = Script()
 
     async def scenario() -> None:
@@ -220,7 +222,9 @@ def test_a_peer_that_speaks_something_else_is_left(caplog: pytest.LogCaptureFixt
     assert "lost" in caplog.text
 
 
-def test_a_refused_subscription_is_waited_on_and_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_after_a_refused_subscription_the_client_retries_and_logs_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     script = Script()
     script.suback = 0x80
 

@@ -1,12 +1,13 @@
-"""Dead letters: they fit the broker, whatever was sent and whatever is wrong with it."""
+"""Dead letters: whatever was sent and whatever is wrong with it, they fit into a message."""
 
 import json
 
 import pytest
 
-from bridge.entry import Entry, Unreadable
-from bridge.service import _dead_letter, _dead_letter_topic
-from telemetry.mqtt import LARGEST_PACKET, Message
+from bridge.dead_letter import DeadLetter
+from bridge.decode import Delivery, Unreadable
+from telemetry.mqtt import LARGEST_PACKET
+from tests.unit.messages import message
 
 PAYLOADS = [
     b"\x00" * 65_000,
@@ -33,23 +34,25 @@ TOPICS = [
 )
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic[:20])
 def test_a_dead_letter_fits_the_broker(topic: str, payload: bytes) -> None:
-    message = Message(topic, payload, 1, 1, retain=False, epoch=1)
+    sent = message(payload, topic)
     with pytest.raises(Unreadable) as raised:
-        Entry(message)
-    name, letter = _dead_letter_topic(message), _dead_letter(message, str(raised.value))
-    assert 4 + len(name.encode()) + len(letter) <= LARGEST_PACKET
-    assert name.count("/") == 2
-    told = json.loads(letter)
-    assert payload.decode(errors="replace").startswith(told["payload"])
-    assert topic.startswith(told["topic"])
-    assert told["reason"]
+        Delivery(sent, lambda *_: "")
+    letter = DeadLetter(sent, str(raised.value))
+    assert 4 + len(letter.topic.encode()) + len(letter.payload) <= LARGEST_PACKET
+    assert letter.topic.count("/") == 2
+    content = json.loads(letter.payload)
+    assert payload.decode(errors="replace").startswith(content["payload"])
+    assert topic.startswith(content["topic"])
+    assert content["reason"]
+    assert len(str(letter)) < 2_100  # its line in the log
 
 
-def test_a_usual_dead_letter_is_whole_and_on_the_topic_of_its_series() -> None:
-    message = Message("readings/1/t", b"25 degrees", 1, 1, retain=False, epoch=1)
-    assert _dead_letter_topic(message) == "rejected/1/t"
-    assert json.loads(_dead_letter(message, "why")) == {
+def test_an_ordinary_dead_letter_is_complete_and_on_the_topic_of_its_series() -> None:
+    letter = DeadLetter(message(b"25 degrees", "readings/1/t"), "why")
+    assert letter.topic == "rejected/1/t"
+    assert json.loads(letter.payload) == {
         "reason": "why",
         "topic": "readings/1/t",
         "payload": "25 degrees",
     }
+    assert str(letter) == "readings/1/t: why"

@@ -1,4 +1,4 @@
-"""Packets cut anywhere, and the private parts of paho-mqtt that are relied on."""
+"""Packets split at any byte, and the private parts of paho-mqtt that PahoClient uses."""
 # ruff: noqa: SLF001  this is about private parts
 
 import asyncio
@@ -12,7 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from telemetry.mqtt.buffered_socket import BufferedSocket
 from telemetry.mqtt.paho_client import Message, Outgoing, PahoClient
 
-# The first bytes of what means something, with bodies too short for it or just long enough.
+# The first byte of each kind of packet, with bodies too short for it or just long enough.
 PACKETS = [
     bytes((command, length)) + bytes(length)
     for command in (0x20, 0x30, 0x32, 0x34, 0x36, 0x40, 0x50, 0x62, 0x90, 0xB0, 0xD0)
@@ -21,7 +21,7 @@ PACKETS = [
 
 
 def listener(messages: list[Message]) -> PahoClient:
-    """Return a client that was never connected, for what needs no connection."""
+    """Return a client that is not connected."""
     return PahoClient(
         "unit",
         clean_session=True,
@@ -32,7 +32,7 @@ def listener(messages: list[Message]) -> PahoClient:
 
 
 def publish(topic: str, payload: bytes, mid: int) -> bytes:
-    """Encode a PUBLISH at QoS 1 the plain way of the standard."""
+    """Encode a PUBLISH at QoS 1 step by step as the standard describes it."""
     name = topic.encode()
     body = len(name).to_bytes(2, "big") + name + mid.to_bytes(2, "big") + payload
     length, rest = [], len(body)
@@ -55,7 +55,7 @@ def publish(topic: str, payload: bytes, mid: int) -> bytes:
     ),
     st.lists(st.integers(1, 300), min_size=1, max_size=50),
 )
-def test_packets_are_found_however_the_stream_is_cut(
+def test_packets_are_found_wherever_the_stream_is_split(
     sent: list[tuple[str, bytes, int]], cuts: list[int]
 ) -> None:
     messages: list[Message] = []
@@ -69,22 +69,21 @@ def test_packets_are_found_however_the_stream_is_cut(
 
 
 class Sink(asyncio.Transport):
-    """Swallows what is written."""
+    """Discards what is written."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Take it."""
+        pass
 
     def write_eof(self) -> None:
-        """Take it."""
+        pass
 
     def is_closing(self) -> bool:
-        """Return False: this has no other end."""
         return False
 
 
 @settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.one_of(st.binary(), st.sampled_from(PACKETS)), max_size=20))
-def test_nonsense_ends_the_connection_at_most(garbage: list[bytes]) -> None:
+def test_invalid_bytes_at_most_end_the_connection(garbage: list[bytes]) -> None:
     async def scenario() -> None:
         client = listener([])
         client.connect_async("nowhere")
@@ -97,14 +96,14 @@ def test_nonsense_ends_the_connection_at_most(garbage: list[bytes]) -> None:
     asyncio.run(scenario())
 
 
-def test_message_ids_go_round_and_leave_out_those_in_use() -> None:
+def test_message_ids_wrap_around_and_skip_those_in_use() -> None:
     client = listener([])
     client._out_messages[1] = client._out_messages[3] = Outgoing(1, b"t", b"", retain=False)
     client._last_mid = 65534
     assert [client._mid_generate() for _ in range(4)] == [65535, 2, 4, 5]
 
 
-def test_paho_still_has_the_private_parts_that_are_relied_on() -> None:
+def test_paho_still_has_the_private_parts_in_use() -> None:
     paho = Client(CallbackAPIVersion.VERSION2)
     assert type(paho._out_messages) is OrderedDict
     for method in (

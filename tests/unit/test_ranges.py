@@ -13,12 +13,11 @@ OPERATIONS = st.lists(st.tuples(st.sampled_from(["add", "remove"]), SPANS), max_
 
 
 def members(first: int, last: int) -> set[int]:
-    """Return first..last."""
     return set(range(first, last + 1))
 
 
 def as_ranges(numbers: set[int]) -> list[tuple[int, int]]:
-    """Return the shortest list of ranges, calculated another way than the product's."""
+    """Return the shortest list of ranges, calculated in another way than by Ranges."""
     groups = groupby(enumerate(sorted(numbers)), lambda item: item[1] - item[0])
     runs = [[number for _, number in group] for _, group in groups]
     return [(run[0], run[-1]) for run in runs]
@@ -50,7 +49,7 @@ def test_ranges_are_a_set(
 
 
 @given(st.lists(SPANS, max_size=10))
-def test_made_of_ranges_in_any_order(spans: list[tuple[int, int]]) -> None:
+def test_ranges_can_be_built_in_any_order(spans: list[tuple[int, int]]) -> None:
     assert list(Ranges(spans)) == as_ranges({n for span in spans for n in members(*span)})
 
 
@@ -59,14 +58,14 @@ def test_collapse_is_the_shortest_list_of_ranges(numbers: list[int]) -> None:
     assert collapse(numbers) == as_ranges(set(numbers))
 
 
-def test_cleared_is_empty_and_takes_new_members() -> None:
+def test_a_cleared_set_is_empty_and_accepts_new_members() -> None:
     ranges = Ranges([(1, 5), (7, 9)])
     ranges.clear()
     assert (len(ranges), list(ranges), 3 in ranges) == (0, [], False)
     assert ranges.add(3, 4) == (3, 4)
 
 
-def test_a_gap_outside_every_member_is_whole() -> None:
+def test_the_gap_around_no_member_is_the_whole_window() -> None:
     assert list(Ranges([(5, 6)]).gaps(8, 9)) == [(8, 9)]
     assert list(Ranges([(5, 6)]).gaps(5, 6)) == []
     assert list(Ranges([(5, 6)]).gaps(9, 8)) == []

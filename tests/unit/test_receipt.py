@@ -1,4 +1,4 @@
-"""Receipts: whatever was settled is told, in messages that the broker takes."""
+"""Receipts: they name every settled reading, in messages that fit the broker."""
 
 import msgspec
 import pytest
@@ -8,24 +8,23 @@ from hypothesis import strategies as st
 from telemetry.mqtt import LARGEST_PACKET
 from telemetry.receipt import Receipt, Rejection, receipts
 
-# What an MQTT packet needs beside the payload: length of the topic, the topic, the message id.
+# Besides the payload, a packet has the length of the topic, the topic and the message id.
 LARGEST_PAYLOAD = LARGEST_PACKET - 4 - len("receipts/") - 64
 HUGE = 2**63
 SEQS = st.sets(st.integers(1, 3000) | st.integers(HUGE - 3000, HUGE))
 
 
 def decoded(messages: list[bytes]) -> list[Receipt]:
-    """Read the messages as the collector does."""
     return [msgspec.json.decode(message, type=Receipt) for message in messages]
 
 
 @given(SEQS, st.dictionaries(st.integers(3001, 4000), st.text(), max_size=150))
-def test_all_that_is_settled_is_told_once(stored: set[int], rejected: dict[int, str]) -> None:
-    told = decoded(list(receipts(list(stored), list(rejected.items()))))
-    ranges = [span for receipt in told for span in receipt.stored]
+def test_every_settled_reading_is_named_once(stored: set[int], rejected: dict[int, str]) -> None:
+    named = decoded(list(receipts(list(stored), list(rejected.items()))))
+    ranges = [span for receipt in named for span in receipt.stored]
     assert sum(last - first + 1 for first, last in ranges) == len(stored)
     assert {seq for first, last in ranges for seq in range(first, last + 1)} == stored
-    reasons = [(r.seq, r.reason) for receipt in told for r in receipt.rejected]
+    reasons = [(r.seq, r.reason) for receipt in named for r in receipt.rejected]
     assert reasons == [(seq, reason[:300]) for seq, reason in rejected.items()]
 
 
@@ -35,18 +34,18 @@ def test_every_message_fits_the_broker(character: str) -> None:
     rejected = [(HUGE - 2 * n - 1, character * 10_000) for n in range(1_000)]
     messages = list(receipts(stored, rejected))
     assert max(map(len, messages)) <= LARGEST_PAYLOAD
-    told = decoded(messages)
-    assert sum(len(receipt.stored) for receipt in told) == len(stored)
-    assert sum(len(receipt.rejected) for receipt in told) == len(rejected)
+    named = decoded(messages)
+    assert sum(len(receipt.stored) for receipt in named) == len(stored)
+    assert sum(len(receipt.rejected) for receipt in named) == len(rejected)
 
 
 def test_a_batch_in_order_is_one_range() -> None:
     assert list(receipts(list(range(1, 5001)), [])) == [b'{"stored":[[1,5000]],"rejected":[]}']
 
 
-def test_numbers_told_twice_are_one() -> None:
-    (told,) = decoded(list(receipts([3, 1, 2, 3], [(9, "why")])))
-    assert told == Receipt([(1, 3)], [Rejection(9, "why")])
+def test_a_number_given_twice_is_named_once() -> None:
+    (receipt,) = decoded(list(receipts([3, 1, 2, 3], [(9, "why")])))
+    assert receipt == Receipt([(1, 3)], [Rejection(9, "why")])
 
 
 def test_nothing_settled_is_no_message() -> None:
@@ -54,7 +53,7 @@ def test_nothing_settled_is_no_message() -> None:
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "1.5", '"1"', "null"])
-def test_a_number_that_no_reading_has_is_refused(number: str) -> None:
+def test_an_impossible_sequence_number_is_refused(number: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         decoded([f'{{"stored":[[{number},5]]}}'.encode()])
     with pytest.raises(msgspec.ValidationError):

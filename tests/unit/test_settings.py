@@ -1,4 +1,4 @@
-"""Settings from the environment: read, defaulted, or refused by name."""
+"""Settings from the environment: read, set to their defaults, or refused by name."""
 
 import re
 
@@ -14,8 +14,23 @@ KINDS = [CollectorSettings, BridgeSettings]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_environment_all_have_their_defaults(kind: type[CollectorSettings]) -> None:
+def test_without_an_environment_all_have_their_defaults(kind: type[CollectorSettings]) -> None:
     assert load(kind, {}) == kind()
+
+
+def test_the_keyword_arguments_of_the_clients() -> None:
+    environ = {"MQTT_HOST": "broker", "MQTT_USERNAME": "m", "INFLUX_HOST": "db"}
+    settings = load(BridgeSettings, environ)
+    assert settings.broker == {"host": "broker", "port": 1883, "username": "m", "password": ""}
+    assert settings.influx == {
+        "host": "db",
+        "port": 8086,
+        "username": None,
+        "password": None,
+        "database": "iot",
+    }
+    user = load(BridgeSettings, {"INFLUX_USERNAME": "u", "INFLUX_PASSWORD": "p"})
+    assert (user.influx["username"], user.influx["password"]) == ("u", "p")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -24,7 +39,7 @@ def test_the_environment_of_others_is_ignored(kind: type[CollectorSettings]) -> 
     assert load(kind, environ) == kind()
 
 
-def test_each_is_read_in_its_type() -> None:
+def test_each_setting_is_read_in_its_type() -> None:
     settings = load(
         CollectorSettings,
         {
@@ -91,7 +106,7 @@ def test_a_bad_value_of_the_bridge_is_named(key: str, value: str) -> None:
 
 
 @given(st.sampled_from(["MQTT_PORT", "COLLECTOR_PORT"]), st.text())
-def test_a_port_is_one_or_an_error(key: str, value: str) -> None:
+def test_any_text_is_a_port_or_an_error(key: str, value: str) -> None:
     try:
         port = getattr(load(CollectorSettings, {key: value}), key.lower())
     except SettingError as error:

@@ -1,4 +1,4 @@
-"""Timestamps: parsed and rendered to the nanosecond, over all that InfluxDB can hold."""
+"""Timestamps: parsed and rendered to the nanosecond, over InfluxDB's whole range."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -32,17 +32,17 @@ def nanoseconds(text: str) -> int:
 
 
 @given(NANOSECONDS)
-def test_rendered_is_the_same_moment_by_another_calculation(ns: int) -> None:
+def test_a_rendered_timestamp_is_right_by_another_calculation(ns: int) -> None:
     assert nanoseconds(render(ns)) == ns
 
 
 @given(NANOSECONDS)
-def test_parsed_again_is_the_same_moment(ns: int) -> None:
+def test_a_rendered_timestamp_parses_to_the_same_nanosecond(ns: int) -> None:
     assert parse(render(ns)) == ns
 
 
 @given(NANOSECONDS)
-def test_rendered_with_no_more_digits_than_needed(ns: int) -> None:
+def test_a_rendered_timestamp_has_no_superfluous_digits(ns: int) -> None:
     assert not re.search(r"(\.\d*0|\.)Z$", render(ns))
 
 
@@ -51,7 +51,7 @@ def test_rendered_with_no_more_digits_than_needed(ns: int) -> None:
     st.integers(-23 * 60 - 59, 23 * 60 + 59),
     st.sampled_from("Tt "),
 )
-def test_parsed_as_datetime_does(local: datetime, offset: int, separator: str) -> None:
+def test_timestamps_are_parsed_as_by_datetime(local: datetime, offset: int, separator: str) -> None:
     moment = local.replace(tzinfo=timezone(timedelta(minutes=offset)))
     expected = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
     assert parse(moment.isoformat(sep=separator)) == expected
@@ -73,7 +73,7 @@ def test_parsed_as_datetime_does(local: datetime, offset: int, separator: str) -
         ("2262-04-11T23:47:16.854775806Z", MAX_NS),
     ],
 )
-def test_known_moments(text: str, ns: int) -> None:
+def test_known_timestamps(text: str, ns: int) -> None:
     assert parse(text) == ns
 
 
@@ -82,7 +82,7 @@ def test_known_moments(text: str, ns: int) -> None:
     [
         ("1677-09-21T00:12:43.145224193Z", "must lie between"),
         ("2262-04-11T23:47:16.854775807Z", "must lie between"),
-        ("2262-04-12T00:47:16.854775806+01:01", None),  # inside, once the offset is taken off
+        ("2262-04-12T00:47:16.854775806+01:01", None),  # in range after subtracting the offset
         ("0001-01-01T00:00:00+23:59", "must lie between"),
         ("9999-12-31T23:59:59-23:59", "must lie between"),
         ("2026-01-31T12:00:00.1234567891Z", "nanosecond"),
@@ -110,7 +110,9 @@ def test_known_moments(text: str, ns: int) -> None:
         ("", "RFC 3339"),
     ],
 )
-def test_only_a_moment_that_influxdb_can_hold(text: str, expected: str | None) -> None:
+def test_only_timestamps_that_influxdb_can_store_are_parsed(
+    text: str, expected: str | None
+) -> None:
     if expected is None:
         parse(text)
         return
@@ -119,7 +121,7 @@ def test_only_a_moment_that_influxdb_can_hold(text: str, expected: str | None) -
 
 
 @given(st.text() | st.from_regex(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"))
-def test_whatever_else_is_refused_with_what_was_expected(text: str) -> None:
+def test_any_other_text_is_refused_with_what_was_expected(text: str) -> None:
     try:
         ns = parse(text)
     except ValueError as error:

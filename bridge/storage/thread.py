@@ -1,4 +1,4 @@
-"""A thread for calls that block, which does not keep the process from ending."""
+"""A thread for blocking calls that does not keep the process from ending."""
 
 import asyncio
 import threading
@@ -13,8 +13,8 @@ T = TypeVar("T")
 class Thread(Generic[T]):
     """Makes one call after another.
 
-    As an executor of one thread, except that Python waits at its end for an executor's thread,
-    and so for the answer of a server that gives none.
+    Like a ThreadPoolExecutor with one worker, except that Python joins an executor's thread at
+    exit, and would wait there for the response of a server that does not respond.
     """
 
     def __init__(self, name: str) -> None:
@@ -22,7 +22,7 @@ class Thread(Generic[T]):
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     async def run(self, call: Callable[[], T]) -> T:
-        """Make the call once those before it have ended; raises whatever it raises."""
+        """Make the call after those before it; raises whatever it raises."""
         outcome: Future[T] = Future()
         self._calls.put((outcome, call))
         return await asyncio.wrap_future(outcome)
@@ -33,5 +33,5 @@ class Thread(Generic[T]):
             if outcome.set_running_or_notify_cancel():
                 try:
                     outcome.set_result(call())
-                except BaseException as error:  # noqa: BLE001 - for whoever awaits it
+                except BaseException as error:  # noqa: BLE001  `run` raises it
                     outcome.set_exception(error)

@@ -1,39 +1,39 @@
-"""Messages from the broker: read, filled in from the topic, or said to be unreadable."""
+"""Messages from the broker: decoded, filled in from the topic, or unreadable."""
 
 import json
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.entry import Entry, Unreadable
-from collector import body
+from bridge.decode import Delivery, Unreadable, counters_record
+from collector.intake import readings
 from telemetry import topics
-from telemetry.mqtt import Message
-from tests.unit.test_line_protocol import LABELS
+from tests.unit.messages import LABELS, TOPIC, message
 
-TOPIC = "readings/123/temp"
 TS = '"ts":"1970-01-01T00:00:01Z"'
 
 
-def message(payload: str | bytes, topic: str = TOPIC) -> Message:
-    """Return a message as it arrives."""
-    content = payload.encode() if isinstance(payload, str) else payload
-    return Message(topic, content, mid=1, qos=1, retain=False, epoch=1)
+def encode(series: str, value: float, ns: int) -> str:
+    return f"{series} {value!r} {ns}"
+
+
+def decode(payload: str | bytes, topic: str = TOPIC) -> Delivery:
+    return Delivery(message(payload, topic), encode)
 
 
 @given(LABELS | st.integers(0, 2**63 - 1), LABELS, st.floats(allow_nan=False, allow_infinity=False))
-def test_what_the_collector_accepts_the_bridge_reads(
+def test_what_the_collector_accepts_the_bridge_decodes(
     sensor_id: int | str, type_: str, value: float
 ) -> None:
     sent = {"type": type_, "value": value, "sensor_id": sensor_id, "ts": "1970-01-01T00:00:01Z"}
-    (reading,), _ = body.decode(json.dumps(sent).encode(), lines=False)
-    accepted = body.accept(reading)
-    payload = b'{"id":"0123456789ab:7",' + accepted.body[1:]
+    (draft,) = readings.accept(json.dumps(sent).encode(), lines=False).drafts
+    payload = b'{"id":"0123456789ab:7",' + draft.body[1:]
     for root in (topics.READINGS, topics.REPLAY):
-        entry = Entry(message(payload, root + accepted.topic))
-        assert (entry.collector, entry.seq) == ("0123456789ab", 7)
-        assert entry.line.endswith(f" value={value!r} 1000000000")
+        delivery = decode(payload, root + draft.series)
+        assert delivery.origin == ("0123456789ab", 7)
+        assert delivery.record == f"{sensor_id}/{type_} {value!r} 1000000000"
 
 
 @pytest.mark.parametrize("topic", [TOPIC, "replay/123/temp"])
@@ -42,14 +42,14 @@ def test_what_the_collector_accepts_the_bridge_reads(
                 f'{{"value":25,"sensor_id":"123",{TS}}}', f'{{"value":25,"type":"temp",{TS}}}'],
 )  # fmt: skip
 def test_sensor_and_type_may_be_left_to_the_topic(topic: str, payload: str) -> None:
-    entry = Entry(message(payload, topic))
-    assert entry.line == "data,sensor_id=123,type=temp value=25 1000000000"
-    assert (entry.collector, entry.seq) == ("", 0)
+    delivery = decode(payload, topic)
+    assert delivery.record == "123/temp 25 1000000000"
+    assert delivery.origin is None
 
 
 def test_a_reading_without_ts_gets_the_bridges_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.entry.time.time_ns", lambda: 42)
-    assert Entry(message('{"value":1}')).line == "data,sensor_id=123,type=temp value=1 42"
+    monkeypatch.setattr("bridge.decode.time.time_ns", lambda: 42)
+    assert decode('{"value":1}').record == "123/temp 1 42"
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_a_reading_without_ts_gets_the_bridges_clock(monkeypatch: pytest.MonkeyP
         (b'{"value":1,"id":"\xff:1"}', "UTF-8"),
     ],
 )
-def test_a_payload_that_is_no_reading_is_unreadable(payload: str | bytes, reason: str) -> None:
+def test_a_payload_that_is_not_a_reading_is_unreadable(payload: str | bytes, reason: str) -> None:
     with pytest.raises(Unreadable) as raised:
-        Entry(message(payload))
+        decode(payload)
     assert reason.lower() in str(raised.value).lower()
 
 
@@ -102,7 +102,7 @@ def test_a_payload_that_is_no_reading_is_unreadable(payload: str | bytes, reason
 )
 def test_a_topic_that_no_reading_has_is_unreadable(topic: str) -> None:
     with pytest.raises(Unreadable):
-        Entry(message('{"value":1}', topic))
+        decode('{"value":1}', topic)
 
 
 @pytest.mark.parametrize(
@@ -136,31 +136,76 @@ def test_a_topic_that_no_reading_has_is_unreadable(topic: str) -> None:
     ],
 )
 def test_an_odd_id_is_unreadable(identity: str) -> None:
-    with pytest.raises(Unreadable, match="is not <collector>:<sequence number>"):
-        Entry(message(json.dumps({"value": 1, "id": identity})))
+    with pytest.raises(Unreadable, match="is not <outbox>:<sequence number>"):
+        decode(json.dumps({"value": 1, "id": identity}))
 
 
 @pytest.mark.parametrize("identity", ["0123456789ab:1", "a:9223372036854775807", "A1:10"])
-def test_an_id_names_the_collector_and_the_number(identity: str) -> None:
-    entry = Entry(message(json.dumps({"value": 1, "id": identity})))
-    assert f"{entry.collector}:{entry.seq}" == identity
+def test_an_id_names_the_outbox_and_the_sequence_number(identity: str) -> None:
+    delivery = decode(json.dumps({"value": 1, "id": identity}))
+    assert delivery.origin
+    outbox, seq = delivery.origin
+    assert f"{outbox}:{seq}" == identity
 
 
 @given(st.binary() | st.text('{}[]":,valueidts01.-e \\', max_size=40).map(str.encode), st.text())
-def test_nothing_that_arrives_does_more_than_be_unreadable(payload: bytes, topic: str) -> None:
+def test_any_message_is_a_reading_or_unreadable(payload: bytes, topic: str) -> None:
     for name in (TOPIC, topic, f"readings/{topic}"):
         try:
-            Entry(message(payload, name))
+            decode(payload, name)
         except Unreadable as unreadable:
             assert str(unreadable)  # noqa: PT017  either may happen
 
 
-@given(LABELS, LABELS)
-def test_a_topic_is_read_back(sensor_id: str, type_: str) -> None:
-    assert topics.labels(f"readings/{sensor_id}/{type_}") == (sensor_id, type_)
+STATUS_TOPIC = "status/collector/c"
 
 
-@pytest.mark.parametrize("topic", ["", "readings", "readings/1", "readings/1/2/3"])
-def test_a_topic_with_other_levels_is_refused(topic: str) -> None:
-    with pytest.raises(ValueError, match="is not readings/<sensor_id>/<type>"):
-        topics.labels(topic)
+def encode_counters(service: str, instance: str, counters: Mapping[str, int], ns: int) -> str:
+    return f"{service} {instance} {counters} {ns}"
+
+
+def decode_status(payload: str | bytes, topic: str = STATUS_TOPIC) -> str | None:
+    return counters_record(message(payload, topic), encode_counters)
+
+
+def test_the_counters_of_a_status_are_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.decode.time.time_ns", lambda: 42)
+    payload = '{"state":"up","counters":{"pending":3},"unknown":[]}'
+    assert decode_status(payload) == "collector c {'pending': 3} 42"
+
+
+def test_a_status_without_counters_is_no_record() -> None:
+    assert decode_status('{"state":"offline"}') is None
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "",
+        "up",
+        "[]",
+        "{}",
+        '{"state":1}',
+        b'{"state":"\xff"}',
+        '{"state":"up","counters":{"a":"1"}}',
+        '{"state":"up","counters":{"a":1' + "0" * 5000 + "}}",
+        '{"state":"up","unknown":' + "[" * 50_000,
+    ],
+)
+def test_a_payload_that_is_not_a_status_is_unreadable(payload: str | bytes) -> None:
+    with pytest.raises(Unreadable):
+        decode_status(payload)
+
+
+def test_a_status_on_a_topic_with_other_levels_is_unreadable() -> None:
+    with pytest.raises(Unreadable):
+        decode_status('{"state":"up","counters":{"a":1}}', "status/collector")
+
+
+@given(st.binary() | st.text('{}[]":,staeconru01.-e \\', max_size=40).map(str.encode), st.text())
+def test_any_message_is_a_status_or_unreadable(payload: bytes, topic: str) -> None:
+    for name in (STATUS_TOPIC, topic, f"status/{topic}"):
+        try:
+            decode_status(payload, name)
+        except Unreadable as unreadable:
+            assert str(unreadable)  # noqa: PT017  either may happen

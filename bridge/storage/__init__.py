@@ -1,0 +1,48 @@
+"""What the bridge needs of a storage: records for readings, a write, and what came of it."""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum, auto
+from typing import NamedTuple, Protocol
+
+
+class Outcome(Enum):
+    """What came of a write, and so what to do next."""
+
+    STORED = auto()
+    REJECTED = auto()  # at least one record, for good
+    TOO_LARGE = auto()
+    NO_DATABASE = auto()
+    WAIT = auto()  # then write the same again
+
+
+class Result(NamedTuple):
+    """The outcome of a write; `detail` says why it is not STORED."""
+
+    outcome: Outcome
+    detail: str = ""
+
+
+class Storage(Protocol):
+    """A database for readings. A record is one reading in the form in which `write` takes it.
+
+    Writing a record twice must have the same effect as writing it once.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called in the log."""
+
+    def reading(self, series: str, value: float, ns: int) -> str:
+        """Return the record of a reading; `series` is valid, `ns` counts from 1970 (UTC)."""
+
+    def counters(self, service: str, instance: str, counters: Mapping[str, int], ns: int) -> str:
+        """Return the record of a service's counters; raises ValueError for unfit names."""
+
+    async def write(self, records: Sequence[str]) -> Result:
+        """Write records. Never raises for what the storage or the network does."""
+
+    async def create(self) -> Result:
+        """Create the database; STORED when it exists, else WAIT."""
+
+    def close(self) -> None:
+        """Close the connection."""

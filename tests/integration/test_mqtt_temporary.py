@@ -1,0 +1,70 @@
+"""A temporary client: its messages, its end, and what goes wrong in it."""
+
+import asyncio
+
+import pytest
+
+from telemetry.mqtt import MqttClient, NotConnected, temporary_client
+from telemetry.settings import BrokerAccess
+from tests.integration.client import name, run, until
+from tests.stack import Broker
+
+
+def access(port: int) -> BrokerAccess:
+    return {"host": "127.0.0.1", "port": port, "username": "", "password": ""}
+
+
+def test_messages_are_acknowledged_and_queued(broker: Broker) -> None:
+    topic = name("temporary")
+
+    async def scenario() -> None:
+        async with temporary_client(access(broker.port), f"{topic}/a", f"{topic}/b") as temporary:
+            await temporary.wait_connected()
+            for number in range(100):  # more than the broker has in flight unacknowledged
+                temporary.client.publish(f"{topic}/{'ab'[number % 2]}", b"%d" % number)
+            received = [(await temporary.messages.get()).payload for _ in range(100)]
+            assert received == [b"%d" % number for number in range(100)]
+            await temporary.client.drain()
+        with pytest.raises(NotConnected):
+            temporary.client.publish(topic, b"")
+
+    run(scenario())
+
+
+def test_an_error_of_the_body_is_raised_as_it_is(broker: Broker) -> None:
+    async def scenario() -> None:
+        async with temporary_client(access(broker.port)) as temporary:
+            await temporary.wait_connected()
+            raise LookupError("the body's")
+
+    with pytest.raises(LookupError, match="the body's"):
+        run(scenario())
+
+
+def test_a_timeout_in_the_body_is_raised_without_a_broker() -> None:
+    async def scenario() -> None:
+        async with temporary_client(access(1)) as temporary, asyncio.timeout(0.3):
+            await temporary.wait_connected()
+
+    with pytest.raises(TimeoutError):
+        run(scenario())
+
+
+def test_an_error_of_the_client_ends_the_body(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = name("fails")
+
+    def ack(*_: object) -> None:
+        raise LookupError("the client's")
+
+    monkeypatch.setattr(MqttClient, "ack", ack)
+
+    async def scenario() -> None:
+        async with temporary_client(access(broker.port), topic) as temporary:
+            await temporary.wait_connected()
+            temporary.client.publish(topic, b"")
+            await until(lambda: False, 20)
+
+    with pytest.raises(LookupError, match="the client's"):
+        run(scenario())
