@@ -1,6 +1,6 @@
-"""`python -m run.environment DIRECTORY`: the Python environment, exactly as locked.
+"""`python -m run.environment DIRECTORY`: create the Python environment from the lock file.
 
-Runs before the environment exists, so: the standard library alone.
+Runs before that environment exists, so it uses only the standard library.
 """
 
 import importlib.util
@@ -15,12 +15,12 @@ OLDEST = (3, 11)
 
 
 def make(directory: Path) -> None:
-    """Create the environment in `directory` where there is none; install what the lock names."""
+    """Create the environment in `directory` if it is missing, and install the locked packages."""
     if sys.version_info < OLDEST:
         version = ".".join(map(str, OLDEST))
         sys.exit(
-            f"Python {version} or newer is needed, and {sys.executable} is older: "
-            f"make PYTHON=python{version} ..."
+            f"Python {version} or newer is required, but {sys.executable} is older. "
+            f"Name another: make PYTHON=python{version} ..."
         )
     python = directory / "bin" / "python"
     if not python.exists():
