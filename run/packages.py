@@ -36,14 +36,19 @@ def require(packages: Sequence[str]) -> None:
         return
     services = [name for name in packages if name in SERVICES]
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        command = f"sudo apt-get update && sudo {' '.join(APT_INSTALL)} {' '.join(packages)}"
-        if services:
-            command += f" && sudo systemctl disable --now {' '.join(services)}"
+        command = _command(packages, services)
         sys.exit(f"{', '.join(packages)}: not installed. Run this, then try again:\n  {command}")
     _install(packages)
     if services and shutil.which("systemctl"):
         # Packages installed only for this pipeline should not start at boot either.
         subprocess.run(["systemctl", "disable", *services], check=False)
+
+
+def _command(packages: Sequence[str], services: Sequence[str]) -> str:
+    command = f"sudo apt-get update && sudo {' '.join(APT_INSTALL)} {' '.join(packages)}"
+    if services:
+        command += f" && sudo systemctl disable --now {' '.join(services)}"
+    return command
 
 
 def _install(packages: Sequence[str]) -> None:

@@ -44,9 +44,7 @@ class Workspace:
         ports = {
             name: _port(name, environment.get(name) or default) for name, default in PORTS.items()
         }
-        for (name, port), (other, other_port) in combinations(ports.items(), 2):
-            if port == other_port:
-                raise WorkspaceError(f"{name} and {other} are both {port}")
+        _check_distinct(ports)
         directory = Path(environment.get("RUN_DIR") or ".run")
         return cls(ports, ROOT / directory, environment)
 
@@ -59,9 +57,7 @@ class Workspace:
 
         Raises WorkspaceError if a port is in use or the directory cannot be used.
         """
-        for name, port in self.ports.items():
-            if name != "GRAFANA_PORT" or self.has_grafana:
-                _check_free(name, port)
+        self._check_ports()
         broker, database = self.directory / "broker", self.directory / "db"
         try:
             for path in (broker, database, self.directory / "dashboard"):
@@ -76,7 +72,7 @@ class Workspace:
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that all services share."""
-        dashboards = ROOT / "grafana" / "dashboards"
+        ports = {name: str(port) for name, port in self.ports.items()}
         fixed = {
             "MQTT_HOST": "127.0.0.1",
             "INFLUX_HOST": "127.0.0.1",
@@ -84,6 +80,18 @@ class Workspace:
             "RUN_DIR": str(self.directory),
             "PYTHONUNBUFFERED": "1",
             "PATH": f"{Path(sys.executable).parent}:{SEARCH_PATH}",
+        }
+        return {
+            "INFLUX_DATABASE": "iot",
+            **self.inherited,
+            **ports,
+            **fixed,
+            **self._grafana_environment(),
+        }
+
+    def _grafana_environment(self) -> dict[str, str]:
+        dashboards = ROOT / "grafana" / "dashboards"
+        return {
             "INFLUX_URL": f"http://127.0.0.1:{self.ports['INFLUX_PORT']}",
             "DASHBOARDS_PATH": str(dashboards),
             "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(dashboards / "readings.json"),
@@ -98,8 +106,6 @@ class Workspace:
             "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
             "GF_PLUGINS_PREINSTALL_DISABLED": "true",
         }
-        ports = {name: str(port) for name, port in self.ports.items()}
-        return {"INFLUX_DATABASE": "iot", **self.inherited, **ports, **fixed}
 
     def summary(self) -> str:
         """Return the text that tells the user where to find each service."""
@@ -115,6 +121,11 @@ class Workspace:
                 "Press Ctrl-C to stop.",
             )
         )
+
+    def _check_ports(self) -> None:
+        for name, port in self.ports.items():
+            if name != "GRAFANA_PORT" or self.has_grafana:
+                _check_free(name, port)
 
     def _lock(self) -> None:
         """Lock the directory until this process exits; two databases would corrupt its data."""
@@ -135,6 +146,12 @@ def _port(name: str, text: str | int) -> int:
     if not 0 < port <= HIGHEST_PORT:
         raise WorkspaceError(f"{name}={text}: expected a port from 1 to {HIGHEST_PORT}")
     return port
+
+
+def _check_distinct(ports: Mapping[str, int]) -> None:
+    for (name, port), (other, other_port) in combinations(ports.items(), 2):
+        if port == other_port:
+            raise WorkspaceError(f"{name} and {other} are both {port}")
 
 
 def _check_free(name: str, port: int) -> None:
