@@ -1,1 +1,1 @@
-"""The simulator: sensors that post their readings to the collector, whatever becomes of it."""
+"""Simulated sensors that post their readings to the collector over HTTP."""

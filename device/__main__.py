@@ -1,4 +1,4 @@
-"""`python -m device`: sensors in this thread, by the clock; the sender in another, as it can."""
+"""`python -m device`: one thread takes readings on schedule, another sends them."""
 
 import os
 import sys
@@ -7,48 +7,49 @@ from io import TextIOWrapper
 from device.arguments import Arguments, parse
 from device.buffer import Buffer
 from device.events import Events
-from device.readings import all_series, moments, readings
+from device.readings import create_series, readings, schedule
 from device.report import Report
-from device.sender import Collector, Sender
+from device.sender import CollectorClient, Sender
 
 FLUSH_S = 1.5
 
 
 def run(arguments: Arguments) -> int:
-    """Simulate until the end or a signal; return the exit code."""
+    """Simulate until all readings are sent or a signal arrives; return the exit code."""
     events = Events()
     buffer = Buffer(arguments.buffer)
     report = Report(buffer, arguments.rate, arguments.count)
-    collector = Collector(arguments.host, arguments.port, arguments.token)
-    sender = Sender(buffer, collector.post, report, arguments.batch, events.stopping)
+    client = CollectorClient(arguments.host, arguments.port, arguments.token)
+    sender = Sender(buffer, client.post, report, arguments.batch, events.stopping)
     events.start(sender.run, "sender")
 
     sensor_ids = range(arguments.sensor_id, arguments.sensor_id + arguments.sensors)
-    series = all_series(
+    series = create_series(
         sensor_ids, arguments.types, arguments.pattern, arguments.seed, arguments.rate
     )
-    for reading in readings(series, moments(arguments.rate, arguments.count, events.wait)):
-        report.taken()
+    for reading in readings(series, schedule(arguments.rate, arguments.count, events.wait)):
+        report.generated()
         if (dropped := buffer.put(reading)) is not None:
             report.overflowed(dropped)
     buffer.close()
 
     if not events.stopping.is_set():
-        events.wait(None)  # for the sender's end, or a signal
+        events.wait(None)  # until the sender ends or a signal arrives
     if events.stopping.is_set():
         events.wait(FLUSH_S)
     return 0 if report.finish() else 1
 
 
 def main() -> int:
-    """Run as the command line says; also end when nobody reads the output any more."""
+    """Run as the command line says; return 1 if standard output is closed."""
     arguments = parse()
-    # A type, or an answer, with characters that this terminal lacks is no reason to end.
+    # Text that the terminal's encoding lacks is escaped instead of raising UnicodeEncodeError.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return run(arguments)
     except BrokenPipeError:
+        # Otherwise the interpreter would fail again when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 

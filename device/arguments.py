@@ -1,15 +1,13 @@
-"""The command line: what is asked of the device, checked before anything is sent."""
+"""The command line, validated before anything is sent."""
 
 import argparse
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from device.manual import DESCRIPTION, EPILOG
 from device.patterns import PATTERNS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 MAX_PORT = 65535
 MAX_SENSOR_ID = 2**63 - 1
@@ -18,7 +16,7 @@ MIN_RATE, MAX_RATE = 1e-6, 1e9
 
 @dataclass(frozen=True)
 class Arguments:
-    """What is asked: `rate` in readings a second over all series, `count` None for no end."""
+    """`rate` in readings per second over all series; `count` is None for no limit."""
 
     host: str
     port: int
@@ -35,15 +33,15 @@ class Arguments:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that ends with 1 on wrong arguments, as the original device did."""
+    """Exits with 1 on invalid arguments, as the original device did."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the usage and what is wrong to stderr; exit code 1."""
-        self.exit(1, f"{self.format_usage()}{self.prog}: error: {message} (--help explains)\n")
+        """Print the usage and `message` to stderr and exit with 1."""
+        self.exit(1, f"{self.format_usage()}{self.prog}: error: {message} (see --help)\n")
 
 
-def parse(argv: "Sequence[str] | None" = None) -> Arguments:
-    """Read the command line. Raises SystemExit: 0 after --help, 1 when something is wrong."""
+def parse(argv: Sequence[str] | None = None) -> Arguments:
+    """Parse the command line. Raises SystemExit: 0 after --help, 1 on invalid arguments."""
     parser = _parser()
     given = parser.parse_args(argv)
     if given.sensor_id + given.sensors - 1 > MAX_SENSOR_ID:
@@ -54,7 +52,7 @@ def parse(argv: "Sequence[str] | None" = None) -> Arguments:
         parser.error(f"--batch {given.batch}: expected at most --buffer, {given.buffer}")
     count: int | None = given.count
     if given.duration is not None:
-        # Rounded: 0.7 s at 10 a second are 7, not 7.000000000000001.
+        # Rounded, because 0.7 s at 10 per second are 7 readings, not 7.000000000000001.
         count = max(1, math.ceil(round(given.duration * given.rate, 6)))
     options = vars(given) | {"types": tuple(given.types), "count": count}
     del options["duration"]
@@ -70,67 +68,84 @@ def _parser() -> Parser:
         add_help=False,  # -h is the host
         allow_abbrev=False,
     )
-    where = parser.add_argument_group("where to")
-    where.add_argument(
-        "-h", dest="host", metavar="HOST", type=_host, required=True, help="name or address"
+    _add_collector(parser.add_argument_group("collector"))
+    _add_readings(parser.add_argument_group("readings"))
+    _add_sending(parser.add_argument_group("rate and number"))
+    parser.add_argument("--help", action="help", help="show this help and exit")
+    return parser
+
+
+def _add_collector(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "-h", dest="host", metavar="HOST", type=_host, required=True, help="host name or address"
     )
-    where.add_argument(
+    group.add_argument(
         "-p", dest="port", metavar="PORT", type=_integer(1, MAX_PORT), required=True, help="port"
     )
-    where.add_argument(
+    group.add_argument(
         "--token", type=_token, help="sent as Authorization: Bearer TOKEN (default: none)"
     )
 
-    what = parser.add_argument_group("what is read")
-    _number(what, "--sensors", 1, _integer(1), "number of sensors")
-    _number(
-        what, "--sensor-id", 123, _integer(0, MAX_SENSOR_ID), "id of the first; the others follow"
+
+def _add_readings(group: argparse._ArgumentGroup) -> None:
+    _add_number(group, "--sensors", 1, _integer(1), "number of sensors")
+    _add_number(
+        group,
+        "--sensor-id",
+        123,
+        _integer(0, MAX_SENSOR_ID),
+        "id of the first sensor; the others have the ids that follow",
     )
-    what.add_argument(
+    group.add_argument(
         "--types",
         metavar="TYPE",
         type=_text,
         nargs="+",
         default=["temp"],
-        help="what each sensor measures (default: temp)",
+        help="types of reading that each sensor has (default: temp)",
     )
-    what.add_argument(
+    group.add_argument(
         "--pattern",
         choices=PATTERNS,
         default="uniform",
-        help="values: uniform, integers from 20 to 34 at random; walk, each near the one before; "
-        "sine, a day's curve with its peak in the afternoon, UTC (default: uniform)",
+        help="values: uniform, random integers from 20 to 34; walk, a random walk in small steps; "
+        "sine, a daily cycle that peaks in the afternoon, UTC (default: uniform)",
     )
-    what.add_argument(
+    group.add_argument(
         "--seed",
         metavar="N",
         type=_integer(0),
-        help="the same values in every run (sine: at the same time of day; default: others each)",
+        help="produce the same values in every run; with sine, at the same time of day "
+        "(default: different values in every run)",
     )
 
-    pace = parser.add_argument_group("how fast, how many")
-    _number(pace, "--rate", 1, _rate, "readings a second, over all sensors and types")
-    _number(pace, "--batch", 1, _integer(1), "readings in a request: waits until there are N")
-    end = pace.add_mutually_exclusive_group()
+
+def _add_sending(group: argparse._ArgumentGroup) -> None:
+    _add_number(group, "--rate", 1, _rate, "readings per second, over all sensors and types")
+    _add_number(
+        group, "--batch", 1, _integer(1), "readings per request; it is sent when there are N"
+    )
+    end = group.add_mutually_exclusive_group()
     end.add_argument(
-        "--count", metavar="N", type=_integer(1), help="end after N readings (default: no end)"
+        "--count", metavar="N", type=_integer(1), help="end after N readings (default: no limit)"
     )
     end.add_argument(
-        "--duration", metavar="S", type=_seconds, help="end after S seconds (default: no end)"
+        "--duration", metavar="S", type=_seconds, help="end after S seconds (default: no limit)"
     )
-    _number(
-        pace, "--buffer", 100_000, _integer(1), "readings kept at most while they cannot be sent"
+    _add_number(
+        group,
+        "--buffer",
+        100_000,
+        _integer(1),
+        "maximum number of readings kept while the collector does not accept them",
     )
 
-    parser.add_argument("--help", action="help", help="show this and exit")
-    return parser
 
-
-def _number(
-    group: "argparse._ArgumentGroup",
+def _add_number(
+    group: argparse._ArgumentGroup,
     name: str,
     default: int,
-    kind: "Callable[[str], float]",
+    kind: Callable[[str], float],
     text: str,
 ) -> None:
     help_text = f"{text} (default: {default})"
@@ -140,7 +155,7 @@ def _number(
 def _host(text: str) -> str:
     if not text or "/" in text or not text.isprintable() or " " in text:
         raise argparse.ArgumentTypeError(
-            f"{text!r}: expected a name or an address, without http:// and path"
+            f"{text!r}: expected a host name or an address, without http:// or a path"
         )
     return text
 
@@ -159,7 +174,7 @@ def _token(text: str) -> str:
     return text
 
 
-def _integer(low: int, high: int | None = None) -> "Callable[[str], int]":
+def _integer(low: int, high: int | None = None) -> Callable[[str], int]:
     def integer(text: str) -> int:
         try:
             number = int(text)

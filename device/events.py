@@ -1,30 +1,27 @@
-"""What can happen to the device while it waits: a signal, or the sender's end."""
+"""What the main thread waits for: a signal, or the end of the sender's thread."""
 
 import signal
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
+from types import FrameType
 
 
 class Events:
-    """Waits for SIGINT, SIGTERM and a thread's end; `stopping` is set by a signal."""
+    """Waits for SIGINT, SIGTERM and the end of a thread; a signal sets `stopping`."""
 
     def __init__(self) -> None:
         self.stopping = Event()
-        # A signal's number, None for the end of a thread, or what ended it. SimpleQueue, because
-        # its put() may be called from a signal handler, which Event.set() may not.
+        # Items: a signal's number; None when a thread has ended; the exception it ended with.
+        # SimpleQueue.put(), unlike Event.set(), may be called from a signal handler.
         self._queue: SimpleQueue[int | BaseException | None] = SimpleQueue()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
-    def start(self, work: "Callable[[], None]", name: str) -> None:
+    def start(self, work: Callable[[], None], name: str) -> None:
         """Start a thread whose end is an event.
 
-        A daemon: in the end, nothing waits for a name that does not resolve or a slow answer.
+        It is a daemon, so a slow DNS lookup or response does not delay the exit.
         """
 
         def run() -> None:
@@ -38,9 +35,9 @@ class Events:
         Thread(target=run, name=name, daemon=True).start()
 
     def wait(self, seconds: float | None) -> bool:
-        """Wait for an event, `seconds` at most. True when there was one.
+        """Wait for an event, at most `seconds`. Return whether one occurred.
 
-        Raises what ended a thread, if it was an error.
+        Raises the exception that ended a thread.
         """
         try:
             event = self._queue.get(timeout=seconds)
@@ -52,5 +49,5 @@ class Events:
             self.stopping.set()
         return True
 
-    def _on_signal(self, number: int, _frame: "FrameType | None") -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._queue.put(number)

@@ -1,50 +1,56 @@
-"""What --help says before and after the list of options."""
+"""The text that --help prints before and after the list of options."""
 
 DESCRIPTION = """\
-A simulated device: takes readings of its sensors by the clock and posts them to the collector
-at http://HOST:PORT/data. As in
+A simulated device: reads its sensors on schedule and posts the readings to the collector at
+http://HOST:PORT/data. Without further options, as in
 
     python -m device -h localhost -p 1337
 
-it posts one reading a second, until it is stopped, and prints each with the collector's answer:
+it posts one reading per second until it is stopped, and prints each one with the collector's
+response:
 
     {"ts":"2026-11-22T18:50:45Z","type":"temp","value":25,"sensor_id":123} -> 201 Created
 """
 
 EPILOG = """\
 examples:
-  three sensors of two types, six readings a second, values that wander:
+  three sensors with two types each, six readings per second, values that drift:
     python -m device -h localhost -p 1337 --sensors 3 --types temp humidity --rate 6 --pattern walk
-  10,000 readings at 2,000 a second, 100 in a request, the same values each time:
+  10,000 readings at 2,000 per second, 100 per request, the same values in every run:
     python -m device -h localhost -p 1337 --count 10000 --rate 2000 --batch 100 --seed 7
 
 timestamps:
-  The time (UTC) at which the reading was due. To the second while a series (one type of one
-  sensor) has at most one reading a second; beyond that with 3, 6 or 9 decimals, so that no two
-  readings of a series are alike. When readings are sent again, they keep their timestamps.
+  A reading's timestamp is the time (UTC) it was scheduled for. It has no fractional seconds while
+  a series (one type of one sensor) has at most one reading per second. At higher rates it has 3, 6
+  or 9 decimals, so that no two readings of a series share a timestamp. A reading that is retried
+  keeps its timestamp.
 
-when the collector does not take a reading:
-  no answer, 429, 503 or any answer not named here
-                   The readings are kept and sent again, in order. The waiting time is random, up
-                   to a limit that doubles from 0.25 s to 10 s; never less than Retry-After says.
-                   New readings are taken meanwhile. When the buffer is full, the oldest go.
+when the collector does not accept a reading:
+  no response, 429, 503, or any status not listed here
+                   The readings are kept and retried in order. The wait is random, up to a limit
+                   that doubles from 0.25 s to 10 s, but never shorter than Retry-After. New
+                   readings are buffered meanwhile. When the buffer is full, the oldest readings
+                   are dropped.
   400, 403, 415, 422
-                   It would never be taken. Of a batch, half is tried, and half again, until the
-                   reading at fault is alone; that one is dropped, its neighbours are not.
-  401              The token is wrong for the whole request: all its readings are dropped.
-  413              Half as many readings in a request from now on; a single one is dropped.
-  Whatever is dropped is named on stderr, with the reason.
+                   At least one reading will never be accepted. The batch is halved until that
+                   reading is alone. It is dropped; the others are sent.
+  401              The token is invalid: all readings of the request are dropped.
+  413              From now on, requests carry half as many readings. A reading that is too large
+                   on its own is dropped.
+  Every dropped reading is reported on stderr, with the reason.
 
 output:
-  Up to 10 readings a second, each is printed with its answer; beyond that, a line a second sums
-  up. With --count or --duration and a terminal, a progress bar shows what has been acknowledged.
+  Up to 10 readings per second, each is printed with its response. At higher rates, one line per
+  second prints the totals. With --count or --duration, a terminal shows a progress bar of accepted
+  readings instead of the totals.
 
-end:
-  Ctrl-C (or SIGTERM) ends it within two seconds; what is buffered is tried once more. A second
-  Ctrl-C ends it at once. After --count or --duration it goes on until everything is acknowledged
-  or dropped, however long the collector is away. A summary is printed.
+stopping:
+  Ctrl-C (or SIGTERM) stops it within two seconds; buffered readings get one last try. A second
+  Ctrl-C stops it at once. With --count or --duration, it ends when every reading has been accepted
+  or dropped, however long the collector is unavailable. It prints a summary at the end.
 
 exit code:
-  0   stopped; or, with --count or --duration, every reading was acknowledged
-  1   wrong arguments; or, with --count or --duration, some reading was not acknowledged
+  0   stopped by a signal; or, with --count or --duration, every reading was accepted
+  1   invalid arguments, or standard output was closed; or, with --count or --duration, at least
+      one reading was not accepted
 """

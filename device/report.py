@@ -1,108 +1,110 @@
-"""What the device tells: the readings and their answers, what went wrong, the sum of it all."""
+"""What the device prints: readings with their responses, faults, and totals."""
 
 import sys
 import time
+from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from device.buffer import Buffer
+from device.responses import Response
 
-    from device.answers import Answer
-    from device.buffer import Buffer
-
-EACH_UP_TO_RATE = 10  # readings a second
+MAX_RATE_PRINTED = 10  # readings per second
 
 
 class Report:
-    """Counts, and prints: readings to stdout, faults to stderr, a bar where one can be seen.
+    """Counts and prints: readings and totals to stdout, faults to stderr.
 
-    Used by both threads; `taken` and `overflowed` by the one, the rest by the other.
+    With a `total`, a progress bar is drawn if stderr is a terminal. The main thread calls
+    `generated`, `overflowed` and `finish`; the sender's thread calls the other methods.
     """
 
     def __init__(
         self,
-        buffer: "Buffer",
+        buffer: Buffer,
         rate: float,
         total: int | None,
         *,
-        now: "Callable[[], float]" = time.monotonic,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.total = total
-        self.number_taken = 0
-        self.number_acknowledged = 0
+        self.number_generated = 0
+        self.number_accepted = 0
         self.number_refused = 0
         self.number_overflowed = 0
         self._buffer = buffer
-        self._each = rate <= EACH_UP_TO_RATE
+        self._print_each = rate <= MAX_RATE_PRINTED
         self._now = now
-        self._start = self._summed_up = now()
-        self._overflow: list[str] = []  # first and last dropped, not yet told
-        self._overflow_told = (self._start - 1, 0)
+        self._start = self._totals_printed = now()
+        self._overflow: list[str] = []  # the first and last dropped reading not yet reported
+        self._overflow_reported = (self._start - 1, 0)  # time, number_overflowed
         self._lock = Lock()
-        # None: only on a terminal
+        # disable=None: draw the bar only on a terminal
         self._bar = tqdm(total=total, unit="reading", disable=True if total is None else None)
 
-    def taken(self) -> None:
-        """Count a reading taken."""
-        self.number_taken += 1
+    def generated(self) -> None:
+        self.number_generated += 1
 
     def overflowed(self, reading: str) -> None:
-        """Tell of a reading dropped for want of room; a line a second at most."""
+        """Report a reading dropped because the buffer is full, with at most one line per second."""
         self.number_overflowed += 1
         self._overflow = [*self._overflow[:1], reading]
-        if self._now() - self._overflow_told[0] >= 1:
-            self._tell_overflow()
+        if self._now() - self._overflow_reported[0] >= 1:
+            self._report_overflow()
 
-    def acknowledged(self, readings: "Sequence[str]", answer: "Answer") -> None:
-        """Tell of readings that the collector has: each, or at high rates a line a second."""
-        self.number_acknowledged += len(readings)
+    def accepted(self, readings: Sequence[str], response: Response) -> None:
+        """Report accepted readings: each one, or at high rates the totals once per second."""
+        self.number_accepted += len(readings)
         self._bar.update(len(readings))
-        if self._each:
-            self._print(*readings[:-1], f"{readings[-1]} -> {answer}")
-        elif self._bar.disable and self._now() - self._summed_up >= 1:
-            self._summed_up = self._now()
-            self._print(self._sum())
+        if self._print_each:
+            self._print(*readings[:-1], f"{readings[-1]} -> {response}")
+        elif self._bar.disable and self._now() - self._totals_printed >= 1:
+            self._totals_printed = self._now()
+            self._print(self._totals())
 
-    def kept(self, readings: "Sequence[str]", answer: "Answer", wait: float | None) -> None:
-        """Tell of readings that were not taken and will be sent again, in `wait` seconds."""
-        then = "giving up" if wait is None else f"trying again in {wait:.1f} s"
-        self._complain(
-            f"not sent: {_several(readings)}: {answer}: {len(self._buffer)} buffered, {then}"
+    def kept(self, readings: Sequence[str], response: Response, wait: float | None) -> None:
+        """Report readings that were not accepted and will be retried in `wait` seconds.
+
+        `wait` is None if they will not be retried.
+        """
+        then = "giving up" if wait is None else f"retrying in {wait:.1f} s"
+        self._print_fault(
+            f"not accepted: {_describe(readings)}: {response}: {len(self._buffer)} buffered, {then}"
         )
 
-    def halved(self, readings: "Sequence[str]", answer: "Answer") -> None:
-        """Tell of a batch that was refused, and is sent in smaller parts."""
-        self._complain(f"refused: {_several(readings)}: {answer}: trying half as many")
+    def halved(self, readings: Sequence[str], response: Response) -> None:
+        """Report a batch that was refused and will be retried in smaller parts."""
+        self._print_fault(
+            f"refused: {_describe(readings)}: {response}: retrying with half as many readings"
+        )
 
-    def refused(self, readings: "Sequence[str]", answer: "Answer") -> None:
-        """Tell of readings dropped because the collector will never take them."""
+    def refused(self, readings: Sequence[str], response: Response) -> None:
+        """Report readings dropped because the collector will never accept them."""
         self.number_refused += len(readings)
-        self._complain(f"dropped: {_several(readings)}: {answer}")
+        self._print_fault(f"dropped: {_describe(readings)}: {response}")
 
     def finish(self) -> bool:
-        """Print the summary. True when all that was asked for, if a number was, arrived."""
+        """Print the summary. Return whether all `total` readings, if given, were accepted."""
         if self._overflow:
-            self._tell_overflow()
+            self._report_overflow()
         self._bar.close()
-        self._print(self._sum())
-        return self.total is None or self.number_acknowledged == self.total
+        self._print(self._totals())
+        return self.total is None or self.number_accepted == self.total
 
-    def _sum(self) -> str:
+    def _totals(self) -> str:
         seconds = self._now() - self._start
-        taken = f"{self.number_taken} readings in {seconds:.1f} s"
+        generated = f"{self.number_generated} readings in {seconds:.1f} s"
         return (
-            f"{taken}: {self.number_acknowledged} acknowledged, {len(self._buffer)} buffered, "
+            f"{generated}: {self.number_accepted} accepted, {len(self._buffer)} buffered, "
             f"{self.number_refused} refused, {self.number_overflowed} dropped from a full buffer"
         )
 
-    def _tell_overflow(self) -> None:
-        number = self.number_overflowed - self._overflow_told[1]
-        readings = _between(number, self._overflow)
-        self._complain(f"dropped: {readings}: the buffer ({self._buffer.capacity}) is full")
-        self._overflow_told = (self._now(), self.number_overflowed)
+    def _report_overflow(self) -> None:
+        number = self.number_overflowed - self._overflow_reported[1]
+        readings = _describe_range(number, self._overflow)
+        self._print_fault(f"dropped: {readings}: buffer full ({self._buffer.capacity} readings)")
+        self._overflow_reported = (self._now(), self.number_overflowed)
         self._overflow = []
 
     def _print(self, *lines: str) -> None:
@@ -110,14 +112,14 @@ class Report:
             tqdm.write("\n".join(lines), file=sys.stdout)
             sys.stdout.flush()
 
-    def _complain(self, line: str) -> None:
+    def _print_fault(self, line: str) -> None:
         with self._lock:
             tqdm.write(line, file=sys.stderr)
 
 
-def _several(readings: "Sequence[str]") -> str:
-    return _between(len(readings), [readings[0], readings[-1]])
+def _describe(readings: Sequence[str]) -> str:
+    return _describe_range(len(readings), [readings[0], readings[-1]])
 
 
-def _between(number: int, ends: "Sequence[str]") -> str:
+def _describe_range(number: int, ends: Sequence[str]) -> str:
     return ends[0] if number == 1 else f"{number} readings, {ends[0]} to {ends[-1]}"

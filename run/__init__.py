@@ -1,1 +1,1 @@
-"""The whole pipeline on one machine without containers: `make run`."""
+"""`make run`: the whole pipeline on one machine, without containers."""

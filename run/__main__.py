@@ -1,15 +1,15 @@
-"""`python -m run`: check, prepare, then hand over to the supervisor."""
+"""`python -m run`: check and prepare the workspace, then run the pipeline."""
 
 import os
 import sys
 
 from run.pipeline import Pipeline
-from run.place import Place, PlaceError
+from run.workspace import Workspace, WorkspaceError
 
 try:
-    place = Place.from_environment(os.environ)
-    place.prepare()
-except PlaceError as error:
+    workspace = Workspace.from_environment(os.environ)
+    workspace.prepare()
+except WorkspaceError as error:
     sys.exit(f"make run: {error}")
-print(place.addresses(), flush=True)  # noqa: T201
-sys.exit(Pipeline(place).run())
+print(workspace.summary(), flush=True)  # noqa: T201
+sys.exit(Pipeline(workspace).run())

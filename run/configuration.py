@@ -1,4 +1,4 @@
-"""Configuration files for a broker and a database of our own, as `make run` and the tests need."""
+"""Writes configuration files for a private broker and database, for `make run` and the tests."""
 
 import getpass
 import os
@@ -6,16 +6,16 @@ from pathlib import Path
 from string import Template
 
 ROOT = Path(__file__).resolve().parent.parent
-# Debian keeps mosquitto where only root's PATH leads.
+# Debian installs mosquitto in /usr/sbin, which only root has in its PATH.
 SEARCH_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 MOSQUITTO_CONF = ROOT / "mosquitto" / "mosquitto.conf"
 INFLUXDB_CONF = ROOT / "run" / "influxdb.conf"
 
 
 def write_broker_configuration(directory: Path, port: int, settings: str = "") -> Path:
-    """Write mosquitto.conf into `directory`: ours, on 127.0.0.1:`port`, its state in `directory`.
+    """Write mosquitto.conf into `directory`, for 127.0.0.1:`port` and with its state there.
 
-    `settings` are further lines; they come last and so win.
+    It is mosquitto/mosquitto.conf with the lines of `settings` appended, which take precedence.
     """
     replaced = {
         "listener": f"listener {port} 127.0.0.1",
@@ -25,7 +25,7 @@ def write_broker_configuration(directory: Path, port: int, settings: str = "") -
         replaced.get(line.split(" ", 1)[0], line)
         for line in MOSQUITTO_CONF.read_text(encoding="utf-8").splitlines()
     ]
-    # Started by root, Mosquitto would become a user to whom `directory` is closed.
+    # Started as root, Mosquitto would otherwise switch to a user without access to `directory`.
     lines += [f"user {getpass.getuser()}", settings]
     path = directory / "mosquitto.conf"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -33,7 +33,7 @@ def write_broker_configuration(directory: Path, port: int, settings: str = "") -
 
 
 def write_influx_configuration(directory: Path, port: int, *, auth: bool = False) -> Path:
-    """Write influxdb.conf into `directory`, where the data will lie; HTTP on 127.0.0.1:`port`."""
+    """Write influxdb.conf into `directory`, for 127.0.0.1:`port` and with the data there."""
     template = Template(INFLUXDB_CONF.read_text(encoding="utf-8"))
     path = directory / "influxdb.conf"
     path.write_text(

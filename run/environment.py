@@ -1,6 +1,6 @@
-"""`python -m run.environment DIRECTORY`: the Python environment, exactly as locked.
+"""`python -m run.environment DIRECTORY`: create the Python environment from the lock file.
 
-Runs before the environment exists, so: the standard library alone.
+Runs before that environment exists, so it uses only the standard library.
 """
 
 import importlib.util
@@ -15,13 +15,8 @@ OLDEST = (3, 11)
 
 
 def make(directory: Path) -> None:
-    """Create the environment in `directory` where there is none; install what the lock names."""
-    if sys.version_info < OLDEST:
-        version = ".".join(map(str, OLDEST))
-        sys.exit(
-            f"Python {version} or newer is needed, and {sys.executable} is older: "
-            f"make PYTHON=python{version} ..."
-        )
+    """Create the environment in `directory` if it is missing, and install the locked packages."""
+    _check_version()
     python = directory / "bin" / "python"
     if not python.exists():
         if not importlib.util.find_spec("ensurepip"):
@@ -30,6 +25,15 @@ def make(directory: Path) -> None:
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     lock = str(ROOT / "requirements-dev.txt")
     subprocess.run([*pip, "--require-hashes", "--no-deps", "--requirement", lock], check=True)
+
+
+def _check_version() -> None:
+    if sys.version_info < OLDEST:
+        version = ".".join(map(str, OLDEST))
+        sys.exit(
+            f"Python {version} or newer is required, but {sys.executable} is older. "
+            f"Use another one: make PYTHON=python{version} ..."
+        )
 
 
 if __name__ == "__main__":

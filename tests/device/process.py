@@ -1,5 +1,3 @@
-"""The simulator as a process."""
-
 import re
 import sys
 from pathlib import Path
@@ -8,18 +6,18 @@ from tests.service import Service
 
 
 class Device(Service):
-    """The simulator, pointed at 127.0.0.1:`port`."""
+    """`python -m device`, posting to 127.0.0.1:`port`."""
 
     def __init__(self, directory: Path, port: int, *options: str) -> None:
         argv = [sys.executable, "-m", "device", "-h", "127.0.0.1", "-p", str(port), *options]
         super().__init__("device", directory, argv)
 
     def end(self, timeout: float = 20) -> int:
-        """Wait for its own end; return the exit code."""
+        """Wait until the device ends by itself; return its exit code."""
         assert self.process
         return self.process.wait(timeout)
 
     def summary(self) -> dict[str, int]:
-        """Return the numbers of the last line, by the word after each."""
+        """Return the numbers in the last line, keyed by the word after each."""
         line = self.log_text().splitlines()[-1]
         return {word: int(number) for number, word in re.findall(r"(\d+) ([a-z]+)", line)}

@@ -1,4 +1,4 @@
-"""A collector that misbehaves on demand, as a real one would not when it is asked to."""
+"""An HTTP server in place of the collector, with scripted faults."""
 
 import json
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from tests.service import free_port
 
 @dataclass
 class Reply:
-    """What a request gets. `cut`: the connection ends instead; `silent`: nothing ever comes."""
+    """A response; with `cut` the connection is closed instead, with `silent` nothing is sent."""
 
     status: int = 201
     text: str = "Created"
@@ -22,7 +22,7 @@ class Reply:
 
 @dataclass
 class Request:
-    """A request as received; `readings` as sent, an object or an array of them."""
+    """A received request; `body` is the decoded JSON."""
 
     body: Any
     headers: dict[str, str]
@@ -31,34 +31,31 @@ class Request:
 
     @property
     def readings(self) -> list[dict[str, Any]]:
-        """The readings in it."""
         return self.body if isinstance(self.body, list) else [self.body]
 
 
 class Stub:
-    """Answers the requests with the replies of `script`, one each, and with 201 after these.
+    """Replies to each request with the next of `script`, then with 201.
 
-    A request that has a reading of sensor `bad` gets 422. Where 201 is answered, the readings
-    are in `stored`.
+    After the script, a request with a reading of sensor `bad` gets 422. The readings of requests
+    answered with 201 after the script are in `accepted`.
     """
 
     def __init__(self, *script: Reply, bad: int | None = None, port: int | None = None) -> None:
-        """Bind nothing yet."""
         self.port = port or free_port()
         self.script = list(script)
         self.bad = bad
         self.requests: list[Request] = []
-        self.stored: list[dict[str, Any]] = []
+        self.accepted: list[dict[str, Any]] = []
         self.ending = Event()
 
     def reply(self, request: Request) -> Reply:
-        """Decide on one request."""
         self.requests.append(request)
         if self.script:
             return self.script.pop(0)
         if self.bad is not None and any(one["sensor_id"] == self.bad for one in request.readings):
             return Reply(422, '{"title":"sensor_id: not wanted"}')
-        self.stored += request.readings
+        self.accepted += request.readings
         return Reply()
 
     def __enter__(self) -> Self:
@@ -69,10 +66,10 @@ class Stub:
             wbufsize = -1
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                received = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 peer = (str(self.client_address[0]), int(self.client_address[1]))
-                reply = stub.reply(Request(json.loads(body), headers, self.path, peer))
+                reply = stub.reply(Request(json.loads(received), headers, self.path, peer))
                 if reply.silent:
                     stub.ending.wait()
                 if reply.silent or reply.cut:
@@ -81,10 +78,10 @@ class Stub:
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
-                answer = reply.text.encode()
-                self.send_header("Content-Length", str(len(answer)))
+                body = reply.text.encode()
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(answer)
+                self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -1,5 +1,3 @@
-"""The command line."""
-
 import re
 import subprocess
 import sys
@@ -11,7 +9,7 @@ from device.arguments import parse
 REQUIRED = ("-h", "localhost", "-p", "1337")
 
 
-def test_defaults_are_the_original_device() -> None:
+def test_the_defaults_are_those_of_the_original_device() -> None:
     arguments = parse(REQUIRED)
     assert (arguments.host, arguments.port) == ("localhost", 1337)
     assert (arguments.sensors, arguments.sensor_id, arguments.types) == (1, 123, ("temp",))
@@ -20,7 +18,7 @@ def test_defaults_are_the_original_device() -> None:
 
 
 @pytest.mark.parametrize("argv", [[], ["-h", "localhost"], ["-p", "1337"]])
-def test_without_host_and_port_the_usage_and_exit_code_1(argv: list[str]) -> None:
+def test_without_host_or_port_it_prints_the_usage_and_exits_with_1(argv: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "device", *argv], capture_output=True, text=True, check=False
     )
@@ -33,22 +31,22 @@ def test_help_names_every_option_and_its_default(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit) as end:
         parse(["--help"])
     assert end.value.code == 0
-    shown = capsys.readouterr().out
-    usage, explained = shown.split("A simulated device", 1)
+    output = capsys.readouterr().out
+    usage, explanation = output.split("A simulated device", 1)
     options = set(re.findall(r"--?[a-z][a-z-]*", usage)) - {"-m"}
     assert options >= {"-h", "-p", "--help", "--batch", "--buffer", "--seed", "--token"}
-    lines = [line.strip() for line in explained.splitlines()]
+    lines = [line.strip() for line in explanation.splitlines()]
     for option in options:
         assert any(line.startswith(f"{option} ") for line in lines), option
-    assert explained.count("(default") >= len(options - {"-h", "-p", "--help"}) - 1
+    assert explanation.count("(default") >= len(options - {"-h", "-p", "--help"}) - 1
 
 
 @pytest.mark.parametrize(
-    ("wrong", "expected"),
+    ("argv", "expected"),
     [
         (["-p", "0"], "'0': expected an integer from 1 to 65535"),
         (["-p", "http"], "'http': expected an integer from 1 to 65535"),
-        (["-h", "http://localhost"], "expected a name or an address"),
+        (["-h", "http://localhost"], "expected a host name or an address"),
         (["--rate", "0"], "expected a number from 1e-06 to 1e+09"),
         (["--rate", "nan"], "expected a number"),
         (["--count", "0"], "expected an integer of at least 1"),
@@ -61,16 +59,16 @@ def test_help_names_every_option_and_its_default(capsys: pytest.CaptureFixture[s
         (["--pattern", "noise"], "invalid choice: 'noise'"),
     ],
 )
-def test_wrong_arguments_are_named(
-    wrong: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+def test_an_invalid_argument_is_named(
+    argv: list[str], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
-        parse([*REQUIRED, *wrong])
+        parse([*REQUIRED, *argv])
     assert end.value.code == 1
     assert expected in capsys.readouterr().err
 
 
-def test_duration_is_as_many_readings_as_fall_due_in_it() -> None:
+def test_a_duration_is_the_number_of_readings_scheduled_in_it() -> None:
     assert parse([*REQUIRED, "--duration", "10", "--rate", "2.5"]).count == 25
     assert parse([*REQUIRED, "--duration", "0.2"]).count == 1
     assert parse([*REQUIRED, "--duration", "0.7", "--rate", "10"]).count == 7

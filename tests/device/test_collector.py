@@ -1,4 +1,4 @@
-"""The simulator and the real collector, with the broker behind it."""
+"""The simulator against the real collector and a broker."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from tests.stack import Broker, Collector
 
 
 class Subscriber(Service):
-    """mosquitto_sub on all readings, those sent again included."""
+    """mosquitto_sub on all readings, replayed ones included."""
 
     def __init__(self, directory: Path, broker: Broker) -> None:
         topics = ["-t", "readings/#", "-t", "replay/#"]
@@ -22,12 +22,12 @@ class Subscriber(Service):
         super().__init__("subscriber", directory, ["mosquitto_sub", *options, *topics])
 
     def start(self) -> None:
-        """Subscribe, so that the broker keeps what is published from now on; then listen."""
+        """Subscribe with a persistent session before listening, so that no message is missed."""
         subprocess.run([*self.argv, "-E"], check=True, timeout=20)
         super().start()
 
     def readings(self) -> list[dict[str, Any]]:
-        """Return what came so far, whole lines only."""
+        """Return the readings received so far; a line still being written is left out."""
         *lines, _ = self.log_text().split("\n")
         return [json.loads(line) for line in lines]
 
@@ -42,7 +42,7 @@ def points(readings: list[dict[str, Any]]) -> set[tuple[str, str, int]]:
     return {(one["ts"], one["type"], one["sensor_id"]) for one in readings}
 
 
-def test_each_acknowledged_reading_is_published_though_the_collector_is_killed(
+def test_accepted_readings_are_published_although_the_collector_was_killed(
     tmp_path: Path, broker: Broker
 ) -> None:
     collector = Collector(tmp_path, mqtt_port=broker.port, influx_port=free_port())
@@ -51,17 +51,15 @@ def test_each_acknowledged_reading_is_published_though_the_collector_is_killed(
         with Device(tmp_path, collector.port, *options) as device:
             wait_for(lambda: len(subscriber.readings()) >= 100, what="the first readings")
             collector.kill()
-            wait_for(lambda: "trying again" in device.log_text(), what="the device to notice")
-            assert len(points(subscriber.readings())) < 600, "killed when all was over"
+            wait_for(lambda: "retrying in" in device.log_text(), what="the device to retry")
+            assert len(points(subscriber.readings())) < 600, "the collector was killed too late"
             collector.start()
             assert device.end(40) == 0
         wait_for(lambda: len(points(subscriber.readings())) == 600, 20, "600 points")
-    assert device.summary()["acknowledged"] == 600
+    assert device.summary()["accepted"] == 600
 
 
-def test_what_the_collector_refuses_is_named_and_the_rest_arrives(
-    tmp_path: Path, broker: Broker
-) -> None:
+def test_refused_readings_are_named_and_the_others_arrive(tmp_path: Path, broker: Broker) -> None:
     collector = Collector(tmp_path, mqtt_port=broker.port, influx_port=free_port())
     options = ["--rate", "200", "--count", "40", "--batch", "8", "--types", "temp", "a/b"]
     with Subscriber(tmp_path, broker) as subscriber, collector:

@@ -1,5 +1,3 @@
-"""The progress bar, on a terminal and off it."""
-
 import contextlib
 import fcntl
 import os
@@ -22,39 +20,39 @@ def stub() -> Iterator[Stub]:
 
 
 def run_on_terminal(argv: list[str]) -> str:
-    """Return what a terminal that is stderr, and stdout, gets to see."""
-    terminal, side = pty.openpty()
-    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    process = subprocess.Popen(argv, stdin=side, stdout=side, stderr=side)
-    os.close(side)
-    seen = b""
-    with contextlib.suppress(OSError):  # EIO: the other side has closed it
-        while part := os.read(terminal, 65536):
-            seen += part
-    os.close(terminal)
+    """Return what the command writes to the terminal that is its stdout and stderr."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO: the process has ended
+        while part := os.read(master, 65536):
+            shown += part
+    os.close(master)
     assert process.wait(20) == 0
-    return seen.decode()
+    return shown.decode()
 
 
 def argv(stub: Stub, *options: str) -> list[str]:
     return [sys.executable, "-m", "device", "-h", "127.0.0.1", "-p", str(stub.port), *options]
 
 
-def test_a_terminal_gets_a_bar_up_to_its_end(stub: Stub) -> None:
-    seen = run_on_terminal(argv(stub, "--count", "200", "--rate", "400", "--batch", "10"))
-    assert "100%" in seen
-    assert "200/200" in seen
-    assert seen.count("\r") > 5, "it was drawn once"
-    assert "200 readings in" in seen.splitlines()[-1]
+def test_on_a_terminal_the_bar_is_drawn_up_to_the_end(stub: Stub) -> None:
+    shown = run_on_terminal(argv(stub, "--count", "200", "--rate", "400", "--batch", "10"))
+    assert "100%" in shown
+    assert "200/200" in shown
+    assert shown.count("\r") > 5, "the bar was drawn only once"
+    assert "200 readings in" in shown.splitlines()[-1]
 
 
-def test_at_a_low_rate_the_readings_stand_above_the_bar(stub: Stub) -> None:
-    seen = run_on_terminal(argv(stub, "--count", "5", "--rate", "10"))
-    assert seen.count("-> 201 Created") == 5
-    assert "5/5" in seen
+def test_at_a_low_rate_the_readings_are_printed_above_the_bar(stub: Stub) -> None:
+    shown = run_on_terminal(argv(stub, "--count", "5", "--rate", "10"))
+    assert shown.count("-> 201 Created") == 5
+    assert "5/5" in shown
 
 
-def test_a_pipe_gets_none(stub: Stub) -> None:
+def test_on_a_pipe_no_bar_is_drawn(stub: Stub) -> None:
     done = subprocess.run(
         argv(stub, "--count", "20", "--rate", "400"), capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""mosquitto/mosquitto.conf does on the installed version what its comments say."""
+"""mosquitto/mosquitto.conf has the documented effect on the installed version of Mosquitto."""
 
 import subprocess
 from pathlib import Path
@@ -14,7 +14,7 @@ def publish(broker: Broker, size: int) -> int:
     return subprocess.run(argv, input=b"x" * size, check=False).returncode
 
 
-def test_the_file_as_it_is_for_the_container_parses(tmp_path: Path) -> None:
+def test_the_configuration_file_has_no_errors(tmp_path: Path) -> None:
     with Broker(tmp_path) as broker:
         assert "Error" not in broker.log_text()
         assert "Unknown" not in broker.log_text()
@@ -24,12 +24,12 @@ def test_an_unknown_setting_stops_the_broker(tmp_path: Path) -> None:
     broker = Broker(tmp_path, settings="no_such_setting 1")
     broker.start()
 
-    wait_for(lambda: not broker.running, what="the broker's end")
+    wait_for(lambda: not broker.running, what="the broker to exit")
 
     assert "no_such_setting" in broker.log_text()
 
 
-def test_a_message_over_the_limit_is_refused_to_the_senders_face(broker: Broker) -> None:
+def test_publishing_a_message_over_the_limit_fails(broker: Broker) -> None:
     assert publish(broker, LIMIT // 2) == 0
     assert publish(broker, LIMIT) != 0
 

@@ -1,4 +1,4 @@
-"""`make run`, as somebody at a terminal sees it."""
+"""`make run`, as from a terminal."""
 
 import json
 import os
@@ -12,12 +12,12 @@ from typing import Self
 
 import pytest
 
-from run.place import PORTS
+from run.workspace import PORTS
 from tests.stack import Service, free_port, wait_for
 
 
 class MakeRun(Service):
-    """`make run` as the leader of a process group, as a shell starts it."""
+    """`make run` in a process group of its own, as a shell starts it."""
 
     def __init__(self, directory: Path) -> None:
         self.ports = {name: free_port() for name in PORTS}
@@ -27,20 +27,20 @@ class MakeRun(Service):
         super().__init__("make-run", directory, argv)
 
     def interrupt(self) -> None:
-        """Do what Ctrl-C does, and wait for the end."""
+        """Send SIGINT to the process group, as Ctrl-C does, and wait for the exit."""
         os.killpg(self.pid, signal.SIGINT)
         assert self.process
         self.process.wait(15)
 
     def survivors(self) -> list[str]:
-        """Return the command lines of the processes whose settings name our directory."""
+        """Return the command lines of the processes with this RUN_DIR in their environment."""
         mark = f"RUN_DIR={self.run_dir}".encode()
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 if mark in (process / "environ").read_bytes().split(b"\0"):
                     found.append((process / "cmdline").read_text().replace("\0", " "))
-            except OSError:  # it ended meanwhile, or is another user's
+            except OSError:  # it has exited, or belongs to another user
                 continue
         return found
 
@@ -60,7 +60,7 @@ def make_run(tmp_path: Path) -> Iterator[MakeRun]:
 
 
 def stored(make_run: MakeRun) -> int:
-    """Return how many readings the database of `make run` holds; 0 while it does not answer."""
+    """Return the number of readings in the database; 0 while it does not respond."""
     query = urllib.parse.urlencode({"db": "iot", "q": "SELECT count(value) FROM data"})
     try:
         with urllib.request.urlopen(
@@ -72,9 +72,9 @@ def stored(make_run: MakeRun) -> int:
     return int(series[0]["values"][0][1]) if series else 0
 
 
-def test_readings_flow_ctrl_c_ends_all_and_the_next_run_continues(make_run: MakeRun) -> None:
+def test_ctrl_c_stops_every_process_and_the_next_run_keeps_the_readings(make_run: MakeRun) -> None:
     before = wait_for(lambda: stored(make_run), 60, "the simulator's first reading in InfluxDB")
-    assert make_run.survivors(), "the search for processes finds none even while they run"
+    assert make_run.survivors(), "survivors() does not find the running processes"
 
     make_run.interrupt()
 
@@ -83,31 +83,31 @@ def test_readings_flow_ctrl_c_ends_all_and_the_next_run_continues(make_run: Make
 
     make_run.start()
 
-    wait_for(lambda: stored(make_run) > before, 60, "a reading of the second run beside the first")
+    wait_for(lambda: stored(make_run) > before, 60, "readings of both runs")
 
 
-def test_the_log_tells_where_everything_is(make_run: MakeRun) -> None:
+def test_it_prints_the_addresses_of_the_services(make_run: MakeRun) -> None:
     wait_for(lambda: "Ctrl-C" in make_run.log_text(), 60, "the addresses")
 
     for name in ("COLLECTOR_PORT", "MQTT_PORT", "INFLUX_PORT"):
         assert f"127.0.0.1:{make_run.ports[name]}" in make_run.log_text()
 
 
-@pytest.mark.parametrize("sign", ["make", "Ctrl-C ends it all", "db started"])
-def test_ctrl_c_while_it_starts_leaves_nothing(tmp_path: Path, sign: str) -> None:
+@pytest.mark.parametrize("output", [None, "Press Ctrl-C", "db started"])
+def test_ctrl_c_during_startup_leaves_no_process(tmp_path: Path, output: str | None) -> None:
     make_run = MakeRun(tmp_path)
     make_run.start()
-    if sign == "make":
+    if output is None:
         wait_for(make_run.survivors, 60, "the first process")
     else:
-        wait_for(lambda: sign in make_run.log_text(), 60, sign)
+        wait_for(lambda: output in make_run.log_text(), 60, output)
 
     make_run.interrupt()
 
     assert make_run.survivors() == []
 
 
-def test_a_taken_port_stops_it_before_anything_starts(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_before_any_process_starts(tmp_path: Path) -> None:
     make_run = MakeRun(tmp_path)
     port = make_run.ports["MQTT_PORT"]
     with socket.create_server(("127.0.0.1", port)):
@@ -115,5 +115,5 @@ def test_a_taken_port_stops_it_before_anything_starts(tmp_path: Path) -> None:
         assert make_run.process
         assert make_run.process.wait(60) != 0
 
-    assert f"make run: port {port} is taken" in make_run.log_text()
+    assert f"make run: port {port} is in use" in make_run.log_text()
     assert make_run.survivors() == []

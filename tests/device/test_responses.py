@@ -1,5 +1,3 @@
-"""What answers mean, and how long to wait after one."""
-
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from random import Random
@@ -8,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.answers import (
-    BACKOFF_MOST_S,
-    RETRY_AFTER_MOST_S,
-    Answer,
+from device.responses import (
+    BACKOFF_MAX_S,
+    RETRY_AFTER_MAX_S,
+    Response,
     Verdict,
     backoff,
     retry_after,
@@ -23,7 +21,7 @@ NOW = datetime(2026, 11, 22, 18, 50, 45, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("status", "verdict"),
     [
-        (201, Verdict.ACKNOWLEDGED),
+        (201, Verdict.ACCEPTED),
         (400, Verdict.REFUSED),
         (401, Verdict.ALL_REFUSED),
         (403, Verdict.REFUSED),
@@ -32,20 +30,20 @@ NOW = datetime(2026, 11, 22, 18, 50, 45, tzinfo=UTC)
         (422, Verdict.REFUSED),
     ],
 )
-def test_the_answers_of_the_contract(status: int, verdict: Verdict) -> None:
-    assert Answer(status, "").verdict == verdict
+def test_each_documented_status_has_a_verdict(status: int, verdict: Verdict) -> None:
+    assert Response(status, "").verdict == verdict
 
 
 @given(st.none() | st.integers(100, 599))
-def test_anything_else_keeps_the_readings(status: int | None) -> None:
+def test_any_other_status_is_retried(status: int | None) -> None:
     if status not in (201, 400, 401, 403, 413, 415, 422):
-        assert Answer(status, "").verdict == Verdict.LATER
+        assert Response(status, "").verdict == Verdict.RETRY
 
 
-def test_an_answer_is_one_line_of_bounded_length() -> None:
-    assert str(Answer(201, "Created")) == "201 Created"
-    assert str(Answer(422, "a\n  b")) == "422 a b"
-    assert len(str(Answer(422, "x" * 10_000))) <= 501
+def test_a_response_is_printed_as_one_line_of_bounded_length() -> None:
+    assert str(Response(201, "Created")) == "201 Created"
+    assert str(Response(422, "a\n  b")) == "422 a b"
+    assert len(str(Response(422, "x" * 10_000))) <= 501
 
 
 @given(st.integers(0, 10**9 - 1))
@@ -71,26 +69,26 @@ def test_retry_after_as_a_date(seconds: int) -> None:
         (" 7 ", 7),
         ("Sunday, 22-Nov-26 18:50:55 GMT", 10),  # RFC 850
         ("Sun Nov 22 18:50:55 2026", 10),  # asctime
-        ("Fri, 31 Dec 9999 23:59:59 GMT", RETRY_AFTER_MOST_S),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", RETRY_AFTER_MAX_S),
     ],
 )
-def test_retry_after_in_other_words(header: str | None, seconds: float) -> None:
+def test_retry_after_in_other_or_invalid_formats(header: str | None, seconds: float) -> None:
     assert retry_after(header, NOW) == seconds
 
 
 @given(st.text())
-def test_no_retry_after_raises(header: str) -> None:
-    assert 0 <= retry_after(header, NOW) <= RETRY_AFTER_MOST_S
+def test_no_retry_after_header_raises(header: str) -> None:
+    assert 0 <= retry_after(header, NOW) <= RETRY_AFTER_MAX_S
 
 
 @given(st.integers(0, 10**6), st.integers())
 def test_backoff_stays_below_a_limit_that_doubles(attempt: int, seed: int) -> None:
-    limit = min(BACKOFF_MOST_S, 0.25 * 2 ** min(attempt, 10))
+    limit = min(BACKOFF_MAX_S, 0.25 * 2 ** min(attempt, 10))
     assert 0 <= backoff(attempt, Random(seed)) <= limit
 
 
-def test_backoff_uses_all_of_the_range() -> None:
-    """Full jitter: many devices that failed together come back apart."""
+def test_backoff_uses_the_whole_range() -> None:
+    """With full jitter, devices that fail together do not retry together."""
     waits = [backoff(20, Random(seed)) for seed in range(1000)]
     assert min(waits) < 0.1
     assert max(waits) > 9.9

@@ -1,0 +1,80 @@
+"""What a response of the collector means for the readings sent, and how long to wait after it."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from http import HTTPStatus
+from random import Random
+
+BACKOFF_FIRST_S = 0.25
+BACKOFF_MAX_S = 10.0
+RETRY_AFTER_MAX_S = 1e9  # threading raises OverflowError on longer timeouts
+MAX_TEXT_LENGTH = 500
+
+
+class Verdict(Enum):
+    """What a response means for the readings of its request."""
+
+    ACCEPTED = "the collector has stored them on disk"
+    RETRY = "not accepted now; keep them and retry"
+    REFUSED = "at least one of them will never be accepted"
+    ALL_REFUSED = "none of them will ever be accepted"
+    TOO_LARGE = "send fewer per request"
+
+
+VERDICTS: dict[int, Verdict] = {
+    HTTPStatus.CREATED: Verdict.ACCEPTED,
+    HTTPStatus.BAD_REQUEST: Verdict.REFUSED,
+    HTTPStatus.UNAUTHORIZED: Verdict.ALL_REFUSED,
+    HTTPStatus.FORBIDDEN: Verdict.REFUSED,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Verdict.TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: Verdict.REFUSED,
+    HTTPStatus.UNPROCESSABLE_ENTITY: Verdict.REFUSED,
+}
+
+
+@dataclass(frozen=True)
+class Response:
+    """A response, or with `status` None the reason there was none. `retry_after` in seconds."""
+
+    status: int | None
+    text: str
+    retry_after: float = 0.0
+
+    @property
+    def verdict(self) -> Verdict:
+        """Only 201 means accepted; a status that is not listed may succeed on a retry."""
+        return VERDICTS.get(self.status or 0, Verdict.RETRY)
+
+    def __str__(self) -> str:
+        """Return status and text on one line, truncated if long."""
+        line = " ".join(f"{self.status or ''} {self.text}".split())
+        return line if len(line) <= MAX_TEXT_LENGTH else f"{line[:MAX_TEXT_LENGTH]}…"
+
+
+def retry_after(header: str | None, now: datetime) -> float:
+    """Return the seconds to wait according to a Retry-After header; 0 if absent or malformed.
+
+    The header holds seconds or a date (RFC 9110, section 10.2.3).
+    """
+    text = (header or "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return float(text)
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    if date.tzinfo is None:  # "-0000" or the asctime format: UTC
+        date = date.replace(tzinfo=UTC)
+    return min(max(0.0, (date - now).total_seconds()), RETRY_AFTER_MAX_S)
+
+
+def backoff(attempt: int, random: Random) -> float:
+    """Return the seconds to wait after failure number `attempt` (from 0), with full jitter.
+
+    See https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
+    """
+    limit = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(attempt, 30))
+    return random.uniform(0, limit)
