@@ -43,11 +43,10 @@ class Connection:
         self.socket.close()
 
 
-def head(method: str, path: str, length: int | None, **headers: str) -> bytes:
-    """Return the head of a request; `length` is its Content-Length, left out if None."""
+def head(method: str, path: str, length: int, **headers: str) -> bytes:
+    """Return the head of a request whose body has `length` bytes."""
     fields = {"Host": "collector", "Content-Type": "application/json", **headers}
-    if length is not None:
-        fields["Content-Length"] = str(length)
+    fields["Content-Length"] = str(length)
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {text}" for name, text in fields.items())]
     return "\r\n".join([*lines, "", ""]).encode()
 

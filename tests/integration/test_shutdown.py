@@ -1,4 +1,4 @@
-"""What the services wait for, how they stop, and their memory when stopped."""
+"""What the services wait for, how they stop, and their memory when idle."""
 
 import contextlib
 import json
