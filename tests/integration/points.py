@@ -23,7 +23,7 @@ def wait_points(
 ) -> Points:
     """Wait until InfluxDB holds at least `count` points of a sensor, and return them."""
     return wait_for(
-        lambda: held if len(held := points(influx, sensor_id, db)) >= count else {},
+        lambda: found if len(found := points(influx, sensor_id, db)) >= count else {},
         timeout,
         f"{count} points of sensor {sensor_id}",
     )

@@ -25,7 +25,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def post(audited: Stack) -> Iterator[httpx.Client]:
+def http(audited: Stack) -> Iterator[httpx.Client]:
     with client(audited.collector) as http:
         yield http
 
@@ -44,20 +44,20 @@ def wait_settled(stack: Stack) -> None:
 
 
 def test_audit_counts_each_outcome_and_nothing_is_missing(
-    audited: Stack, post: httpx.Client, sensor: str
+    audited: Stack, http: httpx.Client, sensor: str
 ) -> None:
     ns = time.time_ns()
     odd = [f"{sensor}'\\x", f'{sensor} é,=" ']
     stored = [reading(id_, ns + i * 10**11, i / 3) for i in range(50) for id_ in (sensor, *odd)]
-    assert send(post, stored, path=STORED).status_code == 201
+    assert send(http, stored, path=STORED).status_code == 201
     for value in (1, 2):
-        assert send(post, reading(sensor, ns, value), path=STORED).status_code == 201
+        assert send(http, reading(sensor, ns, value), path=STORED).status_code == 201
     with rejecting(audited.influx, week(1)):
-        assert send(post, reading(sensor, week(1)), path=STORED).status_code == 422
+        assert send(http, reading(sensor, week(1)), path=STORED).status_code == 422
     wait_settled(audited)
     audited.bridge.pause()
     try:
-        assert send(post, [reading(sensor, i) for i in range(10)]).status_code == 201
+        assert send(http, [reading(sensor, i) for i in range(10)]).status_code == 201
         code, numbers, more = audit(audited)
         as_json = audited.collector.command("audit", "--json")
         books = audited.collector.command("books")
@@ -74,10 +74,10 @@ def test_audit_counts_each_outcome_and_nothing_is_missing(
 
 
 def test_a_deleted_point_is_reported_missing_and_replay_restores_it(
-    audited: Stack, post: httpx.Client, sensor: str
+    audited: Stack, http: httpx.Client, sensor: str
 ) -> None:
     ns = time.time_ns() // 10 * 10 + 7
-    assert send(post, [reading(sensor, ns + i) for i in range(3)], path=STORED).is_success
+    assert send(http, [reading(sensor, ns + i) for i in range(3)], path=STORED).is_success
     wait_settled(audited)
     audited.influx.query(f"DELETE FROM data WHERE sensor_id = '{sensor}' AND time = {ns + 1}")  # noqa: S608
     code, numbers, named = audit(audited)
@@ -93,10 +93,10 @@ def test_a_deleted_point_is_reported_missing_and_replay_restores_it(
 
 @pytest.mark.parametrize("off_by", [1e-12, -100])
 def test_a_changed_value_is_reported_missing(
-    audited: Stack, post: httpx.Client, sensor: str, off_by: float
+    audited: Stack, http: httpx.Client, sensor: str, off_by: float
 ) -> None:
     ns, tags = time.time_ns(), sensor.replace(" ", "\\ ")
-    assert send(post, reading(sensor, ns, 20), path=STORED).status_code == 201
+    assert send(http, reading(sensor, ns, 20), path=STORED).status_code == 201
     wait_settled(audited)
     audited.influx.write(f"data,sensor_id={tags},type=temp value={20 + off_by!r} {ns}")
     code, numbers, named = audit(audited)
@@ -106,10 +106,10 @@ def test_a_changed_value_is_reported_missing(
 
 
 def test_a_point_moved_by_a_nanosecond_is_reported_missing(
-    audited: Stack, post: httpx.Client, sensor: str
+    audited: Stack, http: httpx.Client, sensor: str
 ) -> None:
     ns, tags = time.time_ns(), sensor.replace(" ", "\\ ")
-    assert send(post, reading(sensor, ns), path=STORED).status_code == 201
+    assert send(http, reading(sensor, ns), path=STORED).status_code == 201
     wait_settled(audited)
     audited.influx.query(f"DELETE FROM data WHERE sensor_id = '{sensor}'")  # noqa: S608
     audited.influx.write(f"data,sensor_id={tags},type=temp value=21.5 {ns + 1}")
@@ -119,10 +119,10 @@ def test_a_point_moved_by_a_nanosecond_is_reported_missing(
 
 
 def test_after_a_dropped_database_all_is_missing_and_replay_restores_it(
-    audited: Stack, post: httpx.Client, sensor: str
+    audited: Stack, http: httpx.Client, sensor: str
 ) -> None:
     batch = [reading(sensor, time.time_ns() + i, i) for i in range(5000)]
-    assert send(post, batch, path=STORED).status_code == 201
+    assert send(http, batch, path=STORED).status_code == 201
     wait_settled(audited)
     code, before, _ = audit(audited)
     assert code == 0
@@ -142,19 +142,19 @@ def test_after_a_dropped_database_all_is_missing_and_replay_restores_it(
 
 
 def test_since_limits_how_far_back_an_audit_looks(
-    audited: Stack, post: httpx.Client, sensor: str
+    audited: Stack, http: httpx.Client, sensor: str
 ) -> None:
-    assert send(post, reading(sensor, 0), path=STORED).status_code == 201
+    assert send(http, reading(sensor, 0), path=STORED).status_code == 201
     assert audit(audited, "--since", "1h")[1]["audited"] > 0
     wait_for(lambda: audit(audited, "--since", "1s")[1]["audited"] == 0)
 
 
-def test_books_equal_the_metrics(audited: Stack, post: httpx.Client) -> None:
+def test_books_equal_the_metrics(audited: Stack, http: httpx.Client) -> None:
     wait_settled(audited)
     books = audited.collector.command("books")
     assert books.returncode == 0
     shown = dict(line.rsplit(maxsplit=1) for line in books.stdout.splitlines()[:4])
-    counted = metrics(post)
+    counted = metrics(http)
     assert {name: int(number) for name, number in shown.items()} == {
         name: counted[name] for name in ("accepted", "stored", "rejected", "pending")
     }
