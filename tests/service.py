@@ -1,4 +1,4 @@
-"""A real process under test: started, watched, paused, killed, started again on the same port."""
+"""A process under test: start, wait until ready, pause, stop, kill, start again."""
 
 import os
 import random
@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 POLL_S = 0.01
 PATIENCE = 4
-"""How much longer than on a quiet machine things may take: a shared disk stalls for seconds."""
-# Below Linux's range of ports for outgoing connections: nobody is given one of these by chance,
-# and a client that dials a port nobody listens on cannot end up connected to itself.
+"""Factor on all timeouts: on a busy machine a shared disk stalls for seconds."""
+# Below Linux's range for outgoing connections: the kernel gives none of these ports to another
+# process, and a client that dials a closed port cannot connect to itself.
 PORTS = range(20_000, 32_000)
 
 _given: set[int] = set()
@@ -26,7 +26,7 @@ _random = random.SystemRandom()
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody listens on and that was not given out before."""
+    """Return a TCP port that is free and was not returned before."""
     while True:
         port = _random.choice(PORTS)
         if port in _given:
@@ -44,8 +44,8 @@ def free_port() -> int:
 def wait_for(condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
     """Poll `condition` until it is true and return its value.
 
-    `timeout` is in seconds of a quiet machine: AssertionError naming `what` comes after PATIENCE
-    times as long. Exceptions of `condition` pass through.
+    Raises AssertionError naming `what` after `timeout` times PATIENCE seconds. Exceptions of
+    `condition` pass through.
     """
     timeout *= PATIENCE
     deadline = time.monotonic() + timeout
@@ -58,7 +58,7 @@ def wait_for(condition: Callable[[], T], timeout: float = 10.0, what: str = "") 
 
 
 class Service:
-    """One process. It dies with the tests, however these end."""
+    """One process, which the kernel kills when the test process dies."""
 
     def __init__(
         self,
@@ -67,10 +67,7 @@ class Service:
         argv: list[str],
         env: dict[str, str] | None = None,
     ) -> None:
-        """Prepare to run `argv` from the repository's root; nothing is started yet.
-
-        `argv` and `env` are plain attributes: change them before `start()`.
-        """
+        """Prepare to run `argv` in the root of the repository; `argv` and `env` may be changed."""
         self.name = name
         self.directory = directory
         self.argv = argv
@@ -81,26 +78,25 @@ class Service:
 
     @property
     def pid(self) -> int:
-        """The process id; AssertionError when it was never started."""
         assert self.process, f"{self.name} was never started"
         return self.process.pid
 
     @property
     def running(self) -> bool:
-        """Whether the process lives (paused counts as living)."""
+        """Whether the process exists; a paused one does."""
         return self.process is not None and self.process.poll() is None
 
     @property
     def environment(self) -> dict[str, str]:
-        """All that the process gets to see of the environment."""
+        """The whole environment of the process."""
         inherited = {"PATH": SEARCH_PATH, "HOME": os.environ.get("HOME", "/")}
         return {**inherited, "PYTHONUNBUFFERED": "1", **self.env}
 
     def start(self) -> None:
         """Start the process and return at once; its output is appended to `log`."""
-        assert not self.running, f"{self.name} runs already"
+        assert not self.running, f"{self.name} is running already"
         with self.log.open("ab") as log:
-            # setpriv: the kernel kills the process when the tests die without a chance to clean up.
+            # setpriv: the process dies with the tests even if they cannot clean up.
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", *self.argv],
                 cwd=ROOT,
@@ -111,11 +107,11 @@ class Service:
             )
 
     def is_ready(self) -> bool:
-        """Whether the process does its work now; refined by each service."""
+        """Whether the process does its work; each service overrides it."""
         return self.running
 
     def wait_ready(self, timeout: float = 20.0) -> None:
-        """Wait until the service works; AssertionError with its log when it died or never does."""
+        """Wait until the service is ready; AssertionError with its log if it ends or never is."""
 
         def ready_or_dead() -> bool:
             return not self.running or self.is_ready()
@@ -130,7 +126,7 @@ class Service:
     def stop(self, timeout: float = 10.0) -> int:
         """Send SIGTERM and return the exit code; AssertionError if it takes longer than `timeout`.
 
-        `timeout` is as for `wait_for`. 0 for a service that does not run and never ran.
+        `timeout` is as for `wait_for`. Returns 0 for a service that was never started.
         """
         if self.process is None:
             return 0
@@ -146,21 +142,18 @@ class Service:
             ) from None
 
     def kill(self) -> None:
-        """Send SIGKILL and wait for the end."""
         if self.process:
             self.process.kill()
             self.process.wait()
 
     def pause(self) -> None:
-        """Send SIGSTOP."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Send SIGCONT."""
         os.kill(self.pid, signal.SIGCONT)
 
     def log_text(self) -> str:
-        """Return everything logged so far, over all starts."""
+        """Return the output of all starts so far."""
         return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
 
     def __enter__(self) -> Self:

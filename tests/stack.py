@@ -1,4 +1,4 @@
-"""The pipeline's parts as real processes, alone or together, each on a port of its own."""
+"""The parts of the pipeline as real processes, alone or together, each on its own port."""
 
 import base64
 import contextlib
@@ -31,23 +31,22 @@ __all__ = [
     "wait_for",
 ]
 
-# MQTT 3.1.1, clean session, keepalive 5 s, no client id.
+# MQTT 3.1.1, clean session, keep-alive 5 s, no client id.
 CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x05\x00\x00"
 CONNACK = b"\x20\x02"
 
 
 class Broker(Service):
-    """Mosquitto with this repository's configuration; `settings` are lines added to it."""
+    """Mosquitto with the configuration of this repository and the lines of `settings`."""
 
     def __init__(self, directory: Path, *, port: int | None = None, settings: str = "") -> None:
-        """Write the configuration into `directory`, where the broker's state goes too."""
         self.port = port or free_port()
         directory.mkdir(parents=True, exist_ok=True)
         path = write_broker_configuration(directory, self.port, settings)
         super().__init__("broker", directory, ["mosquitto", "-c", str(path)])
 
     def is_ready(self) -> bool:
-        """Whether a CONNECT is answered, be it with a refusal."""
+        """Whether a CONNECT is answered, even with an error code."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
                 connection.sendall(CONNECT)
@@ -56,14 +55,14 @@ class Broker(Service):
             return False
 
     def retained(self, topic: str) -> bytes:
-        """Return the newest retained message under `topic`; empty when there is none."""
+        """Return one retained message that matches `topic`; empty if there is none."""
         argv = ["mosquitto_sub", "-p", str(self.port), "-t", topic, "--retained-only", "-N"]
         one = ["-C", "1", "-W", "1"]
         return subprocess.run([*argv, *one], capture_output=True, check=False).stdout
 
     def wipe(self) -> None:
-        """Forget sessions, queues and retained messages; only while stopped."""
-        assert not self.running, "wipe() would be undone by the broker's own snapshot"
+        """Delete sessions, queues and retained messages of a stopped broker."""
+        assert not self.running, "a running broker would write its state again"
         (self.directory / "mosquitto.db").unlink(missing_ok=True)
 
 
@@ -74,7 +73,6 @@ class Influx(Service):
     password = "admin"
 
     def __init__(self, directory: Path, *, port: int | None = None, auth: bool = False) -> None:
-        """Write the configuration into `directory`, where the data goes too."""
         self.port = port or free_port()
         self.auth = auth
         directory.mkdir(parents=True, exist_ok=True)
@@ -97,12 +95,12 @@ class Influx(Service):
     def query(self, q: str, db: str = "iot", epoch: str = "ns") -> list[dict[str, Any]]:
         """Return the rows of all series, each as a dict of its tags and columns.
 
-        AssertionError with InfluxDB's reason when it refuses; OSError when it does not answer.
+        Raises AssertionError with the error of InfluxDB, OSError if there is no response.
         """
         body = urllib.parse.urlencode({"q": q, "db": db, "epoch": epoch}).encode()
-        answer = json.loads(self._request("query", body))
+        response = json.loads(self._request("query", body))
         rows = []
-        for result in answer["results"]:
+        for result in response["results"]:
             assert "error" not in result, f"{q}: {result['error']}"
             rows += [
                 {
@@ -127,9 +125,9 @@ class Influx(Service):
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
                 return bytes(response.read())
-        except urllib.error.HTTPError as refusal:
-            with refusal:
-                refusal.add_note(refusal.read().decode(errors="replace"))
+        except urllib.error.HTTPError as error:
+            with error:
+                error.add_note(error.read().decode(errors="replace"))
             raise
 
 
@@ -145,7 +143,7 @@ class Collector(Service):
         port: int | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Point the collector at broker and database; `env` adds settings or replaces them."""
+        """Prepare a collector; `env` adds settings or replaces them."""
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.outbox = directory / "outbox.db"
@@ -159,7 +157,6 @@ class Collector(Service):
         super().__init__("collector", directory, [sys.executable, "-m", "collector"], settings)
 
     def is_ready(self) -> bool:
-        """Whether GET /healthz answers 200."""
         try:
             with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as response:
                 return bool(response.status == 200)
@@ -167,7 +164,7 @@ class Collector(Service):
             return False
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `python -m collector <arguments>` with this collector's settings, and wait."""
+        """Run `python -m collector <arguments>` with the settings of this collector, and wait."""
         return subprocess.run(
             [*self.argv, *arguments],
             cwd=ROOT,
@@ -189,7 +186,7 @@ class Bridge(Service):
         influx_port: int,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Point the bridge at broker and database; `env` adds settings or replaces them."""
+        """Prepare a bridge; `env` adds settings or replaces them."""
         settings = {
             "MQTT_PORT": str(mqtt_port),
             "INFLUX_PORT": str(influx_port),
@@ -198,7 +195,6 @@ class Bridge(Service):
         super().__init__("bridge", directory, [sys.executable, "-m", "bridge"], settings)
 
     def is_ready(self) -> bool:
-        """Whether the bridge's own check finds it connected."""
         check = subprocess.run(
             [sys.executable, "-m", "bridge", "--check"],
             cwd=ROOT,
@@ -210,10 +206,10 @@ class Bridge(Service):
 
 
 class Stack:
-    """Broker, database, collector and bridge, wired to each other; or some of them."""
+    """Broker, InfluxDB, collector and bridge, connected to each other."""
 
     def __init__(self, directory: Path, *, broker_settings: str = "") -> None:
-        """Prepare all four under `directory`; none is started yet."""
+        """Prepare all four under `directory` without starting them."""
         self.broker = Broker(directory / "broker", settings=broker_settings)
         self.influx = Influx(directory / "influx")
         mqtt, influx = self.broker.port, self.influx.port
@@ -221,7 +217,7 @@ class Stack:
         self.bridge = Bridge(directory / "bridge", mqtt_port=mqtt, influx_port=influx)
 
     def start(self, *names: str) -> None:
-        """Start the parts named (all four when none is) and wait until each is ready."""
+        """Start these parts, or all four, and wait until each is ready."""
         parts = [getattr(self, name) for name in names] or self._parts()
         for part in parts:
             part.start()
@@ -229,7 +225,7 @@ class Stack:
             part.wait_ready()
 
     def stop(self) -> None:
-        """Stop whatever runs, the receivers last."""
+        """Stop all parts, each before those it connects to."""
         with contextlib.ExitStack() as stack:
             for part in self._parts():
                 stack.callback(part.stop)

@@ -1,1 +1,1 @@
-"""What Grafana would load and ask, held without Grafana."""
+"""Tests of dashboards and provisioning that do not need Grafana."""

@@ -1,4 +1,4 @@
-"""A database filled by hand, with sensors whose names are unkind to regular expressions."""
+"""A database with known readings, of sensors whose names contain special characters."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,19 +11,19 @@ from tests.stack import Influx
 
 START = 1_767_225_600  # seconds; a multiple of every interval used
 RANGE = (START * 1000, (START + 900) * 1000)
-ODD = r"boiler (1.5) [a|b]*?^${sensor}, z=\w é"
+SPECIAL = r"boiler (1.5) [a|b]*?^${sensor}, z=\w é"
 PPM = "CO2 (ppm)"
 
 Ask = Callable[..., list[dict[str, Any]]]
 
 
 def at(seconds: int) -> int:
-    """Return that moment of the range as InfluxDB gives it, in milliseconds."""
+    """Return a time in milliseconds, `seconds` after the start of the range."""
     return (START + seconds) * 1000
 
 
 def line(measurement: str, tags: Mapping[str, str], fields: str, seconds: float) -> str:
-    """Return a line of line protocol, `seconds` after the start of the range."""
+    """Return a point in line protocol, `seconds` after the start of the range."""
     escaped = ",".join(f"{key}={re.sub('[ ,=]', _escape, tags[key])}" for key in sorted(tags))
     return f"{measurement},{escaped} {fields} {START * 10**9 + round(seconds * 10**9)}"
 
@@ -32,26 +32,25 @@ def _escape(found: re.Match[str]) -> str:
     return f"\\{found[0]}"
 
 
-def reading(sensor: str, kind: str, value: float, seconds: float) -> str:
-    """Return a reading in line protocol."""
+def reading_line(sensor: str, kind: str, value: float, seconds: float) -> str:
     return line("data", {"sensor_id": sensor, "type": kind}, f"value={value}", seconds)
 
 
 READINGS = [
-    reading("123", "temp", 20, 0),
-    reading("123", "temp", 22, 1),
-    reading("123", "temp", 25.5, 12),
-    reading("1.5", "temp", 1, 2),
-    reading("1x5", "temp", 99, 2),
-    reading(ODD, "temp", 7.25, 3),
-    reading(ODD, PPM, 400, 7),
-    reading("long ago", "temp", 5, -3600),
+    reading_line("123", "temp", 20, 0),
+    reading_line("123", "temp", 22, 1),
+    reading_line("123", "temp", 25.5, 12),
+    reading_line("1.5", "temp", 1, 2),
+    reading_line("1x5", "temp", 99, 2),
+    reading_line(SPECIAL, "temp", 7.25, 3),
+    reading_line(SPECIAL, PPM, 400, 7),
+    reading_line("long ago", "temp", 5, -3600),
 ]
 
 
 @pytest.fixture
 def database(influx: Influx) -> Iterator[str]:
-    """Give the name of a database of one test's own."""
+    """The name of a database for one test."""
     influx.query('CREATE DATABASE "grafana"')
     yield "grafana"
     influx.query('DROP DATABASE "grafana"')
@@ -59,7 +58,7 @@ def database(influx: Influx) -> Iterator[str]:
 
 @pytest.fixture
 def ask(influx: Influx, database: str) -> Ask:
-    """Give a function that asks a query of a dashboard as Grafana would, times in ms."""
+    """A function that runs a query of a dashboard as Grafana would, with times in ms."""
 
     def ask(
         text: str, chosen: Mapping[str, Sequence[str]] | None = None, interval_s: int = 5
@@ -72,5 +71,4 @@ def ask(influx: Influx, database: str) -> Ask:
 
 @pytest.fixture
 def written(influx: Influx, database: str) -> None:
-    """Write READINGS."""
     influx.write(READINGS, db=database)

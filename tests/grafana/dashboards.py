@@ -1,4 +1,4 @@
-"""The dashboards as they lie in grafana/dashboards/, and the questions they ask InfluxDB."""
+"""The dashboards in grafana/dashboards/, and their InfluxDB queries."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ Dashboard = dict[str, Any]
 
 
 class Query(NamedTuple):
-    """A question of a panel (its title and the target's refId) or a variable ("variable", name)."""
+    """A query of a panel (title and refId of the target) or a variable ("variable", name)."""
 
     title: str
     ref: str
@@ -20,7 +20,6 @@ class Query(NamedTuple):
 
 
 def load(name: str) -> Dashboard:
-    """Return the dashboard of that file name, without its suffix."""
     loaded: Dashboard = json.loads((FOLDER / f"{name}.json").read_text())
     return loaded
 
@@ -41,6 +40,6 @@ def queries(dashboard: Dashboard) -> list[Query]:
 
 
 def query(dashboard: Dashboard, title: str, ref: str = "A") -> str:
-    """Return the text of one query; ValueError unless there is exactly one of that name."""
+    """Return the text of one query; ValueError unless exactly one matches."""
     [text] = [q.text for q in queries(dashboard) if (q.title, q.ref) == (title, ref)]
     return text

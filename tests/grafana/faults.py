@@ -1,4 +1,4 @@
-"""What is wrong with a dashboard, found without Grafana; each function gives sentences."""
+"""Checks of a dashboard without Grafana; each function returns the faults it finds."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ register_default_plugins()
 
 
 def wrong_sources(dashboard: Dashboard, provisioned: set[tuple[str, str]]) -> list[str]:
-    """Find references to a data source other than those provisioned, as (type, uid)."""
+    """Find references to data sources other than these (type, uid)."""
     return [
         f"{path}: no data source {source}"
         for path, source in _datasources(dashboard)
@@ -27,7 +27,7 @@ def wrong_sources(dashboard: Dashboard, provisioned: set[tuple[str, str]]) -> li
 
 
 def without_source(dashboard: Dashboard) -> list[str]:
-    """Find panels, targets and variables that leave the data source to Grafana's default."""
+    """Find panels, targets and variables without a data source."""
     asking = [
         *dashboard["panels"],
         *(target for panel in dashboard["panels"] for target in panel["targets"]),
@@ -37,26 +37,26 @@ def without_source(dashboard: Dashboard) -> list[str]:
 
 
 def lost_in_model(dashboard: Dashboard) -> list[str]:
-    """Find what Grafana's typed model of a dashboard does not know, or gives back changed."""
+    """Find what Grafana's typed model of a dashboard drops or changes."""
     copy = json.loads(json.dumps(dashboard))
     typed = model.Dashboard.from_json(copy)
     return list(_differences(dashboard, json.loads(json.dumps(typed, cls=JSONEncoder)), ""))
 
 
 def not_classic(dashboard: Dashboard) -> list[str]:
-    """Find what file provisioning or one of Grafana 9 to 13 refuses or would migrate at once."""
+    """Find what provisioning from files rejects, or what one of Grafana 9 to 13 would migrate."""
     faults = [f"{key} is of the v2 format" for key in ("apiVersion", "spec") if key in dashboard]
     if dashboard.get("schemaVersion") != 38:
         faults.append(f"schemaVersion is {dashboard.get('schemaVersion')}")
     if "id" in dashboard:
-        faults.append("id belongs to one database")
+        faults.append("id is of one Grafana database")
     if "${DS_" in json.dumps(dashboard):
-        faults.append("${DS_...} is replaced by an import only, not by provisioning")
+        faults.append("${DS_...} is replaced by an import, not by provisioning")
     return faults
 
 
 def confusing_panels(dashboard: Dashboard) -> list[str]:
-    """Find panels without a description, a unit Grafana knows, a place or a name of their own."""
+    """Find missing descriptions, duplicate names, overlapping panels and unknown units."""
     panels = dashboard["panels"]
     faults = [f"{p['title']}: no description" for p in panels if not p.get("description")]
     for key in ("id", "title"):
@@ -107,7 +107,7 @@ def _datasources(part: object, path: str = "") -> list[tuple[str, dict[str, str]
 
 
 def _differences(ours: object, theirs: object, path: str) -> list[str]:
-    """Find what of ours is missing or different in theirs; defaults that theirs adds are fine."""
+    """Find what of `ours` is missing or different in `theirs`; `theirs` may add defaults."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         lost = [f"{path}/{key} is lost" for key in ours.keys() - theirs.keys()]
         shared = ours.keys() & theirs.keys()

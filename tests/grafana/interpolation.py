@@ -1,8 +1,8 @@
-"""What Grafana does to a query before InfluxDB gets it.
+"""Grafana's interpolation of macros and variables in a query.
 
-`:regex` after a variable's name is Grafana's own escaping, by its documentation of variable
-formats. A variable without a format is left to the InfluxDB data source, which does not escape
-a single value that begins with a digit.
+`:regex` after the name of a variable is Grafana's own escaping, as its documentation of variable
+formats says. A variable without a format is formatted by the InfluxDB data source, which does not
+escape a single value that begins with a digit.
 """
 
 import re
@@ -12,29 +12,29 @@ PLACEHOLDER = re.compile(r"\$\{(\w+)(?::(\w+))?\}|\$(\w+)")
 SPECIAL = re.compile(r"[\\^$*+?.()|\[\]{}/]")
 STARTS_AS_NUMBER = re.compile(r"\s*[-+]?\.?\d")
 
-ALL = ".*"  # allValue of both variables, which is put in as it stands
+ALL = ".*"  # allValue of both variables, which is inserted unchanged
 
 
-def as_regex(chosen: Sequence[str]) -> str:
-    """Return Grafana's `:regex` form of the values chosen."""
-    escaped = [SPECIAL.sub(r"\\\g<0>", value) for value in chosen]
+def as_regex(selected: Sequence[str]) -> str:
+    """Return the `:regex` form of the selected values."""
+    escaped = [SPECIAL.sub(r"\\\g<0>", value) for value in selected]
     return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
 
 
-def without_format(chosen: Sequence[str]) -> str:
-    """Return what the InfluxDB data source makes of the values chosen."""
-    if len(chosen) == 1 and STARTS_AS_NUMBER.match(chosen[0]):
-        return chosen[0]
-    return as_regex(chosen)
+def without_format(selected: Sequence[str]) -> str:
+    """Return the form that the InfluxDB data source gives the selected values."""
+    if len(selected) == 1 and STARTS_AS_NUMBER.match(selected[0]):
+        return selected[0]
+    return as_regex(selected)
 
 
 def interpolate(
     text: str,
     time_range: tuple[int, int],
-    chosen: Mapping[str, Sequence[str]] | None = None,
+    selected: Mapping[str, Sequence[str]] | None = None,
     interval_s: int = 5,
 ) -> str:
-    """Fill in macros and variables; a variable that is not in `chosen` is at All.
+    """Replace macros and variables; a variable that is not in `selected` is set to All.
 
     `time_range` is in milliseconds, both ends included. KeyError names an unknown placeholder.
     """
@@ -44,7 +44,7 @@ def interpolate(
         "__interval": f"{interval_s}s",
         "__interval_ms": str(interval_s * 1000),
     }
-    variables = {"sensor": None, "type": None, **(chosen or {})}
+    variables = {"sensor": None, "type": None, **(selected or {})}
 
     def value(found: re.Match[str]) -> str:
         name = found[1] or found[3]

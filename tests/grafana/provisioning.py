@@ -1,4 +1,4 @@
-"""How Grafana reads its provisioning files, and what it must find around them."""
+"""How Grafana reads its provisioning files, and the environment it needs."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import yaml
 
 from tests.grafana.dashboards import PROVISIONING
 
-# The keys that Grafana's documentation of provisioning gives for a file of each kind.
+# The keys in Grafana's documentation of provisioning.
 SOURCE_KEYS = {
     "name", "type", "uid", "access", "orgId", "url", "user", "database", "basicAuth",
     "basicAuthUser", "withCredentials", "isDefault", "jsonData", "secureJsonData", "version",
@@ -28,14 +28,14 @@ Environment = Mapping[str, str]
 
 
 def files(kind: str) -> dict[str, Any]:
-    """Return the parsed provisioning files of that kind by name; Grafana reads no other suffix."""
+    """Return the parsed provisioning files of that kind by name; Grafana reads only *.yaml."""
     return {
         path.name: yaml.safe_load(path.read_text()) for path in (PROVISIONING / kind).glob("*.yaml")
     }
 
 
 def expand(text: str, environment: Environment) -> str:
-    """Return a value as Grafana gets it: ${NAME} first, $NAME in what that gave, $$ is $."""
+    """Return a value as Grafana expands it: first ${NAME}, then $NAME in the result; $$ is $."""
 
     def named(found: re.Match[str]) -> str:
         return environment.get(found[1] or found[2], "")
@@ -47,7 +47,7 @@ def expand(text: str, environment: Environment) -> str:
 
 
 def names_used() -> set[str]:
-    """Return the environment variables that the provisioning files ask for."""
+    """Return the environment variables that the provisioning files use."""
     return {
         found[1] or found[2]
         for kind in ("datasources", "dashboards")
@@ -57,15 +57,15 @@ def names_used() -> set[str]:
 
 
 def unknown_keys(part: Mapping[str, object], known: set[str], where: str) -> list[str]:
-    """Find keys that the documentation does not have."""
+    """Find keys that are not documented."""
     return [f"{where}: no key {key}" for key in part.keys() - known]
 
 
 def missing_settings(environment: Environment) -> list[str]:
-    """Find what Grafana would miss in its environment to show the readings at once."""
+    """Find what the environment lacks for Grafana to show the readings without any set-up."""
     faults = [f"{name} is not set" for name in names_used() - environment.keys()]
     faults += [
-        f"{name} would call out: {environment.get(name)}"
+        f"{name} would connect to the internet: {environment.get(name)}"
         for name, quiet in (
             ("GF_ANALYTICS_REPORTING_ENABLED", "false"),
             ("GF_ANALYTICS_CHECK_FOR_UPDATES", "false"),
@@ -78,7 +78,7 @@ def missing_settings(environment: Environment) -> list[str]:
     if environment.get("GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH") != home:
         faults.append(f"GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH is not {home}")
     if environment.get("GF_AUTH_ANONYMOUS_ENABLED", "false") != "false":
-        faults.append("whoever is let in without a name may query InfluxDB as its user")
+        faults.append("anonymous visitors could query InfluxDB as its user")
     return faults
 
 

@@ -1,4 +1,4 @@
-"""The dashboards load into Grafana's own model, and refer only to what is provisioned."""
+"""The dashboards fit Grafana's own model and refer only to provisioned data sources."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 
 
 def provisioned() -> set[tuple[str, str]]:
-    """Return type and uid of each data source that is provisioned."""
+    """Return type and uid of each provisioned data source."""
     return {
         (source["type"], source["uid"])
         for path in (PROVISIONING / "datasources").glob("*.yaml")
@@ -30,33 +30,33 @@ def all_faults(dashboard: Dashboard) -> list[str]:
     ]
 
 
-def test_there_are_the_two_dashboards() -> None:
+def test_there_are_two_dashboards() -> None:
     assert NAMES == ["pipeline", "readings"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_dashboard_is_without_fault(name: str) -> None:
+def test_a_dashboard_has_no_faults(name: str) -> None:
     assert all_faults(load(name)) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_dashboard_shows_the_last_quarter_of_an_hour_and_refreshes(name: str) -> None:
+def test_a_dashboard_shows_the_last_15_minutes_and_refreshes(name: str) -> None:
     dashboard = load(name)
     assert dashboard["refresh"] == "5s"
     assert dashboard["time"] == {"from": "now-15m", "to": "now"}
 
 
-def test_links_lead_to_a_dashboard() -> None:
+def test_links_lead_to_the_dashboards() -> None:
     uids = {load(name)["uid"] for name in NAMES}
     targets = {link["url"] for name in NAMES for link in load(name)["links"]}
     assert targets == {f"/d/{uid}" for uid in uids}
 
 
-def test_both_variables_start_at_all_and_allow_several() -> None:
+def test_both_variables_default_to_all_and_allow_several_values() -> None:
     for variable in load("readings")["templating"]["list"]:
         assert variable["multi"]
         assert variable["includeAll"]
-        assert variable["allValue"] == ".*"  # not ten thousand names in one expression
+        assert variable["allValue"] == ".*"  # not an expression of ten thousand names
         assert variable["current"]["value"] == ["$__all"]
 
 

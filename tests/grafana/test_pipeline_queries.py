@@ -1,4 +1,4 @@
-"""Every query of the dashboard "Pipeline", asked of a real InfluxDB."""
+"""Every query of the dashboard "Pipeline" against a real InfluxDB."""
 
 from typing import Any
 
@@ -12,12 +12,10 @@ PIPELINE = load("pipeline")
 
 
 def collector(seconds: float, **counters: int) -> str:
-    """Return a collector's status in line protocol."""
     return _status("collector", "c1", seconds, counters)
 
 
 def bridge(seconds: float, **counters: int) -> str:
-    """Return the bridge's status in line protocol."""
     return _status("bridge", "bridge", seconds, counters)
 
 
@@ -87,12 +85,12 @@ EXPECTED: dict[tuple[str, str], list[dict[str, Any]]] = {
 }
 
 
-def test_every_query_has_an_expected_answer() -> None:
+def test_every_query_has_an_expected_result() -> None:
     assert {(q.title, q.ref) for q in queries(PIPELINE)} == set(EXPECTED)
 
 
 @pytest.mark.parametrize(("title", "ref"), EXPECTED)
-def test_a_query_answers_with_what_was_written(
+def test_a_query_returns_what_was_written(
     influx: Influx, database: str, ask: Ask, title: str, ref: str
 ) -> None:
     influx.write(WRITTEN, db=database)

@@ -21,37 +21,35 @@ from tests.grafana.provisioning import (
     unknown_keys,
 )
 
-IN_CONTAINER = "/etc/grafana/provisioning"  # where the image looks unless told otherwise
+IN_CONTAINER = "/etc/grafana/provisioning"  # the default of the image
 
 
 def data_source() -> dict[str, Any]:
-    """Return the only data source."""
     [(_, content)] = files("datasources").items()
     [source] = content["datasources"]
     return dict(source)
 
 
 def provider() -> dict[str, Any]:
-    """Return the only provider of dashboards."""
     [(_, content)] = files("dashboards").items()
     [only] = content["providers"]
     return dict(only)
 
 
 def composed() -> dict[str, Any]:
-    """Return the dashboard's service of docker-compose.yml."""
+    """Return the Grafana service of docker-compose.yml."""
     content = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     return dict(content["services"]["dashboard"])
 
 
 def mounts(service: dict[str, Any]) -> dict[str, Path]:
-    """Return what lies under each path of the container, of what this repository brings."""
+    """Return which path of this repository is mounted at each path of the container."""
     parts = [volume.split(":") for volume in service["volumes"]]
     return {part[1]: (ROOT / part[0]).resolve() for part in parts if part[0].startswith("./")}
 
 
 def run_here(tmp_path: Path) -> Environment:
-    """Return what `make run` gives Grafana."""
+    """Return the environment of Grafana under `make run`."""
     return Place.from_environment({"INFLUX_PORT": "18086", "RUN_DIR": str(tmp_path)}).environment()
 
 
@@ -75,7 +73,7 @@ def test_there_is_no_file_that_grafana_would_not_read() -> None:
     assert {path.suffix for path in PROVISIONING.rglob("*") if path.is_file()} == {".yaml"}
 
 
-def test_the_data_source_asks_influxql_through_the_server() -> None:
+def test_the_data_source_queries_influxql_through_the_server() -> None:
     source = data_source()
     assert (source["type"], source["access"]) == ("influxdb", "proxy")
     assert source["jsonData"]["httpMode"] == "POST"
@@ -86,7 +84,7 @@ def test_the_data_source_asks_influxql_through_the_server() -> None:
 PASSWORD = 'Pa$sw0rd ${HOME} #"\\'
 
 
-def test_any_password_arrives_whole() -> None:
+def test_any_password_arrives_unchanged() -> None:
     written = data_source()["secureJsonData"]["password"]
     assert expand(written, {"INFLUX_PASSWORD": PASSWORD, "HOME": "/root"}) == PASSWORD
 
@@ -110,7 +108,7 @@ def test_in_containers_the_paths_agree() -> None:
     assert there[expand(provider()["options"]["path"], environment)] == FOLDER
 
 
-def test_the_image_is_of_the_version_these_files_are_for() -> None:
+def test_the_image_has_the_version_these_files_are_for() -> None:
     assert composed()["image"].startswith("grafana/grafana:12.4.")
 
 
@@ -138,6 +136,6 @@ def test_control_a_missing_setting_is_noticed(name: str) -> None:
     assert missing_settings(environment)
 
 
-def test_control_letting_strangers_in_is_noticed() -> None:
+def test_control_anonymous_access_is_noticed() -> None:
     environment = {**composed()["environment"], "GF_AUTH_ANONYMOUS_ENABLED": "true"}
     assert missing_settings(environment)

@@ -1,1 +1,1 @@
-"""Tests of one part against real processes."""
+"""Tests with real processes: a part on its own, and the whole pipeline."""

@@ -1,4 +1,4 @@
-"""A pipeline that the tests of this folder share: post under sensor ids of your own."""
+"""Pipelines shared by the tests of this folder: use the `sensor` fixture for your readings."""
 
 import itertools
 from collections.abc import Iterator
@@ -14,19 +14,28 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Give all four parts, running; whoever pauses one resumes it, and nobody stops one."""
+    """All four parts, running. A test may pause a part if it resumes it, and must not stop any."""
     with Stack(tmp_path_factory.mktemp("pipeline")) as stack:
         yield stack
 
 
 @pytest.fixture(scope="session")
+def restartable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """All four parts, running. A test may stop or kill a part if it starts it again."""
+    stack = Stack(tmp_path_factory.mktemp("restartable"))
+    stack.collector.env["STORED_TIMEOUT_S"] = "1"
+    with stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
 def http(pipeline: Stack) -> Iterator[httpx.Client]:
-    """Give a client of the shared collector."""
+    """A client of the shared collector."""
     with client(pipeline.collector) as http:
         yield http
 
 
 @pytest.fixture
 def sensor() -> str:
-    """Give a sensor id that no other test has."""
+    """A sensor id that no other test has."""
     return f"sensor {next(_numbers)}"

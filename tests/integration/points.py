@@ -1,5 +1,7 @@
-"""What InfluxDB holds of a sensor, and how it is brought to refuse a reading."""
+"""The points of a sensor in InfluxDB, and how to make InfluxDB reject readings."""
 
+import contextlib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from tests.stack import Influx, wait_for
@@ -19,26 +21,33 @@ def points(influx: Influx, sensor_id: str, db: str = "iot") -> Points:
 def wait_points(
     influx: Influx, sensor_id: str, count: int = 1, *, db: str = "iot", timeout: float = 20
 ) -> Points:
-    """Wait until InfluxDB holds `count` points of a sensor, and return them."""
+    """Wait until InfluxDB holds at least `count` points of a sensor, and return them."""
     return wait_for(
-        lambda: held if len(held := points(influx, sensor_id, db)) >= count else {},
+        lambda: found if len(found := points(influx, sensor_id, db)) >= count else {},
         timeout,
         f"{count} points of sensor {sensor_id}",
     )
 
 
 def week(number: int) -> int:
-    """Return a moment (ns) in a week long ago; InfluxDB keeps each week in a shard of its own."""
+    """Return a time (ns) in a past week; InfluxDB keeps each week in a shard of its own."""
     return 10**18 + number * _WEEK_NS
 
 
-def poison(influx: Influx, ns: int, db: str = "iot") -> None:
-    """Make InfluxDB refuse every reading of the week of `ns`: `value` is an integer there."""
-    influx.write(f"data,sensor_id=poison,type=poison value=1i {ns}", db)
+@contextlib.contextmanager
+def rejecting(influx: Influx, ns: int, db: str = "iot") -> Iterator[None]:
+    """Make InfluxDB reject every reading of the week of `ns`, where `value` becomes an integer.
+
+    At the end that week is dropped, and InfluxDB stores readings there again.
+    """
+    influx.write(f"data,sensor_id=conflict,type=conflict value=1i {ns}", db)
+    try:
+        yield
+    finally:
+        _drop_week(influx, ns, db)
 
 
-def mend(influx: Influx, ns: int, db: str = "iot") -> None:
-    """Undo `poison`."""
+def _drop_week(influx: Influx, ns: int, db: str) -> None:
     moment = datetime.fromtimestamp(ns / 1e9, UTC)
     for shard in influx.query("SHOW SHARDS"):
         first, last = (datetime.fromisoformat(shard[key]) for key in ("start_time", "end_time"))

@@ -1,45 +1,25 @@
-"""Readings posted to a collector, and its answers."""
+"""Requests to a collector, and its responses."""
 
 import gzip
 import json
-import time
 from collections.abc import Mapping
-from typing import Any
 
 import httpx
 
-from telemetry import timestamp
+from tests.builders import Json
 from tests.stack import Collector
-
-Json = dict[str, Any]
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 PROBLEM = "application/problem+json"
+STORED = "/data?ack=stored"
 
 
 def client(collector: Collector) -> httpx.Client:
-    """Return a client of `collector`, to be closed."""
     return httpx.Client(base_url=collector.url, trust_env=False, timeout=30)
 
 
-def now_ns() -> int:
-    """Return the time in nanoseconds since the epoch."""
-    return time.time_ns()
-
-
-def reading(sensor_id: int | str, ns: int, value: float = 21.5, type_: str = "temp") -> Json:
-    """Return a reading as a device posts it."""
-    ts = timestamp.render(ns)
-    return {"ts": ts, "type": type_, "value": value, "sensor_id": sensor_id}
-
-
-def ndjson(readings: list[Json]) -> bytes:
-    """Return readings as NDJSON."""
-    return b"".join(json.dumps(reading).encode() + b"\n" for reading in readings)
-
-
-def send(  # noqa: PLR0913  what a request has
+def send(  # noqa: PLR0913  the parts of a request
     http: httpx.Client,
     body: object,
     content_type: str = JSON,
@@ -48,7 +28,7 @@ def send(  # noqa: PLR0913  what a request has
     zipped: bool = False,
     headers: Mapping[str, str] | None = None,
 ) -> httpx.Response:
-    """Post `body`: bytes as they are, whatever else as JSON."""
+    """Post `body`: bytes as they are, anything else as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     sent = {"Content-Type": content_type, **(headers or {})}
     if zipped:
@@ -57,11 +37,11 @@ def send(  # noqa: PLR0913  what a request has
     return http.post(path, content=content, headers=sent)
 
 
-def problem(answer: httpx.Response, status: int) -> Json:
-    """Check that `answer` is a problem (RFC 9457) with this status, and return its members."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == PROBLEM
-    members: Json = answer.json()
+def problem(response: httpx.Response, status: int) -> Json:
+    """Check that `response` is a problem (RFC 9457) with this status, and return its members."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == PROBLEM
+    members: Json = response.json()
     optional = {"errors"}
     assert members.keys() - optional == {"type", "title", "status", "detail"}
     assert members["type"] == "about:blank"
@@ -72,7 +52,7 @@ def problem(answer: httpx.Response, status: int) -> Json:
 
 
 def metrics(http: httpx.Client) -> dict[str, int]:
-    """Return the collector's counters."""
+    """Return the collector's metrics without their prefix `collector_`."""
     lines = http.get("/metrics").text.splitlines()
     return {
         name.removeprefix("collector_"): int(number)

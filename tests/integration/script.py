@@ -1,4 +1,4 @@
-"""A broker that says what the test tells it to: for what no real one can be made to do."""
+"""A scripted broker, for behaviour that no real broker can be made to show."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 
 class Script:
-    """Notes packets of less than 128 bytes; from the second connection on it has a session."""
+    """Records packets shorter than 128 bytes; reports a session from the second connection on."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -17,7 +17,6 @@ class Script:
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Listen on `port`."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         try:
@@ -38,7 +37,7 @@ class Script:
         writer.close()
 
     def publishes(self) -> list[tuple[int, int, bytes]]:
-        """Return (head, id, payload) of each PUBLISH on topic `t`."""
+        """Return (first byte, packet id, payload) of each PUBLISH on topic `t`."""
         return [
             (command, struct.unpack("!H", body[3:5])[0], body[5:])
             for command, body in self.packets

@@ -1,7 +1,8 @@
-"""`python -m collector books` and `audit`, on a pipeline that runs."""
+"""The commands `books`, `audit` and `replay` against a running pipeline."""
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,56 +11,53 @@ import pytest
 
 from collector.books import read_books
 from telemetry import timestamp
-from tests.integration.points import mend, points, poison, week
-from tests.integration.posting import client, metrics, now_ns, reading, send
+from tests.builders import reading
+from tests.integration.points import points, rejecting, week
+from tests.integration.posting import STORED, client, metrics, send
 from tests.stack import Stack, wait_for
-
-STORED = "/data?ack=stored"
 
 
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Give a pipeline whose database these tests damage; each mends it."""
+    """A pipeline whose database these tests damage; each test repairs it."""
     with Stack(tmp_path_factory.mktemp("audited")) as stack:
         yield stack
 
 
 @pytest.fixture(scope="module")
-def post(audited: Stack) -> Iterator[httpx.Client]:
-    """Give a client of its collector."""
+def http(audited: Stack) -> Iterator[httpx.Client]:
     with client(audited.collector) as http:
         yield http
 
 
 def audit(stack: Stack, *options: str) -> tuple[int, dict[str, int], list[str]]:
-    """Return the exit code of an audit, its numbers, and the lines behind them."""
+    """Return the exit code of an audit, its counts, and the lines after them."""
     done = stack.collector.command("audit", *options)
     lines = done.stdout.splitlines()
     numbers = dict(line.split() for line in lines[:6])
     return done.returncode, {name: int(number) for name, number in numbers.items()}, lines[6:]
 
 
-def recorded(stack: Stack, pending: int = 0) -> None:
-    """Wait until the outbox's file, which commands read, has only this many pending."""
-    wait_for(lambda: read_books(stack.collector.outbox).pending == pending)
+def wait_settled(stack: Stack) -> None:
+    """Wait until no reading is pending in the outbox file, which the commands read."""
+    wait_for(lambda: read_books(stack.collector.outbox).pending == 0)
 
 
-def test_each_fate_is_told_and_nothing_is_missing(
-    audited: Stack, post: httpx.Client, sensor: str
+def test_audit_counts_each_outcome_and_nothing_is_missing(
+    audited: Stack, http: httpx.Client, sensor: str
 ) -> None:
-    ns = now_ns()
+    ns = time.time_ns()
     odd = [f"{sensor}'\\x", f'{sensor} é,=" ']
     stored = [reading(id_, ns + i * 10**11, i / 3) for i in range(50) for id_ in (sensor, *odd)]
-    assert send(post, stored, path=STORED).status_code == 201
+    assert send(http, stored, path=STORED).status_code == 201
     for value in (1, 2):
-        assert send(post, reading(sensor, ns, value), path=STORED).status_code == 201
-    poison(audited.influx, week(1))
-    assert send(post, reading(sensor, week(1)), path=STORED).status_code == 422
-    mend(audited.influx, week(1))
-    recorded(audited)
+        assert send(http, reading(sensor, ns, value), path=STORED).status_code == 201
+    with rejecting(audited.influx, week(1)):
+        assert send(http, reading(sensor, week(1)), path=STORED).status_code == 422
+    wait_settled(audited)
     audited.bridge.pause()
     try:
-        assert send(post, [reading(sensor, i) for i in range(10)]).status_code == 201
+        assert send(http, [reading(sensor, i) for i in range(10)]).status_code == 201
         code, numbers, more = audit(audited)
         as_json = audited.collector.command("audit", "--json")
         books = audited.collector.command("books")
@@ -75,12 +73,12 @@ def test_each_fate_is_told_and_nothing_is_missing(
     assert shown == [["accepted", "163"], ["stored", "152"], ["rejected", "1"], ["pending", "10"]]
 
 
-def test_a_deleted_point_is_missing_and_named_and_replayed(
-    audited: Stack, post: httpx.Client, sensor: str
+def test_a_deleted_point_is_reported_missing_and_replay_restores_it(
+    audited: Stack, http: httpx.Client, sensor: str
 ) -> None:
-    ns = now_ns() // 10 * 10 + 7
-    assert send(post, [reading(sensor, ns + i) for i in range(3)], path=STORED).is_success
-    recorded(audited)
+    ns = time.time_ns() // 10 * 10 + 7
+    assert send(http, [reading(sensor, ns + i) for i in range(3)], path=STORED).is_success
+    wait_settled(audited)
     audited.influx.query(f"DELETE FROM data WHERE sensor_id = '{sensor}' AND time = {ns + 1}")  # noqa: S608
     code, numbers, named = audit(audited)
     assert (code, numbers["missing"]) == (1, 1)
@@ -94,12 +92,12 @@ def test_a_deleted_point_is_missing_and_named_and_replayed(
 
 
 @pytest.mark.parametrize("off_by", [1e-12, -100])
-def test_a_changed_value_is_missing_and_named(
-    audited: Stack, post: httpx.Client, sensor: str, off_by: float
+def test_a_changed_value_is_reported_missing(
+    audited: Stack, http: httpx.Client, sensor: str, off_by: float
 ) -> None:
-    ns, tags = now_ns(), sensor.replace(" ", "\\ ")
-    assert send(post, reading(sensor, ns, 20), path=STORED).status_code == 201
-    recorded(audited)
+    ns, tags = time.time_ns(), sensor.replace(" ", "\\ ")
+    assert send(http, reading(sensor, ns, 20), path=STORED).status_code == 201
+    wait_settled(audited)
     audited.influx.write(f"data,sensor_id={tags},type=temp value={20 + off_by!r} {ns}")
     code, numbers, named = audit(audited)
     assert (code, numbers["missing"]) == (1, 1)
@@ -107,12 +105,12 @@ def test_a_changed_value_is_missing_and_named(
     audited.influx.write(f"data,sensor_id={tags},type=temp value=20 {ns}")
 
 
-def test_a_point_moved_by_a_nanosecond_is_missing(
-    audited: Stack, post: httpx.Client, sensor: str
+def test_a_point_moved_by_a_nanosecond_is_reported_missing(
+    audited: Stack, http: httpx.Client, sensor: str
 ) -> None:
-    ns, tags = now_ns(), sensor.replace(" ", "\\ ")
-    assert send(post, reading(sensor, ns), path=STORED).status_code == 201
-    recorded(audited)
+    ns, tags = time.time_ns(), sensor.replace(" ", "\\ ")
+    assert send(http, reading(sensor, ns), path=STORED).status_code == 201
+    wait_settled(audited)
     audited.influx.query(f"DELETE FROM data WHERE sensor_id = '{sensor}'")  # noqa: S608
     audited.influx.write(f"data,sensor_id={tags},type=temp value=21.5 {ns + 1}")
     code, numbers, _ = audit(audited)
@@ -120,49 +118,49 @@ def test_a_point_moved_by_a_nanosecond_is_missing(
     audited.influx.write(f"data,sensor_id={tags},type=temp value=21.5 {ns}")
 
 
-def test_a_dropped_database_is_all_missing_and_replay_restores_it(
-    audited: Stack, post: httpx.Client, sensor: str
+def test_after_a_dropped_database_all_is_missing_and_replay_restores_it(
+    audited: Stack, http: httpx.Client, sensor: str
 ) -> None:
-    batch = [reading(sensor, now_ns() + i, i) for i in range(5000)]
-    assert send(post, batch, path=STORED).status_code == 201
-    recorded(audited)
+    batch = [reading(sensor, time.time_ns() + i, i) for i in range(5000)]
+    assert send(http, batch, path=STORED).status_code == 201
+    wait_settled(audited)
     code, before, _ = audit(audited)
     assert code == 0
-    audited.bridge.pause()  # it would make an empty one
+    audited.bridge.pause()  # it would create an empty database
     try:
         audited.influx.query("DROP DATABASE iot")
         code, lost, named = audit(audited)
     finally:
         audited.bridge.resume()
-    all_of_them = before["stored"] + before["superseded"]
-    assert (code, lost["stored"], lost["missing"]) == (1, 0, all_of_them)
+    everything = before["stored"] + before["superseded"]
+    assert (code, lost["stored"], lost["missing"]) == (1, 0, everything)
     assert 0 < len(named) < 100
     replayed = audited.collector.command("replay", "--since", "1h")
     assert replayed.returncode == 0, replayed
-    assert f"sent {all_of_them}, stored {all_of_them}, rejected 0" in replayed.stdout
+    assert f"sent {everything}, stored {everything}, rejected 0" in replayed.stdout
     assert audit(audited) == (0, before, [])
 
 
-def test_since_looks_back_as_far_as_it_is_told(
-    audited: Stack, post: httpx.Client, sensor: str
+def test_since_limits_how_far_back_an_audit_looks(
+    audited: Stack, http: httpx.Client, sensor: str
 ) -> None:
-    assert send(post, reading(sensor, 0), path=STORED).status_code == 201
+    assert send(http, reading(sensor, 0), path=STORED).status_code == 201
     assert audit(audited, "--since", "1h")[1]["audited"] > 0
     wait_for(lambda: audit(audited, "--since", "1s")[1]["audited"] == 0)
 
 
-def test_books_are_those_of_the_metrics(audited: Stack, post: httpx.Client) -> None:
-    recorded(audited)
+def test_books_equal_the_metrics(audited: Stack, http: httpx.Client) -> None:
+    wait_settled(audited)
     books = audited.collector.command("books")
     assert books.returncode == 0
     shown = dict(line.rsplit(maxsplit=1) for line in books.stdout.splitlines()[:4])
-    counted = metrics(post)
+    counted = metrics(http)
     assert {name: int(number) for name, number in shown.items()} == {
         name: counted[name] for name in ("accepted", "stored", "rejected", "pending")
     }
 
 
-def test_books_that_do_not_balance_are_wrong(audited: Stack, tmp_path: Path) -> None:
+def test_books_that_do_not_balance_are_an_error(audited: Stack, tmp_path: Path) -> None:
     copy = tmp_path / "outbox.db"
     with sqlite3.connect(audited.collector.outbox) as db:
         db.execute("VACUUM INTO ?", [str(copy)])

@@ -1,4 +1,4 @@
-"""POST /data: what is accepted, in each of its forms, and its way to InfluxDB."""
+"""POST /data: each accepted form, and what InfluxDB stores of it."""
 
 import gzip
 import time
@@ -6,8 +6,9 @@ import time
 import httpx
 import pytest
 
+from tests.builders import ndjson, reading
 from tests.integration.points import points, wait_points
-from tests.integration.posting import JSON, NDJSON, ndjson, now_ns, reading, send
+from tests.integration.posting import JSON, NDJSON, send
 from tests.stack import Stack, wait_for
 
 UTF8 = f"{JSON}; charset=utf-8"
@@ -15,68 +16,68 @@ UTF8 = f"{JSON}; charset=utf-8"
 
 @pytest.mark.parametrize("zipped", [False, True])
 @pytest.mark.parametrize("content_type", [JSON, UTF8, "APPLICATION/JSON;charset=UTF-8"])
-def test_one_object_is_answered_with_created(
+def test_a_single_reading_is_answered_with_created(
     pipeline: Stack, http: httpx.Client, sensor: str, content_type: str, *, zipped: bool
 ) -> None:
-    ns = now_ns()
-    answer = send(http, reading(sensor, ns, 0.1), content_type, zipped=zipped)
-    assert (answer.status_code, answer.content) == (201, b"Created")
-    assert answer.headers["content-type"].partition(";")[0] == "text/plain"
+    ns = time.time_ns()
+    response = send(http, reading(sensor, ns, 0.1), content_type, zipped=zipped)
+    assert (response.status_code, response.content) == (201, b"Created")
+    assert response.headers["content-type"].partition(";")[0] == "text/plain"
     assert wait_points(pipeline.influx, sensor) == {("temp", ns): 0.1}
 
 
 @pytest.mark.parametrize("zipped", [False, True])
 @pytest.mark.parametrize("form", [JSON, NDJSON, f"{NDJSON}; charset=utf-8"])
-def test_a_batch_is_answered_with_its_number(
+def test_a_batch_is_answered_with_its_count(
     pipeline: Stack, http: httpx.Client, sensor: str, form: str, *, zipped: bool
 ) -> None:
-    ns = now_ns()
+    ns = time.time_ns()
     batch = [reading(sensor, ns + i, i / 7) for i in range(300)]
     body = batch if form == JSON else ndjson(batch)
-    answer = send(http, body, form, zipped=zipped)
-    assert (answer.status_code, answer.json()) == (201, {"accepted": 300})
-    assert answer.headers["content-type"] == JSON
-    held = wait_points(pipeline.influx, sensor, 300)
-    assert held == {("temp", ns + i): i / 7 for i in range(300)}
+    response = send(http, body, form, zipped=zipped)
+    assert (response.status_code, response.json()) == (201, {"accepted": 300})
+    assert response.headers["content-type"] == JSON
+    stored = wait_points(pipeline.influx, sensor, 300)
+    assert stored == {("temp", ns + i): i / 7 for i in range(300)}
 
 
 @pytest.mark.parametrize(
     ("body", "form"), [(b"[]", JSON), (b" [ ] ", JSON), (b"", NDJSON), (b"\n\n", NDJSON)]
 )
-def test_a_batch_of_none_is_accepted(http: httpx.Client, body: bytes, form: str) -> None:
-    answer = send(http, body, form)
-    assert (answer.status_code, answer.json()) == (201, {"accepted": 0})
+def test_an_empty_batch_is_accepted(http: httpx.Client, body: bytes, form: str) -> None:
+    response = send(http, body, form)
+    assert (response.status_code, response.json()) == (201, {"accepted": 0})
 
 
-def test_ndjson_may_lack_the_last_end_of_line_and_have_empty_lines_and_carriage_returns(
+def test_ndjson_may_have_crlf_and_empty_lines_and_lack_the_final_newline(
     pipeline: Stack, http: httpx.Client, sensor: str
 ) -> None:
-    ns = now_ns()
+    ns = time.time_ns()
     first, second = (ndjson([reading(sensor, ns + i)])[:-1] for i in range(2))
-    answer = send(http, first + b"\r\n\n" + second, NDJSON)
-    assert answer.json() == {"accepted": 2}
+    response = send(http, first + b"\r\n\n" + second, NDJSON)
+    assert response.json() == {"accepted": 2}
     assert len(wait_points(pipeline.influx, sensor, 2)) == 2
 
 
 def test_a_gzip_body_may_have_several_members(http: httpx.Client) -> None:
-    batch = [reading("members", now_ns())]
+    batch = [reading("members")]
     body = gzip.compress(ndjson(batch)) * 3
-    answer = send(http, body, NDJSON, headers={"Content-Encoding": "gzip"})
-    assert answer.json() == {"accepted": 3}
+    response = send(http, body, NDJSON, headers={"Content-Encoding": "gzip"})
+    assert response.json() == {"accepted": 3}
 
 
 def test_without_a_content_type_json_is_assumed(http: httpx.Client) -> None:
-    answer = http.post("/data", content=b'{"type": "t", "value": 1, "sensor_id": "bare"}')
-    assert answer.status_code == 201
+    response = http.post("/data", content=b'{"type": "t", "value": 1, "sensor_id": "bare"}')
+    assert response.status_code == 201
 
 
-def test_without_ts_a_reading_gets_the_time_of_its_arrival(
+def test_a_reading_without_ts_gets_the_time_of_its_arrival(
     pipeline: Stack, http: httpx.Client, sensor: str
 ) -> None:
     before = time.time_ns()
-    answer = send(http, {"type": "temp", "value": 1, "sensor_id": sensor})
+    response = send(http, {"type": "temp", "value": 1, "sensor_id": sensor})
     after = time.time_ns()
-    assert answer.status_code == 201
+    assert response.status_code == 201
     ((_, ns),) = wait_points(pipeline.influx, sensor)
     assert before <= ns <= after
 
@@ -88,7 +89,7 @@ def test_without_ts_a_reading_gets_the_time_of_its_arrival(
 def test_a_value_is_stored_to_its_last_digit(
     pipeline: Stack, http: httpx.Client, sensor: str, value: float
 ) -> None:
-    ns = now_ns()
+    ns = time.time_ns()
     assert send(http, reading(sensor, ns, value)).status_code == 201
     assert wait_points(pipeline.influx, sensor) == {("temp", ns): float(value)}
 
@@ -113,9 +114,9 @@ def test_a_timestamp_is_kept_to_the_nanosecond(
 
 
 @pytest.mark.parametrize("sensor_id", [0, 2**63 - 1, "0", "s", "x" * 64, "é" * 64])
-def test_a_sensor_id_at_the_edge_of_its_rule(
+def test_sensor_ids_at_their_bounds_are_accepted(
     pipeline: Stack, http: httpx.Client, sensor_id: int | str
 ) -> None:
-    ns = now_ns()
+    ns = time.time_ns()
     assert send(http, reading(sensor_id, ns)).status_code == 201
     wait_for(lambda: ("temp", ns) in points(pipeline.influx, str(sensor_id)))

@@ -1,12 +1,14 @@
-"""POST /data while the outbox is full, and afterwards."""
+"""POST /data while the outbox is full, and after it has drained."""
 
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.builders import reading
 from tests.integration.points import wait_points
-from tests.integration.posting import client, metrics, now_ns, problem, reading, send
+from tests.integration.posting import client, metrics, problem, send
 from tests.stack import Stack, wait_for
 
 MAX_BYTES = 1 << 20
@@ -14,26 +16,26 @@ MAX_BYTES = 1 << 20
 
 @pytest.fixture
 def small(tmp_path: Path) -> Stack:
-    """Give a pipeline, not yet started, whose outbox takes 1 MiB."""
+    """A pipeline, not started yet, whose outbox is limited to 1 MiB."""
     stack = Stack(tmp_path)
     stack.collector.env["OUTBOX_MAX_BYTES"] = str(MAX_BYTES)
     return stack
 
 
 def fill(http: httpx.Client, ns: int) -> tuple[int, httpx.Response]:
-    """Post batches of 100 until one is refused; return how many were accepted, and the refusal."""
+    """Post batches of 100 until one is refused; return how many were accepted, and the 503."""
     for number in range(1000):
         batch = [reading("full", ns + 100 * number + i) for i in range(100)]
-        answer = send(http, batch)
-        if answer.status_code != 201:
-            return 100 * number, answer
-    pytest.fail("the outbox never filled")
+        response = send(http, batch)
+        if response.status_code != 201:
+            return 100 * number, response
+    pytest.fail("the outbox never became full")
 
 
 def test_503_when_the_outbox_is_full_until_it_has_drained(small: Stack) -> None:
     with small, client(small.collector) as http:
         small.influx.stop()
-        ns = now_ns()
+        ns = time.time_ns()
         accepted, refusal = fill(http, ns)
         members = problem(refusal, 503)
         assert int(refusal.headers["retry-after"]) > 0
@@ -47,8 +49,8 @@ def test_503_when_the_outbox_is_full_until_it_has_drained(small: Stack) -> None:
 
         small.influx.start()
         small.influx.wait_ready()
-        held = wait_points(small.influx, "full", accepted, timeout=30)
-        assert held == {("temp", ns + i): 21.5 for i in range(accepted)}
+        stored = wait_points(small.influx, "full", accepted, timeout=30)
+        assert stored == {("temp", ns + i): 21.5 for i in range(accepted)}
         batch = [reading("after", ns + i) for i in range(1000)]
         wait_for(lambda: send(http, batch).status_code == 201)
         wait_for(lambda: metrics(http)["pending"] == 0)
@@ -57,7 +59,7 @@ def test_503_when_the_outbox_is_full_until_it_has_drained(small: Stack) -> None:
 def test_a_full_outbox_is_still_full_after_a_restart(small: Stack) -> None:
     small.collector.env["MQTT_PORT"] = "1"
     with small.collector, client(small.collector) as http:
-        accepted, _ = fill(http, now_ns())
+        accepted, _ = fill(http, time.time_ns())
     with small.collector, client(small.collector) as http:
         problem(send(http, [reading("full", i) for i in range(1000)]), 503)
         assert metrics(http)["pending"] == accepted

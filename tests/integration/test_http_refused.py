@@ -1,25 +1,18 @@
-"""POST /data: what is refused, how it is said, and that nothing of it is kept."""
+"""POST /data: what is refused with which problem, and that nothing of it is kept."""
 
 import gzip
 import json
+import time
 
 import httpx
 import pytest
 
+from tests.builders import ndjson, reading
 from tests.integration.points import points, wait_points
-from tests.integration.posting import (
-    JSON,
-    NDJSON,
-    metrics,
-    ndjson,
-    now_ns,
-    problem,
-    reading,
-    send,
-)
+from tests.integration.posting import JSON, NDJSON, metrics, problem, send
 from tests.stack import Stack
 
-FINE = {"type": "temp", "value": 1, "sensor_id": 1}
+VALID = {"type": "temp", "value": 1, "sensor_id": 1}
 
 
 @pytest.mark.parametrize(
@@ -41,9 +34,9 @@ FINE = {"type": "temp", "value": 1, "sensor_id": 1}
     ],
 )
 @pytest.mark.parametrize("form", [JSON, NDJSON])
-def test_400_what_is_not_json(http: httpx.Client, body: bytes, form: str) -> None:
+def test_400_for_a_body_that_is_not_json(http: httpx.Client, body: bytes, form: str) -> None:
     if form == NDJSON and not body.strip():
-        return  # a batch of none
+        return  # an empty batch
     members = problem(send(http, body, form), 400)
     assert "not JSON" in members["detail"]
 
@@ -51,18 +44,18 @@ def test_400_what_is_not_json(http: httpx.Client, body: bytes, form: str) -> Non
 @pytest.mark.parametrize(
     "body", [b"", b"plain", gzip.compress(b"[]")[:-1], gzip.compress(b"[]") + b"rest"]
 )
-def test_400_what_is_not_gzip(http: httpx.Client, body: bytes) -> None:
+def test_400_for_a_body_that_is_not_gzip(http: httpx.Client, body: bytes) -> None:
     problem(send(http, body, headers={"Content-Encoding": "gzip"}), 400)
 
 
 @pytest.mark.parametrize("query", ["ack=", "ack=never", "ack=stored&ack=stored", "other=1"])
-def test_400_an_unknown_query(http: httpx.Client, query: str) -> None:
-    members = problem(send(http, FINE, path=f"/data?{query}"), 400)
+def test_400_for_an_unknown_query(http: httpx.Client, query: str) -> None:
+    members = problem(send(http, VALID, path=f"/data?{query}"), 400)
     assert "?ack=stored" in members["detail"]
 
 
-def test_413_at_the_default_of_8_mib(http: httpx.Client) -> None:
-    body = json.dumps(FINE).encode().ljust(8 << 20)
+def test_413_above_the_default_limit_of_8_mib(http: httpx.Client) -> None:
+    body = json.dumps(VALID).encode().ljust(8 << 20)
     assert send(http, body).status_code == 201
     problem(send(http, body + b" "), 413)
 
@@ -78,24 +71,24 @@ def test_413_at_the_default_of_8_mib(http: httpx.Client) -> None:
         "application/cbor",
     ],
 )
-def test_415_another_media_type_with_a_hint(http: httpx.Client, content_type: str) -> None:
-    members = problem(send(http, FINE, content_type), 415)
+def test_415_for_another_media_type_with_a_hint(http: httpx.Client, content_type: str) -> None:
+    members = problem(send(http, VALID, content_type), 415)
     assert "send Content-Type: application/json" in members["detail"]
 
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "zstd"])
-def test_415_another_encoding(http: httpx.Client, encoding: str) -> None:
-    members = problem(send(http, FINE, headers={"Content-Encoding": encoding}), 415)
+def test_415_for_another_encoding(http: httpx.Client, encoding: str) -> None:
+    members = problem(send(http, VALID, headers={"Content-Encoding": encoding}), 415)
     assert encoding in members["detail"]
     assert "gzip" in members["detail"]
 
 
 @pytest.mark.parametrize("form", [JSON, NDJSON])
 @pytest.mark.parametrize("zipped", [False, True])
-def test_422_names_each_fault_and_stores_none_of_the_batch(
+def test_422_names_each_fault_and_none_of_the_batch_is_stored(
     pipeline: Stack, http: httpx.Client, sensor: str, form: str, *, zipped: bool
 ) -> None:
-    ns = now_ns()
+    ns = time.time_ns()
     batch = [reading(sensor, ns + i) for i in range(10)]
     batch[3] |= {"value": "warm", "extra": None}
     del batch[7]["type"]
@@ -136,54 +129,56 @@ FAULTS = [
 
 @pytest.mark.parametrize(("field", "given"), FAULTS)
 def test_422_names_the_field(http: httpx.Client, field: str, given: object) -> None:
-    members = problem(send(http, {**FINE, field: given}), 422)
+    members = problem(send(http, {**VALID, field: given}), 422)
     (fault,) = members["errors"]
     assert (fault["index"], fault["field"]) == (0, field)
-    inside = problem(send(http, [FINE, {**FINE, field: given}, FINE]), 422)
+    inside = problem(send(http, [VALID, {**VALID, field: given}, VALID]), 422)
     assert [(e["index"], e["field"]) for e in inside["errors"]] == [(1, field)]
 
 
-@pytest.mark.parametrize("given", [None, 1, "reading", True, [[]], [FINE, [FINE]], [None]])
-def test_422_json_that_is_no_reading(http: httpx.Client, given: object) -> None:
+@pytest.mark.parametrize("given", [None, 1, "reading", True, [[]], [VALID, [VALID]], [None]])
+def test_422_for_json_that_is_not_a_reading(http: httpx.Client, given: object) -> None:
     problem(send(http, given), 422)
 
 
-def test_422_an_infinite_value(http: httpx.Client) -> None:
+def test_422_for_an_infinite_value(http: httpx.Client) -> None:
     body = b'{"type": "t", "value": 1e400, "sensor_id": 1}'
     (fault,) = problem(send(http, body), 422)["errors"]
     assert fault["field"] == "value"
 
 
 @pytest.mark.parametrize("second", [rb'{"type": "\ud800"}', rb'{"\udfff": 1}', b'{"value": NaN}'])
-def test_a_fault_beside_what_is_hardly_json(http: httpx.Client, second: bytes) -> None:
-    answer = send(http, b'[{"value": true}, ' + second + b"]")
-    assert answer.status_code in {400, 422}
-    problem(answer, answer.status_code)
+def test_a_fault_beside_invalid_unicode_or_nan_is_a_problem(
+    http: httpx.Client, second: bytes
+) -> None:
+    response = send(http, b'[{"value": true}, ' + second + b"]")
+    assert response.status_code in {400, 422}
+    problem(response, response.status_code)
 
 
-def test_422_shows_the_first_hundred_faults(http: httpx.Client) -> None:
-    faults = problem(send(http, [FINE] * 5 + [{}] * 200), 422)["errors"]
+def test_422_lists_the_first_hundred_faults(http: httpx.Client) -> None:
+    faults = problem(send(http, [VALID] * 5 + [{}] * 200), 422)["errors"]
     assert len(faults) == 100
     assert [faults[0]["index"], faults[-1]["index"]] == [5, 38]
 
 
-def test_422_shows_what_was_sent_shortened(http: httpx.Client) -> None:
-    (fault,) = problem(send(http, {**FINE, "value": "x" * 10**6}), 422)["errors"]
+def test_422_shortens_the_value_it_shows(http: httpx.Client) -> None:
+    (fault,) = problem(send(http, {**VALID, "value": "x" * 10**6}), 422)["errors"]
     assert len(fault["value"]) <= 101
 
 
-def test_a_field_that_comes_twice_is_taken_once_or_refused(http: httpx.Client) -> None:
-    answer = send(http, b'{"type":"t","value":1,"value":2,"sensor_id":1}')
-    assert answer.status_code in {201, 400, 422}
+def test_a_repeated_field_is_accepted_once_or_refused(http: httpx.Client) -> None:
+    response = send(http, b'{"type":"t","value":1,"value":2,"sensor_id":1}')
+    assert response.status_code in {201, 400, 422}
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_405_another_method(http: httpx.Client, method: str) -> None:
-    answer = http.request(method, "/data")
-    problem(answer, 405)
-    assert "POST" in answer.headers["allow"]
+def test_405_for_another_method(http: httpx.Client, method: str) -> None:
+    response = http.request(method, "/data")
+    problem(response, 405)
+    assert "POST" in response.headers["allow"]
 
 
 @pytest.mark.parametrize("path", ["/", "/dat", "/data/", "/data/1"])
-def test_404_another_path(http: httpx.Client, path: str) -> None:
-    problem(send(http, FINE, path=path), 404)
+def test_404_for_another_path(http: httpx.Client, path: str) -> None:
+    problem(send(http, VALID, path=path), 404)

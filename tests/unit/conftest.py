@@ -1,10 +1,10 @@
-"""How thoroughly properties are tried: HYPOTHESIS_PROFILE=thorough for a night's worth."""
+"""Hypothesis profiles: HYPOTHESIS_PROFILE=thorough runs 50 times as many examples."""
 
 import os
 
 from hypothesis import settings
 
-# No deadlines: the machine may be busy.
+# No deadlines, because the machine may be busy.
 settings.register_profile("unit", deadline=None, max_examples=60)
 settings.register_profile("thorough", deadline=None, max_examples=3000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))

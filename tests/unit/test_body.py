@@ -1,4 +1,4 @@
-"""A request's body: read within the limit, inflated within the limit."""
+"""Reading and inflating a request body within its limit."""
 
 import asyncio
 import gzip
@@ -17,7 +17,7 @@ LIMIT = 100
 
 
 def received(*messages: Message, limit: int = LIMIT) -> bytes:
-    """Read a body that arrives in these messages."""
+    """Return the body read from these messages."""
     waiting = iter(messages)
 
     async def receive() -> Message:
@@ -27,12 +27,11 @@ def received(*messages: Message, limit: int = LIMIT) -> bytes:
 
 
 def part(body: bytes, *, more: bool) -> Message:
-    """Return one message of a body."""
     return {"type": "http.request", "body": body, "more_body": more}
 
 
 @given(st.lists(st.binary(max_size=60), min_size=1, max_size=5))
-def test_a_body_is_read_whole_within_the_limit(parts: list[bytes]) -> None:
+def test_a_body_within_the_limit_is_read_whole_and_a_larger_one_refused(parts: list[bytes]) -> None:
     messages = [part(p, more=n < len(parts)) for n, p in enumerate(parts, 1)]
     whole = b"".join(parts)
     if len(whole) <= LIMIT:
@@ -48,14 +47,14 @@ def test_nothing_is_read_beyond_the_limit() -> None:
         received(part(b"x" * 60, more=True), part(b"x" * 41, more=True))
 
 
-def test_a_body_that_breaks_off_is_refused() -> None:
+def test_a_body_that_is_cut_off_is_refused() -> None:
     with pytest.raises(Problem, match="ended before") as raised:
         received(part(b"[1", more=True), {"type": "http.disconnect"})
     assert raised.value.status == HTTPStatus.BAD_REQUEST
 
 
 @given(st.lists(st.binary(max_size=6000), max_size=4))
-def test_gzip_of_any_number_of_members_is_inflated(members: list[bytes]) -> None:
+def test_gzip_with_any_number_of_members_is_inflated(members: list[bytes]) -> None:
     whole = b"".join(members)
     packed = b"".join(gzip.compress(member, mtime=0) for member in members)
     assert inflate(packed, len(whole)) == whole
@@ -75,22 +74,22 @@ def test_gzip_cut_anywhere_is_refused(content: bytes, data: st.DataObject) -> No
 
 
 @given(st.binary(min_size=1))
-def test_what_is_not_gzip_is_refused(content: bytes) -> None:
+def test_bytes_that_are_not_gzip_are_refused(content: bytes) -> None:
     for body in (content, gzip.compress(b"", mtime=0) + content):
         with pytest.raises(Problem) as raised:
             inflate(body, LIMIT)
         assert raised.value.status == HTTPStatus.BAD_REQUEST
 
 
-def test_a_damaged_byte_is_noticed() -> None:
+def test_a_wrong_checksum_is_refused() -> None:
     packed = bytearray(gzip.compress(b"25 degrees", mtime=0))
-    packed[-8] ^= 1  # of the checksum
+    packed[-8] ^= 1  # part of the checksum
     with pytest.raises(Problem, match="not gzip"):
         inflate(bytes(packed), LIMIT)
 
 
 @pytest.mark.parametrize("level", [1, 9])
-def test_a_bomb_takes_no_more_memory_than_the_limit(level: int) -> None:
+def test_a_gzip_bomb_takes_no_more_memory_than_the_limit(level: int) -> None:
     bomb = gzip.compress(bytes(100 << 20), level)
     limit = 1 << 20
     tracemalloc.start()
@@ -103,7 +102,7 @@ def test_a_bomb_takes_no_more_memory_than_the_limit(level: int) -> None:
     assert peak < 4 * limit
 
 
-def test_very_many_empty_members_take_no_more_memory_than_they_are() -> None:
+def test_many_empty_members_take_no_more_memory_than_their_size() -> None:
     body = gzip.compress(b"", mtime=0) * 50_000
     tracemalloc.start()
     try:

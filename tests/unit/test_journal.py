@@ -1,4 +1,4 @@
-"""What the collector's log shows of readings, and its errors as problem details."""
+"""The accepted readings in the collector's log, and problem details (RFC 9457)."""
 
 import json
 from http import HTTPStatus
@@ -19,7 +19,7 @@ READING = Row(
 LINE = "ts=2026-01-31T12:00:00Z type=temp value=25 sensor_id=123\n"
 
 
-def test_a_few_readings_are_shown_each(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_few_readings_are_logged_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
     journal = Journal()
     journal.accepted([READING])
     journal.accepted([READING, READING])
@@ -27,7 +27,7 @@ def test_a_few_readings_are_shown_each(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == LINE * 3
 
 
-def test_many_are_summed_up_once_a_second(capsys: pytest.CaptureFixture[str]) -> None:
+def test_many_readings_are_summarized_once_per_second(capsys: pytest.CaptureFixture[str]) -> None:
     journal = Journal()
     journal.accepted([READING] * LINES_A_SECOND)
     journal.accepted([READING])
@@ -40,7 +40,7 @@ def test_many_are_summed_up_once_a_second(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().out == LINE
 
 
-def test_a_problem_is_as_the_rfc_has_it() -> None:
+def test_a_problem_has_the_members_of_the_rfc() -> None:
     problem = Problem(HTTPStatus.NOT_FOUND, "no such thing", headers={"X": "y"})
     assert json.loads(problem.body()) == {
         "type": "about:blank",
@@ -51,5 +51,5 @@ def test_a_problem_is_as_the_rfc_has_it() -> None:
     assert (str(problem), problem.headers) == ("no such thing", {"X": "y"})
 
 
-def test_a_problem_lists_errors_even_if_there_are_none() -> None:
+def test_a_problem_keeps_an_empty_list_of_errors() -> None:
     assert json.loads(Problem(HTTPStatus.BAD_REQUEST, "d", errors=[]).body())["errors"] == []

@@ -1,4 +1,4 @@
-"""The exact bounds of each field of a reading, through the body of a request."""
+"""The exact bounds of each field of a posted reading."""
 
 import sys
 from http import HTTPStatus
@@ -8,26 +8,21 @@ import pytest
 from collector.faults import faults
 from collector.problem import Problem
 from telemetry.timestamp import render
+from tests.builders import reading_json
 from tests.unit.test_reading_rules import accepted
 
 MAX = int(sys.float_info.max)
 
 
-def reading(**fields: str) -> bytes:
-    """Return a valid reading in which these fields have other JSON texts."""
-    texts = {"type": '"temp"', "value": "25", "sensor_id": "123", **fields}
-    return ("{" + ",".join(f'"{name}":{text}' for name, text in texts.items()) + "}").encode()
-
-
 def kept(content: bytes, field: bytes) -> bytes:
-    """Return the JSON text that the accepted reading has for a field."""
+    """Return the JSON text of a field of the accepted reading."""
     (row,) = accepted(content)
     _, _, rest = row.body.partition(b'"' + field + b'":')
     return rest.partition(b',"')[0].rstrip(b"}")
 
 
 @pytest.mark.parametrize(
-    ("sent", "goes_out"),
+    ("sent", "published"),
     [
         ("0", "0"),
         ("-0", "0"),
@@ -44,8 +39,8 @@ def kept(content: bytes, field: bytes) -> bytes:
         (str(-MAX), str(-MAX)),
     ],
 )
-def test_a_finite_value_is_kept(sent: str, goes_out: str) -> None:
-    assert kept(reading(value=sent), b"value") == goes_out.encode()
+def test_a_finite_value_is_kept(sent: str, published: str) -> None:
+    assert kept(reading_json(value=sent), b"value") == published.encode()
 
 
 @pytest.mark.parametrize(
@@ -55,18 +50,18 @@ def test_a_finite_value_is_kept(sent: str, goes_out: str) -> None:
         "1" + "0" * 5000, "-1" + "0" * 5000, "true", "false", "null", '"25"', "[]", "{}", "[1]",
     ],
 )  # fmt: skip
-def test_any_other_value_is_a_fault(value: str) -> None:
-    check_refused(reading(value=value), "value")
+def test_any_other_value_is_refused(value: str) -> None:
+    check_refused(reading_json(value=value), "value")
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "01", "+1", ".5", "1.", "0x1"])
-def test_what_is_no_json_number_is_no_json(value: str) -> None:
-    check_not_json(reading(value=value))
+def test_an_invalid_json_number_is_not_json(value: str) -> None:
+    check_not_json(reading_json(value=value))
 
 
 @pytest.mark.parametrize("sensor_id", ["0", "-0", "1", str(2**63 - 1), '"0"', '"-1"', '"a b"'])
 def test_a_sensor_id_is_accepted(sensor_id: str) -> None:
-    (row,) = accepted(reading(sensor_id=sensor_id))
+    (row,) = accepted(reading_json(sensor_id=sensor_id))
     assert row.topic == ("0" if sensor_id == "-0" else sensor_id.strip('"')) + "/temp"
 
 
@@ -75,7 +70,7 @@ def test_a_sensor_id_is_accepted(sensor_id: str) -> None:
     ["-1", str(2**63), str(2**64), "1" + "0" * 400, "1" + "0" * 5000, "5.0", "1e3", "true", "null"],
 )
 def test_a_sensor_id_is_refused(sensor_id: str) -> None:
-    check_refused(reading(sensor_id=sensor_id), "sensor_id")
+    check_refused(reading_json(sensor_id=sensor_id), "sensor_id")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +92,7 @@ def test_a_sensor_id_is_refused(sensor_id: str) -> None:
 )
 @pytest.mark.parametrize("field", ["type", "sensor_id"])
 def test_a_label_is_accepted(field: str, label: str) -> None:
-    accepted(reading(**{field: f'"{label}"'}))
+    accepted(reading_json(**{field: f'"{label}"'}))
 
 
 @pytest.mark.parametrize(
@@ -109,66 +104,66 @@ def test_a_label_is_accepted(field: str, label: str) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("field", ["type", "sensor_id"])
 def test_a_label_is_refused(field: str, label: str) -> None:
-    check_refused(reading(**{field: f'"{label}"'}), field)
+    check_refused(reading_json(**{field: f'"{label}"'}), field)
 
 
 @pytest.mark.parametrize("half", ["\\ud800", "\\udc00", "\\ud800a"])
-def test_half_a_surrogate_pair_is_no_text(half: str) -> None:
-    check_not_json(reading(type=f'"{half}"'))
-    # The thorough reading gets to see it, where a fault comes first, and can still answer.
+def test_half_a_surrogate_pair_is_not_json(half: str) -> None:
+    check_not_json(reading_json(type=f'"{half}"'))
+    # After an earlier fault the thorough decoder reads on to it, and must be able to show it.
     with pytest.raises(Problem) as raised:
-        accepted(b"[{}," + reading(type=f'"{half}"', **{half: f'"{half}"'}) + b"]")
+        accepted(b"[{}," + reading_json(type=f'"{half}"', **{half: f'"{half}"'}) + b"]")
     assert {fault.get("field") for fault in raised.value.errors or ()} >= {"type"}
     assert b"?" in raised.value.body()
 
 
 def test_a_reading_without_ts_gets_the_collectors_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("collector.body.time.time_ns", lambda: 1_234_567_891)
-    (row,) = accepted(reading())
+    (row,) = accepted(reading_json())
     assert row.ns == 1_234_567_891
-    assert kept(reading(), b"ts") == b'"1970-01-01T00:00:01.234567891Z"'
+    assert kept(reading_json(), b"ts") == b'"1970-01-01T00:00:01.234567891Z"'
 
 
-def test_ts_goes_out_in_utc_to_the_nanosecond() -> None:
-    sent = reading(ts='"2026-01-31t13:00:00.123456789+01:00"')
+def test_ts_is_published_in_utc_to_the_nanosecond() -> None:
+    sent = reading_json(ts='"2026-01-31t13:00:00.123456789+01:00"')
     assert kept(sent, b"ts") == b'"2026-01-31T12:00:00.123456789Z"'
     assert render(accepted(sent)[0].ns) == "2026-01-31T12:00:00.123456789Z"
 
 
 @pytest.mark.parametrize("ts", ["null", "0", "1767225600", '""', '"now"', "true", "[]"])
-def test_any_other_ts_is_a_fault(ts: str) -> None:
-    check_refused(reading(ts=ts), "ts")
+def test_any_other_ts_is_refused(ts: str) -> None:
+    check_refused(reading_json(ts=ts), "ts")
 
 
-def test_a_field_that_is_not_a_readings_is_a_fault() -> None:
-    check_refused(reading(unit='"C"'), "unit")
+def test_an_unknown_field_is_refused() -> None:
+    check_refused(reading_json(unit='"C"'), "unit")
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b" ", b"{", b"nul", reading() + reading(), b"\xef\xbb\xbf" + reading(), b"[" * 100_000,
-        b'{"a":' * 100_000, reading(value="[" * 100_000 + "]" * 100_000),
-        reading()[:-1],
-        reading().decode().encode("utf-16"), b'{"type":"\xff","value":1,"sensor_id":1}',
+        b"", b" ", b"{", b"nul", reading_json() + reading_json(), b"\xef\xbb\xbf" + reading_json(),
+        b"[" * 100_000, b'{"a":' * 100_000, reading_json(value="[" * 100_000 + "]" * 100_000),
+        reading_json()[:-1],
+        reading_json().decode().encode("utf-16"), b'{"type":"\xff","value":1,"sensor_id":1}',
     ],
 )  # fmt: skip
-def test_what_is_no_json_is_no_json(content: bytes) -> None:
+def test_a_body_that_is_not_json_is_refused(content: bytes) -> None:
     check_not_json(content)
 
 
-def test_an_empty_batch_is_a_batch() -> None:
+def test_an_empty_batch_is_accepted() -> None:
     assert accepted(b"[]") == accepted(b" [ ] ") == accepted(b"", lines=True) == []
 
 
-def test_lines_may_end_as_on_windows_and_be_empty() -> None:
-    assert len(accepted(reading() + b"\r\n\r\n" + reading() + b"\n", lines=True)) == 2
+def test_lines_may_end_with_crlf_and_be_empty() -> None:
+    assert len(accepted(reading_json() + b"\r\n\r\n" + reading_json() + b"\n", lines=True)) == 2
 
 
 def check_refused(content: bytes, field: str) -> None:
-    """Check for 422 with one fault, of this field, at this index; in a batch and in lines too."""
+    """Check for 422 with one fault, of this field, alone, in a batch and in NDJSON."""
     for index, lines, batch in ((0, False, b"%b"), (1, False, b"[%b,%b]"), (1, True, b"%b\n%b")):
-        sent = batch % ((reading(), content) if index else (content,))
+        sent = batch % ((reading_json(), content) if index else (content,))
         with pytest.raises(Problem) as raised:
             accepted(sent, lines=lines)
         assert raised.value.status == HTTPStatus.UNPROCESSABLE_ENTITY
@@ -177,7 +172,6 @@ def check_refused(content: bytes, field: str) -> None:
 
 
 def check_not_json(content: bytes) -> None:
-    """Check for 400."""
     with pytest.raises(Problem, match="not JSON") as raised:
         accepted(content)
     assert raised.value.status == HTTPStatus.BAD_REQUEST

@@ -1,4 +1,4 @@
-"""A reading's rules: what is accepted, and every fault of what is not."""
+"""The rules of a reading: what is accepted, and the faults of what is refused."""
 
 import json
 from http import HTTPStatus
@@ -45,16 +45,18 @@ ALMOST = st.builds(
     st.sampled_from([*FIELDS, "unit"]),
     JSON,
 )
-LACKING = st.builds(
+INCOMPLETE = st.builds(
     lambda valid, name: {key: given for key, given in valid.items() if key != name},
     VALID,
     st.sampled_from(FIELDS),
 )
-READINGS = st.one_of(VALID, ALMOST, LACKING, st.dictionaries(st.sampled_from(FIELDS), JSON), JSON)
+READINGS = st.one_of(
+    VALID, ALMOST, INCOMPLETE, st.dictionaries(st.sampled_from(FIELDS), JSON), JSON
+)
 
 
 def accepted(content: bytes, *, lines: bool = False) -> list[Accepted]:
-    """Do what POST /data does with a body; raises Problem."""
+    """Decode and accept a body as POST /data does; raises Problem."""
     readings, _ = body.decode(content, lines=lines)
     try:
         return [body.accept(reading) for reading in readings]
@@ -63,7 +65,7 @@ def accepted(content: bytes, *, lines: bool = False) -> list[Accepted]:
 
 
 def check_problem(problem: Problem, content: bytes, *, lines: bool = False) -> None:
-    """Check that a refusal says of each fault where it is."""
+    """Check that a refusal locates each fault."""
     assert msgspec.json.decode(problem.body())["status"] == problem.status.value
     if problem.status == HTTPStatus.UNPROCESSABLE_ENTITY:
         assert problem.errors
@@ -77,12 +79,12 @@ def check_problem(problem: Problem, content: bytes, *, lines: bool = False) -> N
 
 
 def text_of(reading: object) -> str:
-    """Return a reading's JSON; what is infinite is spelt as JSON can."""
+    """Return JSON in which an infinite number is one that overflows."""
     return json.dumps(reading).replace("Infinity", "1e999")
 
 
 def faulty(readings: list[object]) -> set[int]:
-    """Return which of these have a fault, each looked at alone."""
+    """Return the indices of readings that have a fault, each checked alone."""
     return {i for i, r in enumerate(readings) if faults(f"[{text_of(r)}]".encode(), lines=False)}
 
 
@@ -90,7 +92,7 @@ def faulty(readings: list[object]) -> set[int]:
 @example({"type": "temp", "value": float("inf"), "sensor_id": 1})
 @example({"type": "temp", "value": 1, "sensor_id": 5.0})
 @example({"type": 5, "value": "\ud800", "\ud800": 1})
-def test_the_fast_and_the_thorough_reading_agree(reading: object) -> None:
+def test_the_fast_and_the_thorough_decoder_agree(reading: object) -> None:
     content = f"[{text_of(reading)}]".encode()
     try:
         (row,) = accepted(content)
@@ -107,7 +109,7 @@ def test_the_fast_and_the_thorough_reading_agree(reading: object) -> None:
 
 
 @given(st.lists(READINGS, max_size=8), st.booleans())
-def test_a_batch_is_taken_whole_or_not_at_all(readings: list[object], lines: bool) -> None:
+def test_a_batch_is_accepted_whole_or_not_at_all(readings: list[object], lines: bool) -> None:
     texts = [text_of(reading) for reading in readings]
     content = ("\n".join(texts) if lines else "[" + ",".join(texts) + "]").encode()
     wrong = faulty(readings)
@@ -119,13 +121,13 @@ def test_a_batch_is_taken_whole_or_not_at_all(readings: list[object], lines: boo
     else:
         errors = []
         assert len(rows) == len(readings)
-    # Half a surrogate pair is no JSON at all for the fast reading, which need not look further.
+    # Half a surrogate pair is not JSON for the fast decoder, which then lists no faults.
     assert {fault["index"] for fault in errors or ()} == (wrong if errors is not None else set())
     assert bool(wrong) == (errors != [])
 
 
 @given(st.binary() | st.text().map(str.encode) | st.text('[]{},:"\\ 01eE+-.tfn').map(str.encode))
-def test_whatever_else_is_sent_is_a_problem_too(content: bytes) -> None:
+def test_any_other_body_is_a_problem(content: bytes) -> None:
     for lines in (False, True):
         try:
             rows = accepted(content, lines=lines)
@@ -135,7 +137,7 @@ def test_whatever_else_is_sent_is_a_problem_too(content: bytes) -> None:
             assert not rows
 
 
-def test_a_repeated_field_never_leaves_a_refusal_without_a_fault() -> None:
+def test_a_repeated_field_is_itself_a_fault() -> None:
     content = b'{"type":"temp","value":"x","value":1,"sensor_id":1}'
     with pytest.raises(Problem) as raised:
         accepted(content)
@@ -144,7 +146,7 @@ def test_a_repeated_field_never_leaves_a_refusal_without_a_fault() -> None:
     ]
 
 
-def test_the_first_hundred_faults_are_named() -> None:
+def test_the_first_hundred_faults_are_listed() -> None:
     with pytest.raises(Problem, match="the first 100 of its faults") as raised:
         accepted(b'[{"a":1,"b":2}' + b",{}" * 200 + b"]")
     errors = raised.value.errors or []
@@ -154,7 +156,7 @@ def test_the_first_hundred_faults_are_named() -> None:
     ]  # fmt: skip
 
 
-def test_a_long_value_is_shown_in_part() -> None:
+def test_a_long_value_is_shortened() -> None:
     (fault,) = faults(
         json.dumps({"type": "x" * 10_000, "value": 1, "sensor_id": 1}).encode(), lines=False
     )

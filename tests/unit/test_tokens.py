@@ -1,4 +1,4 @@
-"""Tokens: read from a file, and what each allows."""
+"""The tokens file, and what each token allows."""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -9,18 +9,17 @@ from collector.problem import Problem
 from collector.tokens import Tokens, must_speak_for
 from telemetry.settings import SettingError
 
-FILE = "# who may what\n\nsecret-a 123\nsecret-a  kitchen 2 \nsecret-b *\n  \nsecret-c 7\n"
+FILE = "# token sensor_id\n\nsecret-a 123\nsecret-a  kitchen 2 \nsecret-b *\n  \nsecret-c 7\n"
 
 
 def tokens(path: Path, text: str | bytes = FILE) -> Tokens:
-    """Load tokens from a file with this content."""
     file = path / "tokens"
     file.write_bytes(text.encode() if isinstance(text, str) else text)
     return Tokens.load(str(file))
 
 
 def status(known: Tokens, authorization: str | None, *sensor_ids: str) -> int:
-    """Return the status of the refusal, 0 when there is none."""
+    """Return the status of the refusal, 0 if there is none."""
     headers = [] if authorization is None else [(b"authorization", authorization.encode())]
     try:
         allowed = known.sensors([(b"host", b"x"), *headers])
@@ -62,11 +61,11 @@ def test_what_a_token_allows(
     assert status(tokens(tmp_path), authorization, *sensor_ids) == expected
 
 
-def test_without_a_file_everybody_may_everything() -> None:
+def test_without_a_tokens_file_every_request_is_allowed() -> None:
     assert status(Tokens.load(""), None, "123") == 0
 
 
-def test_an_empty_file_lets_nobody_in(tmp_path: Path) -> None:
+def test_with_an_empty_tokens_file_no_request_is_allowed(tmp_path: Path) -> None:
     assert status(tokens(tmp_path, ""), "Bearer x") == 401
 
 

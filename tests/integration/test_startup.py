@@ -1,4 +1,4 @@
-"""What stops a service at its start, and how it says so."""
+"""What keeps a service from starting, and the error it prints."""
 
 import socket
 import sqlite3
@@ -9,31 +9,29 @@ import pytest
 from tests.service import Service
 from tests.stack import Bridge, Collector, free_port, wait_for
 
-BAD_FOR_BOTH = [
+INVALID_FOR_BOTH = [
     ("MQTT_PORT", "abc"),
     ("MQTT_PORT", "65536"),
 ]
-BAD_FOR_COLLECTOR = [
+INVALID_FOR_COLLECTOR = [
     ("OUTBOX_MAX_BYTES", "5"),
     ("OUTBOX_KEEP_HOURS", "nan"),
     ("STORED_TIMEOUT_S", "61"),
     ("TOKENS_FILE", "/nowhere/tokens"),
 ]
-BAD_FOR_BRIDGE = [("BATCH_MAX", "many"), ("BRIDGE_ID", "")]
+INVALID_FOR_BRIDGE = [("BATCH_MAX", "many"), ("BRIDGE_ID", "")]
 
 
 def collector(directory: Path, **env: str) -> Collector:
-    """Return a collector whose broker and database are not there."""
     return Collector(directory, mqtt_port=1, influx_port=1, env=env)
 
 
 def bridge(directory: Path, **env: str) -> Bridge:
-    """Return a bridge whose broker and database are not there."""
     return Bridge(directory, mqtt_port=1, influx_port=1, env=env)
 
 
-def refusal(service: Service) -> str:
-    """Start a service that must end at once with exit code 1; return its last words."""
+def startup_error(service: Service) -> str:
+    """Start a service that must end with exit code 1; return the last line of its log."""
     service.start()
     wait_for(lambda: not service.running, 20, f"the end of {service.name}")
     assert service.stop() == 1
@@ -41,44 +39,46 @@ def refusal(service: Service) -> str:
     return service.log_text().splitlines()[-1]
 
 
-@pytest.mark.parametrize(("key", "value"), [*BAD_FOR_BOTH, *BAD_FOR_COLLECTOR])
-def test_a_bad_setting_of_the_collector(tmp_path: Path, key: str, value: str) -> None:
-    line = refusal(collector(tmp_path, **{key: value}))
+@pytest.mark.parametrize(("key", "value"), [*INVALID_FOR_BOTH, *INVALID_FOR_COLLECTOR])
+def test_an_invalid_setting_of_the_collector_is_named(tmp_path: Path, key: str, value: str) -> None:
+    line = startup_error(collector(tmp_path, **{key: value}))
     assert line.startswith(f"collector: {key}={value!r}: ")
     assert "xpected" in line
 
 
-@pytest.mark.parametrize(("key", "value"), [*BAD_FOR_BOTH[:1], *BAD_FOR_BRIDGE])
-def test_a_bad_setting_of_the_bridge(tmp_path: Path, key: str, value: str) -> None:
-    line = refusal(bridge(tmp_path, **{key: value}))
+@pytest.mark.parametrize(("key", "value"), [*INVALID_FOR_BOTH[:1], *INVALID_FOR_BRIDGE])
+def test_an_invalid_setting_of_the_bridge_is_named(tmp_path: Path, key: str, value: str) -> None:
+    line = startup_error(bridge(tmp_path, **{key: value}))
     assert line.startswith(f"bridge: {key}={value!r}: ")
     assert "xpected" in line
 
 
-def test_a_bad_line_of_the_tokens_is_named(tmp_path: Path) -> None:
+def test_an_invalid_line_of_the_tokens_file_is_named(tmp_path: Path) -> None:
     tokens = tmp_path / "tokens"
     tokens.write_text("good 1\n\nlonely\n", encoding="utf-8")
-    line = refusal(collector(tmp_path, TOKENS_FILE=str(tokens)))
+    line = startup_error(collector(tmp_path, TOKENS_FILE=str(tokens)))
     assert line.startswith(f"collector: TOKENS_FILE='{tokens}': line 3: ")
 
 
-def test_a_taken_port_names_its_variable(tmp_path: Path) -> None:
+def test_a_port_in_use_names_its_variable(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", free_port())) as taken:
         port = taken.getsockname()[1]
-        line = refusal(collector(tmp_path, COLLECTOR_PORT=str(port)))
+        line = startup_error(collector(tmp_path, COLLECTOR_PORT=str(port)))
     assert line.startswith(f"collector: COLLECTOR_PORT='{port}': ")
     assert "in use" in line
 
 
-def test_a_host_that_is_not_ours_is_named(tmp_path: Path) -> None:
-    line = refusal(collector(tmp_path, COLLECTOR_HOST="192.0.2.1"))
+def test_an_address_of_another_host_is_named(tmp_path: Path) -> None:
+    line = startup_error(collector(tmp_path, COLLECTOR_HOST="192.0.2.1"))
     assert "192.0.2.1" in line
 
 
-def test_a_second_collector_on_an_outbox_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+def test_a_second_collector_on_an_outbox_does_not_start_and_the_first_continues(
+    tmp_path: Path,
+) -> None:
     with collector(tmp_path / "first") as first:
         second = collector(tmp_path / "second", OUTBOX_PATH=str(first.outbox))
-        line = refusal(second)
+        line = startup_error(second)
         assert line.startswith(f"collector: {first.outbox}: another collector has this outbox")
         assert first.is_ready()
     second.start()
@@ -86,7 +86,7 @@ def test_a_second_collector_on_an_outbox_is_refused_and_the_first_goes_on(tmp_pa
     assert second.stop() == 0
 
 
-def test_an_outbox_is_free_again_after_a_kill(tmp_path: Path) -> None:
+def test_an_outbox_is_usable_again_after_a_kill(tmp_path: Path) -> None:
     for _ in range(2):
         again = collector(tmp_path)
         again.start()
@@ -95,36 +95,36 @@ def test_an_outbox_is_free_again_after_a_kill(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["a file/outbox.db", "a directory", "/proc/outbox.db"])
-def test_an_outbox_that_cannot_be_written(tmp_path: Path, where: str) -> None:
+def test_an_unwritable_outbox_is_named(tmp_path: Path, where: str) -> None:
     (tmp_path / "a file").touch()
     (tmp_path / "a directory").mkdir()
     path = tmp_path / where
-    line = refusal(collector(tmp_path, OUTBOX_PATH=str(path)))
+    line = startup_error(collector(tmp_path, OUTBOX_PATH=str(path)))
     assert line.startswith(f"collector: {path}: ")
 
 
-def test_a_file_that_is_no_outbox_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_left_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     path.write_bytes(b"my diary, chapter one " * 1000)
-    line = refusal(collector(tmp_path))
+    line = startup_error(collector(tmp_path))
     assert line.startswith(f"collector: {path}: ")
     assert "not a database" in line
     assert path.read_bytes() == b"my diary, chapter one " * 1000
 
 
-def test_an_outbox_with_broken_pages_is_not_served(tmp_path: Path) -> None:
+def test_an_outbox_with_broken_pages_is_not_used(tmp_path: Path) -> None:
     with collector(tmp_path) as first:
         path = first.outbox
     content = bytearray(path.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
     path.write_bytes(content)
-    assert refusal(first).startswith(f"collector: {path}: ")
+    assert startup_error(first).startswith(f"collector: {path}: ")
 
 
-def test_another_programs_database_is_not_taken_for_an_outbox(tmp_path: Path) -> None:
+def test_a_database_of_another_program_is_not_used_as_outbox(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE outbox (something TEXT)")
         db.execute("INSERT INTO outbox VALUES ('else')")
     db.close()
-    assert refusal(collector(tmp_path)).startswith(f"collector: {path}: ")
+    assert startup_error(collector(tmp_path)).startswith(f"collector: {path}: ")

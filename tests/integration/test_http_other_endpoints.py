@@ -1,18 +1,20 @@
-"""The endpoints beside POST /data: health, metrics, documentation."""
+"""GET /healthz, /readyz, /metrics and /docs."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.integration.posting import client, metrics, now_ns, problem, reading, send
+from tests.builders import reading
+from tests.integration.posting import client, metrics, problem, send
 from tests.stack import Broker, Collector, Stack, wait_for
 
 
 @pytest.fixture
 def lone(tmp_path: Path) -> Iterator[tuple[Broker, httpx.Client]]:
-    """Give a broker that does not run yet, and a client of its collector."""
+    """A broker, not started yet, and a client of its collector."""
     broker = Broker(tmp_path / "broker")
     collector = Collector(tmp_path, mqtt_port=broker.port, influx_port=1)
     with collector, client(collector) as http:
@@ -20,13 +22,13 @@ def lone(tmp_path: Path) -> Iterator[tuple[Broker, httpx.Client]]:
         broker.stop()
 
 
-def test_healthz_and_readyz_of_a_pipeline_that_works(http: httpx.Client) -> None:
+def test_healthz_and_readyz_of_a_running_pipeline(http: httpx.Client) -> None:
     assert http.get("/healthz").text == "alive\n"
     wait_for(lambda: http.get("/readyz").status_code == 200)
     assert http.get("/readyz").text == "ready\n"
 
 
-def test_readyz_says_that_the_broker_is_away_and_that_it_is_back(
+def test_readyz_follows_the_connection_to_the_broker(
     lone: tuple[Broker, httpx.Client],
 ) -> None:
     broker, http = lone
@@ -34,7 +36,7 @@ def test_readyz_says_that_the_broker_is_away_and_that_it_is_back(
         members = problem(http.get("/readyz"), 503)
         assert "broker" in members["detail"]
         assert http.get("/healthz").status_code == 200
-        assert send(http, reading(1, now_ns())).status_code == 201
+        assert send(http, reading(1)).status_code == 201
         with broker:
             wait_for(lambda: http.get("/readyz").status_code == 200)
         wait_for(lambda: http.get("/readyz").status_code == 503)
@@ -44,7 +46,7 @@ def test_metrics_are_prometheus_text_and_add_up(
     pipeline: Stack, http: httpx.Client, sensor: str
 ) -> None:
     before = metrics(http)
-    assert send(http, [reading(sensor, now_ns() + i) for i in range(7)]).status_code == 201
+    assert send(http, [reading(sensor, time.time_ns() + i) for i in range(7)]).status_code == 201
     wait_for(lambda: metrics(http)["pending"] == 0)
     after = metrics(http)
     assert after["accepted"] == before["accepted"] + 7
@@ -59,14 +61,14 @@ def test_metrics_are_prometheus_text_and_add_up(
     assert pipeline.collector.running
 
 
-def test_pending_is_what_the_broker_has_not_taken(lone: tuple[Broker, httpx.Client]) -> None:
+def test_readings_are_pending_while_the_broker_is_away(lone: tuple[Broker, httpx.Client]) -> None:
     _, http = lone
     assert send(http, [reading(1, i) for i in range(5)]).status_code == 201
     counted = metrics(http)
     assert (counted["accepted"], counted["pending"], counted["stored"]) == (5, 5, 0)
 
 
-def test_docs_show_the_description(http: httpx.Client) -> None:
+def test_docs_show_the_openapi_document(http: httpx.Client) -> None:
     page = http.get("/docs")
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
