@@ -1,1 +1,1 @@
-"""The README is part of the product: what it names is there, what it shows works."""
+"""The documentation is part of the product: what it names exists, what it shows works."""

@@ -1,56 +1,152 @@
-"""What the README tells a new user to type does what it says, on the real processes."""
+"""Commands and examples of the documentation, on the real processes: they print what it shows."""
 
 import json
 import re
 import shlex
 import subprocess
+import sys
+from itertools import pairwise
+from typing import Any
 
-from tests.readme.test_names import section
+from run.configuration import ROOT
+from tests.readme.documents import Block, blocks, first_column, rows, section, text
 from tests.service import wait_for
 from tests.stack import Stack
 
+VOLATILE = {
+    r"\d{4}-\d\d-\d\dT[\d:.]+Z": "<ts>",
+    r"date: .*": "<date>",
+    r"[0-9a-f]{12}:\d+": "<id>",
+    r"\b\d{19}\b": "<ns>",
+}
 
-def commands(stack: Stack) -> list[str]:
-    """Return the README's three commands, for the ports of this stack."""
+
+def shell(command: str, stack: Stack) -> str:
+    """Run a command as typed, except for the ports, which are those of this stack."""
     ports = {1337: stack.collector.port, 8086: stack.influx.port}
-    block: str = re.findall(r"```sh\n(.*?)```", section("Post, watch, query"), re.DOTALL)[0]
     for usual, actual in ports.items():
-        block = block.replace(f"localhost:{usual}", f"127.0.0.1:{actual}")
-    block = block.replace("-h localhost", f"-h 127.0.0.1 -p {stack.broker.port}")
-    return block.replace("\\\n", " ").strip().splitlines()
+        command = command.replace(f"localhost:{usual}", f"127.0.0.1:{actual}")
+    command = command.replace("-h localhost", f"-h 127.0.0.1 -p {stack.broker.port}")
+    argv = shlex.split(command.replace("\\\n", " "))
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
-def shell(command: str) -> str:
-    done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True)
-    return done.stdout
+def masked(output: str) -> str:
+    """Return an output with what differs from run to run replaced."""
+    for pattern, mask in VOLATILE.items():
+        output = re.sub(pattern, mask, output)
+    return output.strip()
+
+
+def same(shown: Block, output: str) -> bool:
+    if shown.language == "json":
+        return bool(json.loads(masked(shown.content)) == json.loads(masked(output)))
+    return masked(shown.content) == masked(output)
+
+
+def examples(markdown: str) -> list[tuple[str, Block]]:
+    """Return each shell command with the output shown right after it."""
+    found = blocks(markdown)
+    pairs = pairwise(found)
+    return [(a.content, b) for a, b in pairs if a.language == "sh" and b.language != "sh"]
+
+
+def named(topic: str) -> list[dict[str, Any]]:
+    """Return the payloads in docs/mqtt.md of messages on a topic."""
+    messages = re.findall(rf"^{topic}\S* (\{{.*\}})$", text("docs/mqtt.md"), re.MULTILINE)
+    return [json.loads(message) for message in messages]
 
 
 def test_post_watch_query(stack: Stack) -> None:
-    post, watch, query = commands(stack)
-    assert shell(post).endswith("Created")
-    topic, _, message = shell(f"{watch} -C 1 -W 10").partition(" ")
-    assert topic == "readings/7/temp"
-    assert json.loads(message)["value"] == 21.5
-
-    def stored() -> list[list[object]] | None:
-        (series,) = json.loads(shell(query))["results"][0].get("series", [{}])
-        values: list[list[object]] | None = series.get("values")
-        return values
-
-    ((_, *reading),) = wait_for(stored, what="the reading in InfluxDB") or [[]]
-    assert reading == ["7", "temp", 21.5]
+    (post, created), (watch, message), (query, found) = examples(
+        section("README.md", "Post, watch, query")
+    )
+    assert same(created, shell(post, stack))
+    assert same(message, shell(f"{watch.strip()} -C 1 -W 10", stack))
+    wait_for(lambda: same(found, shell(query, stack)), what=f"{found.content} in InfluxDB")
 
 
-def test_a_device_may_publish_a_bare_value(stack: Stack) -> None:
-    payload = re.findall(r"may publish `([^`]+)`", section("MQTT topics"))[0]
-    publish = ["mosquitto_pub", "-p", str(stack.broker.port), "-q", "1"]
-    subprocess.run([*publish, "-t", "readings/9/temp", "-m", payload], check=True)
-    query = "SELECT * FROM data WHERE sensor_id = '9'"
-    (point,) = wait_for(lambda: stack.influx.query(query), what="the reading in InfluxDB")
-    assert (point["type"], point["value"]) == ("temp", 21.5)
+def test_requests_get_the_responses_shown(stack: Stack) -> None:
+    shown = examples(section("docs/http.md", "POST /data"))
+    assert len(shown) == 3
+    for command, response in shown:
+        assert same(response, shell(command, stack)), command
+
+
+def test_control_another_response_is_noticed() -> None:
+    (_, created), *_ = examples(section("README.md", "Post, watch, query"))
+    assert same(created, created.content.replace("ab4b6b3e5cfd:34", "0123456789ab:1"))
+    assert not same(created, created.content.replace("201", "200"))
+
+
+def test_the_description_has_the_fields_and_statuses_shown(stack: Stack) -> None:
+    description = json.loads(shell(f"curl -s {stack.collector.url}/openapi.json", stack))
+    post = description["paths"]["/data"]["post"]
+    reading, _ = post["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
+    fields = rows(section("docs/http.md", "A reading"))
+    assert {name.strip("`") for name, *_ in fields} == set(reading["properties"])
+    required = {name.strip("`") for name, is_required, *_ in fields if is_required == "yes"}
+    assert required == set(reading["required"])
+    assert first_column(section("docs/http.md", "Responses")) == set(post["responses"])
 
 
 def test_the_endpoints_named_answer(stack: Stack) -> None:
-    for endpoint in re.findall(r"`(?:GET )?(/[a-z]+)`", section("POST /data")):
-        status = shell(f"curl -s -o /dev/null -w %{{http_code}} {stack.collector.url}{endpoint}")
+    endpoints = first_column(section("docs/http.md", "Other endpoints"))
+    assert endpoints
+    for endpoint in endpoints:
+        url = stack.collector.url + endpoint.removeprefix("GET ")
+        status = shell(f"curl -s -o /dev/null -w %{{http_code}} {url}", stack)
         assert status == "200", endpoint
+
+
+def test_the_metrics_are_those_shown(stack: Stack) -> None:
+    metrics = shell(f"curl -s {stack.collector.url}/metrics", stack)
+    names = set(re.findall(r"^(\w+) \d+$", metrics, re.MULTILINE))
+    assert first_column(section("docs/operations.md", "Metrics")) == names
+
+
+def test_messages_have_the_fields_shown(stack: Stack) -> None:
+    (post, _), *_ = examples(section("README.md", "Post, watch, query"))
+    shell(post, stack)
+    (reading,) = named("readings/")
+    kept = wait_for(lambda: stack.broker.retained("readings/7/temp"), what="the reading retained")
+    assert list(json.loads(kept)) == list(reading)
+    for service, topic in (("collector", "status/collector/+"), ("bridge", "status/bridge/bridge")):
+        status = json.loads(wait_for(lambda: stack.broker.retained(topic), what=topic))  # noqa: B023
+        for example in named(f"status/{service}"):
+            if "counters" in example:
+                assert list(example["counters"]) == list(status["counters"])
+            else:
+                assert example == {"state": "offline"}
+
+
+def test_a_device_may_publish_each_payload_shown(stack: Stack) -> None:
+    payloads = first_column(section("docs/mqtt.md", "Devices that publish"))
+    assert len(payloads) == 3
+    for payload in payloads:
+        publish = ["mosquitto_pub", "-p", str(stack.broker.port), "-q", "1"]
+        subprocess.run([*publish, "-t", "readings/7/temp", "-m", payload], check=True)
+    query = "SELECT * FROM data WHERE sensor_id = '7'"
+    points = wait_for(
+        lambda: found if len(found := stack.influx.query(query)) == 3 else [],
+        what="the readings in InfluxDB",
+    )
+    assert {(point["type"], point["value"]) for point in points} == {("temp", 21.5)}
+
+
+def test_the_commands_work_as_typed(stack: Stack) -> None:
+    (post, _), *_ = examples(section("README.md", "Post, watch, query"))
+    shell(post, stack)
+    for command, *_ in rows(section("docs/operations.md", "Commands")):
+        python, *arguments = shlex.split(command.strip("`"))
+        assert python == "python"
+        service = stack.bridge if "bridge" in arguments else stack.collector
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=service.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
