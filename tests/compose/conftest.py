@@ -13,7 +13,7 @@ import pytest
 from docker import DockerClient
 
 from run.configuration import ROOT
-from tests.compose import composer
+from tests.compose import compose_cli
 from tests.compose.engine import engine
 from tests.compose.images import OURS, Images, build, choose, pinned
 from tests.compose.project import Project
@@ -73,29 +73,29 @@ def images(client: DockerClient, tmp_path_factory: pytest.TempPathFactory, note:
     return images
 
 
-def find_composer(wanted: str, config: pytest.Config) -> composer.Command:
+def find_compose(wanted: str, config: pytest.Config) -> compose_cli.Command:
     """Return the Compose of that version; skip where it cannot be had."""
     assert config.cache
-    command = composer.find(wanted, config.cache.mkdir("compose"))
+    command = compose_cli.find(wanted, config.cache.mkdir("compose"))
     if command is None:
         pytest.skip(f"Compose {wanted} is neither here nor to be had from this system's packages")
     return command
 
 
-@pytest.fixture(scope="session", params=[composer.OLD, composer.NEW])
+@pytest.fixture(scope="session", params=[compose_cli.OLD, compose_cli.NEW])
 def compose(
     request: pytest.FixtureRequest, pytestconfig: pytest.Config, note: Note
-) -> composer.Command:
+) -> compose_cli.Command:
     """Give each Compose in turn."""
-    command = find_composer(request.param, pytestconfig)
-    note(f"compose: {composer.version(command)}")
+    command = find_compose(request.param, pytestconfig)
+    note(f"compose: {compose_cli.version(command)}")
     return command
 
 
 @pytest.fixture(scope="module")
 def stack(
     client: DockerClient,
-    compose: composer.Command,
+    compose: compose_cli.Command,
     images: Images,
     tmp_path_factory: pytest.TempPathFactory,
     note: Note,
@@ -110,7 +110,7 @@ def stack(
         assert not re.search(rf"({'|'.join(OURS)}) Pull", told), told
         project.wait_healthy()
         took = time.monotonic() - begin
-        note(f"compose {composer.version(compose)}: built, started and healthy after {took:.1f} s")
+        note(f"compose {compose_cli.version(compose)}: built, started and healthy after {took:.1f} s")
         yield project
 
 
@@ -122,7 +122,7 @@ def new_project(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Project]:
     """Give docker compose 2.x's alone, not started: for what does not depend on who starts it."""
-    command = find_composer(composer.NEW, pytestconfig)
+    command = find_compose(compose_cli.NEW, pytestconfig)
     with Project(client, command, images, tmp_path_factory.mktemp("project")) as project:
         yield project
 

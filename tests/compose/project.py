@@ -16,8 +16,8 @@ from docker import DockerClient
 from influxdb import InfluxDBClient
 
 from run.configuration import ROOT
-from tests.chaos.books import Books, told_by_metrics
-from tests.compose.composer import Command
+from tests.chaos.books import Books, books_from_metrics
+from tests.compose.compose_cli import Command
 from tests.compose.images import Images
 from tests.service import free_port, wait_for
 
@@ -164,7 +164,7 @@ class Project:
 
     def books(self) -> Books:
         """Return what the collector says it holds."""
-        return told_by_metrics(self.url)
+        return books_from_metrics(self.url)
 
     def close(self) -> None:
         """Leave nothing: no container, network or volume."""

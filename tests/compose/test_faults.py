@@ -12,7 +12,7 @@ from docker import DockerClient
 from tests.chaos.background import Background
 from tests.chaos.checker import Findings, check
 from tests.chaos.devices import Devices
-from tests.chaos.ledger import Ledger, Reading, Verdict
+from tests.chaos.ledger import Ledger, Reading, PostOutcome
 from tests.chaos.load import Load
 from tests.compose.images import Images
 from tests.compose.program import output
@@ -26,7 +26,7 @@ SIMULATOR = ("123", "temp")
 
 
 @dataclass
-class Siege:
+class LoadedStack:
     """A stack under load, and the ledger of what its devices were told."""
 
     stack: Project
@@ -40,18 +40,18 @@ class Siege:
         load = Load(self.devices, port=self.stack.port("COLLECTOR_PORT"), rate=RATE)
         work = self.background.spawn(load.run())
         try:
-            self.acknowledged(RATE)
+            self.wait_acknowledged(RATE)
             yield
-            self.acknowledged(RATE)
+            self.wait_acknowledged(RATE)
         finally:
             self.background.loop.call_soon_threadsafe(load.stop)
             work.result(30)
 
-    def acknowledged(self, more: int) -> None:
+    def wait_acknowledged(self, more: int) -> None:
         """Wait until so many more readings are acknowledged."""
-        goal = self.ledger.posts[Verdict.ACKNOWLEDGED] + more
+        goal = self.ledger.posts[PostOutcome.ACKNOWLEDGED] + more
         wait_for(
-            lambda: self.ledger.posts[Verdict.ACKNOWLEDGED] >= goal, 30, f"{more} acknowledged"
+            lambda: self.ledger.posts[PostOutcome.ACKNOWLEDGED] >= goal, 30, f"{more} acknowledged"
         )
 
     def findings(self) -> Findings:
@@ -65,14 +65,14 @@ class Siege:
 
 
 @pytest.fixture(scope="module")
-def siege(new_project: Project) -> Iterator[Siege]:
+def loaded_stack(new_project: Project) -> Iterator[LoadedStack]:
     new_project.run("build")
     new_project.up()
     new_project.wait_healthy()
     ledger = Ledger()
-    ledger.foreign.add(SIMULATOR)
+    ledger.ignored.add(SIMULATOR)
     with Background() as background:
-        yield Siege(new_project, ledger, Devices(ledger, random.Random()), background)
+        yield LoadedStack(new_project, ledger, Devices(ledger, random.Random()), background)
 
 
 def kill(stack: Project, service: str) -> None:
@@ -88,45 +88,45 @@ def kill(stack: Project, service: str) -> None:
 
 
 @pytest.mark.parametrize("service", ["simulator", "collector", "broker", "bridge", "db"])
-def test_a_killed_container_comes_back_and_nothing_is_lost(siege: Siege, service: str) -> None:
-    with siege.load():
-        kill(siege.stack, service)
-    findings = siege.findings()
+def test_a_killed_container_comes_back_and_nothing_is_lost(loaded_stack: LoadedStack, service: str) -> None:
+    with loaded_stack.load():
+        kill(loaded_stack.stack, service)
+    findings = loaded_stack.findings()
     assert findings.clean, findings
 
 
 def test_the_database_away_for_a_minute_costs_nothing(
-    siege: Siege, client: DockerClient, images: Images
+    loaded_stack: LoadedStack, client: DockerClient, images: Images
 ) -> None:
-    with siege.load():
-        siege.stack.run("stop", "db")
+    with loaded_stack.load():
+        loaded_stack.stack.run("stop", "db")
         back = time.monotonic() + OUTAGE_S
         seen = output(
             client, images.names["broker"], "mosquitto_sub",
-            "-h", "127.0.0.1", "-p", siege.stack.settings["MQTT_PORT"],
+            "-h", "127.0.0.1", "-p", loaded_stack.stack.settings["MQTT_PORT"],
             "-t", "readings/#", "-R", "-C", "100", "-W", "10",
             network_mode="host",
         )  # fmt: skip
         assert len(seen.splitlines()) == 100, "live consumers go on"
         wait_for(lambda: time.monotonic() > back, OUTAGE_S + 1, "a minute")
-        siege.stack.run("start", "db")
-    findings = siege.findings()
+        loaded_stack.stack.run("start", "db")
+    findings = loaded_stack.findings()
     assert findings.clean, findings
 
 
-def test_the_brokers_volume_holds_nothing_that_is_missed(siege: Siege) -> None:
-    with siege.load():
-        siege.stack.run("rm", "--stop", "--force", "broker")
-        siege.stack.client.volumes.get(f"{siege.stack.name}_broker-data").remove()
-        siege.stack.up()
-    findings = siege.findings()
+def test_the_brokers_volume_holds_nothing_that_is_missed(loaded_stack: LoadedStack) -> None:
+    with loaded_stack.load():
+        loaded_stack.stack.run("rm", "--stop", "--force", "broker")
+        loaded_stack.stack.client.volumes.get(f"{loaded_stack.stack.name}_broker-data").remove()
+        loaded_stack.stack.up()
+    findings = loaded_stack.findings()
     assert findings.clean, findings
 
 
-def test_a_single_point_taken_from_the_database_is_noticed(siege: Siege) -> None:
-    victim: Reading = next(r for r in siege.ledger if r.verdict == Verdict.ACKNOWLEDGED)
+def test_a_single_point_taken_from_the_database_is_noticed(loaded_stack: LoadedStack) -> None:
+    victim: Reading = next(r for r in loaded_stack.ledger if r.outcome == PostOutcome.ACKNOWLEDGED)
     sensor_id, _ = victim.series.key
-    siege.stack.query(
+    loaded_stack.stack.query(
         f"DELETE FROM data WHERE sensor_id = '{sensor_id}' AND time = {victim.time_ns}"  # noqa: S608
     )
-    assert siege.findings().counts == {"lost": 1}
+    assert loaded_stack.findings().counts == {"lost": 1}

@@ -12,7 +12,7 @@ import yaml
 from bridge.settings import Settings as BridgeSettings
 from collector.settings import Settings as CollectorSettings
 from run.configuration import ROOT
-from tests.compose.composer import Command
+from tests.compose.compose_cli import Command
 from tests.compose.images import COMPOSE_FILE
 
 SERVICES = {"simulator", "collector", "broker", "bridge", "db", "dashboard"}

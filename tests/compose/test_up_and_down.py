@@ -9,7 +9,7 @@ import pytest
 from docker import DockerClient
 
 from run.configuration import ROOT
-from tests.compose.composer import Command, version
+from tests.compose.compose_cli import Command, version
 from tests.compose.conftest import Note
 from tests.compose.images import Images
 from tests.compose.program import output
