@@ -1,8 +1,8 @@
-# The three services, one target each: docker build --target collector -t collector .
-# Nothing here needs BuildKit, so docker-compose 1.29 builds it too.
+# One target for each of the three services: docker build --target collector -t collector .
+# It must build without BuildKit, for docker-compose 1.29.
 ARG PYTHON_IMAGE=python:3.13.15-slim-trixie
 
-# Changes only with requirements.txt: a new line of source reinstalls nothing.
+# Depends on requirements.txt only, so a source change does not reinstall the dependencies.
 FROM ${PYTHON_IMAGE} AS dependencies
 COPY requirements.txt /
 RUN python3 -m venv /venv \
@@ -14,8 +14,8 @@ FROM ${PYTHON_IMAGE} AS service
 LABEL org.opencontainers.image.title="telemetry-pipeline" \
       org.opencontainers.image.description="IoT readings by HTTP to MQTT and InfluxDB" \
       org.opencontainers.image.licenses="MIT"
-# Numbers, not names: an orchestrator can then see that it is not root. /outbox is the collector's;
-# a named volume mounted there takes over its owner.
+# Numeric ids, so that an orchestrator can verify that the user is not root. A named volume mounted
+# on /outbox inherits its owner.
 RUN install -d -o 10001 -g 10001 /outbox
 COPY --from=dependencies /venv /venv
 ENV PATH=/venv/bin:$PATH \
@@ -24,13 +24,13 @@ WORKDIR /app
 USER 10001:10001
 STOPSIGNAL SIGTERM
 
-# --chown: readable however private the checkout is.
+# --chown makes the files readable even if the checkout is readable by its owner only.
 FROM service AS simulator
 COPY --chown=10001:10001 device device
 RUN ["python", "-m", "compileall", "-q", "."]
 ENTRYPOINT ["python", "-m", "device"]
 
-# Where the others are when the containers share a network, as in docker-compose.yml.
+# The host names are the service names in docker-compose.yml.
 FROM service AS collector
 ENV COLLECTOR_HOST=0.0.0.0 \
     MQTT_HOST=broker \

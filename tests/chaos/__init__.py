@@ -1,10 +1,10 @@
-"""Chaos: the promise of a 201, held against crashes, cuts and outages of real processes.
+"""Chaos tests: what a 201 promises must hold through crashes, cut connections and outages.
 
-Devices post (`devices`, `wire`, `load`) and enter in a `ledger` what they are told. Between each
-two processes stands a `proxy`, before InfluxDB also a stub (`influx_stub`), under the outbox a
-small `disk`; `broken` runs a service that dies at a named instant, or a build that breaks the
-promise. The `rig` holds all this, `faults` are what strikes it, and the `checker` compares ledger
-and `books` with what InfluxDB holds.
+Devices (`devices`, `load`, `http_connection`) post readings and record each response in a
+`ledger`. A `proxy` stands on every connection between two processes, a stub (`influx_stub`) before
+InfluxDB, and the outbox is on a small `disk` that can be filled. `broken` starts a service that
+kills itself at a crash point, or a build that breaks the promise. The `rig` combines these parts,
+`faults` act on it, and the `checker` compares the ledger and the `books` with what InfluxDB holds.
 
     python -m tests.chaos --duration 15m --seed 7     mixed faults (`mix`)
     python -m tests.chaos.figures [--quick]           outage, restart and recovery in numbers

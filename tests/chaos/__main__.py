@@ -8,7 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.ledger import Verdict
+from tests.chaos.checker import Findings
+from tests.chaos.ledger import PostOutcome
 from tests.chaos.mix import Mix
 from tests.chaos.rig import Rig
 
@@ -16,37 +17,42 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def seconds(text: str) -> float:
-    """Read a duration such as 90s, 15m or 1h."""
     if not (match := re.fullmatch(r"(\d+)([smh])", text)):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number and s, m or h, such as 15m")
     return int(match[1]) * UNITS[match[2]]
 
 
-def main() -> int:
-    """Run, and return the exit code."""
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--duration", type=seconds, default="15m", help="such as 90s, 15m, 8h")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    parser.add_argument("--rate", type=float, default=400.0, help="readings a second")
-    arguments = parser.parse_args()
+    parser.add_argument("--rate", type=float, default=400.0, help="readings per second")
+    return parser.parse_args()
+
+
+def main() -> int:
+    arguments = parse_arguments()
     directory = Path(tempfile.mkdtemp(prefix="chaos-"))
-    say(f"seed {arguments.seed}, logs in {directory}")
+    log(f"seed {arguments.seed}, logs in {directory}")
     with Rig(directory, seed=arguments.seed) as rig:
-        mix = Mix(rig, seed=arguments.seed, say=say)
+        mix = Mix(rig, seed=arguments.seed, log=log)
         findings = mix.run(arguments.duration, rate=arguments.rate)
-    say("faults struck:")
-    for kind, times in sorted(mix.struck.items()):
-        say(f"{times:6}  {kind}")
-    say(f"{mix.struck.total():6}  in all, of {len(mix.struck)} kinds")
-    say(f"seed {arguments.seed}: {findings.readings[Verdict.ACKNOWLEDGED]:,} readings acknowledged")
-    say(str(findings))
+    report(mix, findings, arguments.seed)
     if findings.clean:
         shutil.rmtree(directory)
     return 0 if findings.clean else 1
 
 
-def say(text: str) -> None:
-    """Print a line at once."""
+def report(mix: Mix, findings: Findings, seed: int) -> None:
+    log("faults injected:")
+    for kind, times in sorted(mix.injected.items()):
+        log(f"{times:6}  {kind}")
+    log(f"{mix.injected.total():6}  in total, of {len(mix.injected)} kinds")
+    log(f"seed {seed}: {findings.readings[PostOutcome.ACKNOWLEDGED]:,} readings acknowledged")
+    log(str(findings))
+
+
+def log(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 

@@ -1,9 +1,8 @@
-"""One event loop on a thread of its own, for what must go on while a test waits or kills."""
+"""An event loop on its own thread: proxies and load keep running while a test blocks."""
 
 import asyncio
 import threading
 from collections.abc import Coroutine
-from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 if TYPE_CHECKING:
@@ -13,31 +12,25 @@ T = TypeVar("T")
 
 
 class Background:
-    """An event loop beside the test: the proxies and the load run on it."""
-
     def __init__(self) -> None:
-        """Make the loop; `start` runs it."""
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="chaos", daemon=True)
 
     def start(self) -> Self:
-        """Run the loop until `stop`."""
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """Cancel what still runs and end the thread."""
         self.run(self._cancel_all(), timeout=10)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(timeout=10)
         self.loop.close()
 
     def run(self, work: Coroutine[object, object, T], *, timeout: float) -> T:
-        """Run `work` on the loop and return what it returns; TimeoutError after `timeout` s."""
+        """Run `work` on the loop and return its result; TimeoutError after `timeout` s."""
         return self.spawn(work).result(timeout)
 
     def spawn(self, work: Coroutine[object, object, T]) -> "Future[T]":
-        """Begin `work` on the loop; the future ends with it."""
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     async def _cancel_all(self) -> None:
@@ -49,14 +42,7 @@ class Background:
         await self.loop.shutdown_default_executor()
 
     def __enter__(self) -> Self:
-        """Start the loop."""
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop the loop."""
+    def __exit__(self, *_: object) -> None:
         self.stop()

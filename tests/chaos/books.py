@@ -1,4 +1,4 @@
-"""The collector's books as it tells them: by GET /metrics and by its command."""
+"""The collector's books, from GET /metrics or from the `books` command."""
 
 import re
 import urllib.request
@@ -11,7 +11,7 @@ LINE = re.compile(r"^(?:collector_)?(accepted|stored|rejected|pending) +(\d+)$",
 
 @dataclass(frozen=True)
 class Books:
-    """accepted = stored + rejected + pending, in readings, each post of a reading counting."""
+    """accepted = stored + rejected + pending; a reading posted twice counts twice."""
 
     accepted: int
     stored: int
@@ -25,16 +25,16 @@ class Books:
         )
 
 
-def told_by_metrics(url: str) -> Books:
-    """Return the books of the running collector; OSError when it does not answer."""
+def books_from_metrics(url: str) -> Books:
+    """Return the books of the running collector; OSError when it does not respond."""
     with urllib.request.urlopen(f"{url}/metrics", timeout=10) as response:
-        return _read(response.read().decode())
+        return _parse(response.read().decode())
 
 
-def told_by_command(collector: Collector) -> Books:
-    """Return what `books` counts in the outbox's file, which may be a second behind."""
-    return _read(collector.command("books").stdout)
+def books_from_command(collector: Collector) -> Books:
+    """Return what `books` reads from the outbox's file, which may be a second behind."""
+    return _parse(collector.command("books").stdout)
 
 
-def _read(text: str) -> Books:
+def _parse(text: str) -> Books:
     return Books(**{name: int(number) for name, number in LINE.findall(text)})

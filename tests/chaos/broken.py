@@ -1,6 +1,7 @@
-"""Runs a service with a fault built in: `python -m tests.chaos.broken SERVICE FAULT AFTER`.
+"""Runs a service with a fault patched in: `python -m tests.chaos.broken SERVICE FAULT AFTER`.
 
-The product has no switch for any of this: the fault is patched in here, then its __main__ runs.
+The product has no switch for these faults: this module patches the product's classes in memory,
+then runs the service's __main__.
 """
 
 import asyncio
@@ -9,82 +10,92 @@ import runpy
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from bridge.database import Answer, Database
 from bridge.service import Bridge
+from bridge.storage import Outcome, Result
+from bridge.storage.influxdb import InfluxStorage
 from bridge.writer import Batch
-from collector.outbox import Accepted, Commit, Outbox
-from telemetry import mqtt, topics
+from collector.outbox.outbox import Commit, Outbox
+from collector.outbox.row import Draft
+from telemetry import topics
+from telemetry.mqtt import Message, client
+from telemetry.mqtt.client import MqttClient
 from telemetry.receipt import Receipt
 
-Build = Callable[[int], None]
+Patch = Callable[[int], None]
+"""Applies a fault; the argument counts the calls until it takes effect."""
 
 
-def die_when(calls: int) -> Callable[[], None]:
-    """Return a function whose `calls`th call kills this process as SIGKILL does."""
-    left = calls
+def kill_self() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_self_at_call(number: int) -> Callable[[], None]:
+    """Return a function that kills this process when it is called for the `number`th time."""
+    left = number
 
     def count() -> None:
         nonlocal left
         left -= 1
         if left <= 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            kill_self()
 
     return count
 
 
-def dies_after_commit(after: int) -> None:
-    """After a commit, before its requests are answered."""
-    die, commit = die_when(after), Outbox.commit
+def die_after_commit(after: int) -> None:
+    """Die after a commit, before the HTTP responses to its requests."""
+    die, commit = kill_self_at_call(after), Outbox.commit
 
     def commit_and_die(self: Outbox) -> None:
         before = self.last
         commit(self)
         if self.last > before:
-            die()  # the futures are done, and nobody who waits for them has run yet
+            die()  # the futures are done, but none of the tasks that await them has run yet
 
     Outbox.commit = commit_and_die  # type: ignore[method-assign]
 
 
-def dies_before_record(after: int) -> None:
-    """After a reading is published and taken by the broker, before the outbox knows."""
-    die, record = die_when(after), Outbox.mark_published
+def die_before_mark_published(after: int) -> None:
+    """Die after a PUBACK has arrived, before the outbox records it."""
+    die, mark_published = kill_self_at_call(after), Outbox.mark_published
 
-    def mark(self: Outbox, seq: int) -> None:
+    def die_or_mark(self: Outbox, seq: int) -> None:
         die()
-        record(self, seq)
+        mark_published(self, seq)
 
-    Outbox.mark_published = mark  # type: ignore[method-assign]
+    Outbox.mark_published = die_or_mark  # type: ignore[method-assign]
 
 
-def answers_before_commit(_: int) -> None:
-    """Broken build: the answer does not wait for the commit, which comes a while later."""
+def respond_before_commit(_: int) -> None:
+    """Respond to a request at once, and commit its readings a minute later."""
     append = Outbox.append
 
-    def append_later(self: Outbox, readings: Sequence[Accepted]) -> Commit:
+    def append_later(self: Outbox, readings: Sequence[Draft]) -> Commit:
         loop = asyncio.get_running_loop()
         loop.call_later(60, append, self, readings)
-        promised: Commit = loop.create_future()
-        promised.set_result((1, 0))
-        return promised
+        done: Commit = loop.create_future()
+        done.set_result((1, 0))
+        return done
 
     Outbox.append = append_later  # type: ignore[method-assign]
 
 
-def puback_retires(_: int) -> None:
-    """Broken build: the broker's PUBACK alone retires a reading."""
-    record = Outbox.mark_published
+def settle_at_puback(_: int) -> None:
+    """Take the broker's PUBACK as proof that InfluxDB has stored the reading."""
+    mark_published = Outbox.mark_published
 
-    def mark(self: Outbox, seq: int) -> None:
-        record(self, seq)
+    def mark_and_settle(self: Outbox, seq: int) -> None:
+        mark_published(self, seq)
         self.settle(Receipt(stored=[(seq, seq)]))
 
-    Outbox.mark_published = mark  # type: ignore[method-assign]
+    Outbox.mark_published = mark_and_settle  # type: ignore[method-assign]
 
 
-def dies_before_receipt(after: int) -> None:
-    """After InfluxDB has stored a batch, before its receipts."""
-    die, settle = die_when(after), Bridge.settle
+def die_before_receipt(after: int) -> None:
+    """Die after InfluxDB has stored a batch, before its receipts are published."""
+    die, settle = kill_self_at_call(after), Bridge.settle
 
     def die_or_settle(self: Bridge, batch: Batch) -> None:
         die()
@@ -93,67 +104,64 @@ def dies_before_receipt(after: int) -> None:
     Bridge.settle = die_or_settle  # type: ignore[method-assign]
 
 
-def dies_before_acknowledgement(after: int) -> None:
-    """After the receipts have left, before anything of the batch is acknowledged."""
-    left = after
+def die_before_acknowledgement(after: int) -> None:
+    """Die after the receipts are sent, before any reading of the batch is acknowledged."""
+    left, ack = after, MqttClient.ack
 
-    def ack(self: mqtt.Mqtt, message: mqtt.Message) -> None:
+    def ack_or_die(self: MqttClient, message: Message) -> None:
         nonlocal left
         if message.topic.startswith(topics.STATUS):
             return
         left -= 1
         if left > 0:
-            honest(self, message)
-        elif left == 0:  # a moment later, when the receipts are out of this process
-            asyncio.get_running_loop().call_later(0.05, os.kill, os.getpid(), signal.SIGKILL)
+            ack(self, message)
+        elif left == 0:  # the delay lets the receipts leave this process
+            asyncio.get_running_loop().call_later(0.05, kill_self)
 
-    honest = mqtt.Mqtt.ack
-    mqtt.Mqtt.ack = ack  # type: ignore[method-assign]
+    MqttClient.ack = ack_or_die  # type: ignore[method-assign]
 
 
-def confirms_before_write(_: int) -> None:
-    """Broken build: receipts and acknowledgements do not wait for InfluxDB."""
-    write = Database.write
+def report_stored_before_write(_: int) -> None:
+    """Send receipts and acknowledgements without waiting for InfluxDB."""
+    write = InfluxStorage.write
     writing = set()
 
-    async def write_meanwhile(self: Database, lines: Sequence[str]) -> Answer:
-        task = asyncio.create_task(write(self, lines))
+    async def write_in_background(self: InfluxStorage, records: Sequence[Any]) -> Result:
+        task = asyncio.create_task(write(self, records))
         writing.add(task)
         task.add_done_callback(writing.discard)
-        return Answer(204, "")
+        return Result(Outcome.STORED, "")
 
-    Database.write = write_meanwhile  # type: ignore[method-assign]
-
-
-def impatient(_: int) -> None:
-    """Give up a silent broker, and be given up by it, after a second or two."""
-    mqtt.KEEPALIVE_S = 1
+    InfluxStorage.write = write_in_background  # type: ignore[method-assign]
 
 
-INSTANTS: dict[str, Build] = {
-    "collector after commit": dies_after_commit,
-    "collector before record": dies_before_record,
-    "bridge before receipt": dies_before_receipt,
-    "bridge before acknowledgement": dies_before_acknowledgement,
+def shorten_keepalive(_: int) -> None:
+    """Make broker and client give up a silent connection after a second or two."""
+    client.KEEPALIVE_S = 1
+
+
+CRASH_POINTS: dict[str, Patch] = {
+    "collector after commit": die_after_commit,
+    "collector before recording PUBACK": die_before_mark_published,
+    "bridge before receipt": die_before_receipt,
+    "bridge before acknowledgement": die_before_acknowledgement,
 }
-"""Where a service can be made to kill itself."""
+"""Where a service can be made to kill itself. The first word of each name is the service."""
 
-BUILDS: dict[str, Build] = {
-    "collector answers before commit": answers_before_commit,
-    "collector retires at PUBACK": puback_retires,
-    "bridge confirms before write": confirms_before_write,
+BROKEN_BUILDS: dict[str, Patch] = {
+    "collector responds before commit": respond_before_commit,
+    "collector settles at PUBACK": settle_at_puback,
+    "bridge reports stored before write": report_stored_before_write,
 }
-"""Builds that break the promise: the checker must turn red for each."""
+"""Builds that break the promise: the checker must report lost readings for each."""
 
-
-MOODS: dict[str, Build] = {"impatient": impatient}
-"""No fault at all: what makes a scenario shorter."""
+TUNINGS: dict[str, Patch] = {"short keepalive": shorten_keepalive}
+"""Correct builds that make a scenario faster."""
 
 
 def main() -> None:
-    """Patch, then run the service as `python -m SERVICE` would."""
     service, fault, after = sys.argv[1:4]
-    (INSTANTS | BUILDS | MOODS)[fault](int(after))
+    (CRASH_POINTS | BROKEN_BUILDS | TUNINGS)[fault](int(after))
     sys.argv = [service]
     runpy.run_module(service, run_name="__main__", alter_sys=True)
 

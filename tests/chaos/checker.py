@@ -1,4 +1,4 @@
-"""Compares what the client was told with what InfluxDB and the collector's books hold."""
+"""Compares the ledger of responses with InfluxDB and with the collector's books."""
 
 import http.client
 import json
@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.chaos.books import Books
-from tests.chaos.ledger import Key, Ledger, Series, Verdict
+from tests.chaos.ledger import Key, Ledger, PostOutcome, Series
 
 
 class Point(NamedTuple):
-    """A row of the measurement `data`."""
-
     key: Key
     time_ns: int
     value: float
@@ -27,21 +25,28 @@ QUERY = 'SELECT "value" FROM "data" GROUP BY "sensor_id", "type"'
 CHUNK_SIZE = 10_000
 QUERY_TIMEOUT_S = 120
 EXAMPLES = 5
-VIOLATIONS = ("lost", "phantom", "refused but stored", "corrupted", "books", "undrained", "died")
+VIOLATIONS = (
+    "lost",
+    "unexpected",
+    "refused but stored",
+    "corrupted",
+    "books",
+    "still pending",
+    "service failed",
+)
 
 
 @dataclass
 class Findings:
-    """How often each promise was broken, with the first examples."""
+    """The violations by kind, with the first EXAMPLES of each."""
 
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
-    readings: Counter[Verdict] = field(default_factory=Counter)
+    readings: Counter[PostOutcome] = field(default_factory=Counter)
     points: int = 0
     books: Books | None = None
 
     def add(self, violation: str, example: str) -> None:
-        """Count one violation."""
         self.counts[violation] += 1
         kept = self.examples.setdefault(violation, [])
         if len(kept) < EXAMPLES:
@@ -49,23 +54,24 @@ class Findings:
 
     @property
     def clean(self) -> bool:
-        """Whether every promise was kept."""
         return not self.counts.total()
 
     def __str__(self) -> str:
-        told = ", ".join(f"{self.readings[v]:,} {v.name.lower()}" for v in reversed(Verdict))
+        readings = ", ".join(
+            f"{self.readings[o]:,} {o.name.lower()}" for o in reversed(PostOutcome)
+        )
         found = ", ".join(f"{violation} {self.counts[violation]:,}" for violation in VIOLATIONS)
         lines = [
-            f"readings: {told}",
+            f"readings: {readings}",
             f"points:   {self.points:,}",
-            f"books:    {self.books or 'not looked at'}",
+            f"books:    {self.books or 'not checked'}",
             f"found:    {found}",
             *(
                 f"  {violation}: {example}"
                 for violation in VIOLATIONS
                 for example in self.examples.get(violation, [])
             ),
-            f"verdict:  {'CLEAN' if self.clean else 'VIOLATED'}",
+            f"result:   {'CLEAN' if self.clean else 'VIOLATED'}",
         ]
         return "\n".join(lines)
 
@@ -73,15 +79,15 @@ class Findings:
 def check(ledger: Ledger, *, influx_port: int, books: Books | None = None) -> Findings:
     """Compare the ledger with the points of the database `iot`, and with the books if given.
 
-    Everything must be drained: whatever is acknowledged and not in InfluxDB now is lost.
+    Nothing may be pending: an acknowledged reading that is not in InfluxDB now counts as lost.
     """
     findings = Findings(readings=ledger.count(), books=books)
     seen = {key: bytearray(len(series.times)) for key, series in ledger.series.items()}
     for point in points(influx_port):
-        if point.key not in ledger.foreign:
+        if point.key not in ledger.ignored:
             _check_point(findings, ledger, seen, point)
     for key, series in ledger.series.items():
-        if key not in ledger.poison:
+        if key not in ledger.rejected:
             _check_missing(findings, series, seen[key])
     if books:
         _check_books(findings, ledger, books)
@@ -95,21 +101,21 @@ def _check_point(
     series = ledger.series.get(point.key)
     ordinal = series.find(point.time_ns) if series else None
     if series is None or ordinal is None:
-        findings.add("phantom", f"{point}")
+        findings.add("unexpected", f"{point}")
         return
     seen[point.key][ordinal] = 1
     if point.value != series.values[ordinal]:
         findings.add("corrupted", f"{point}, not {series.values[ordinal]!r}")
-    verdict = Verdict(series.verdicts[ordinal])
-    if verdict == Verdict.OPEN:
-        findings.add("phantom", f"{point} was never sent")
-    if verdict == Verdict.REFUSED:
+    outcome = PostOutcome(series.outcomes[ordinal])
+    if outcome == PostOutcome.OPEN:
+        findings.add("unexpected", f"{point} was never sent")
+    if outcome == PostOutcome.REFUSED:
         findings.add("refused but stored", f"{point}")
 
 
 def _check_missing(findings: Findings, series: Series, seen: bytearray) -> None:
     for ordinal, stored in enumerate(seen):
-        if not stored and series.verdicts[ordinal] == Verdict.ACKNOWLEDGED:
+        if not stored and series.outcomes[ordinal] == PostOutcome.ACKNOWLEDGED:
             point = Point(series.key, series.times[ordinal], series.values[ordinal])
             findings.add("lost", f"{point}")
 
@@ -117,27 +123,27 @@ def _check_missing(findings: Findings, series: Series, seen: bytearray) -> None:
 def _check_books(findings: Findings, ledger: Ledger, books: Books) -> None:
     if books.accepted != books.stored + books.rejected + books.pending:
         findings.add("books", f"do not balance: {books}")
-    least = ledger.posts[Verdict.ACKNOWLEDGED]
-    most = least + ledger.posts[Verdict.UNKNOWN]
+    least = ledger.posts[PostOutcome.ACKNOWLEDGED]
+    most = least + ledger.posts[PostOutcome.UNKNOWN]
     if not least <= books.accepted <= most:
-        findings.add("books", f"accepted {books.accepted}, not within {least} and {most}")
-    poisoned = sum(
-        verdict == Verdict.ACKNOWLEDGED
-        for key in ledger.poison
-        for verdict in ledger.series[key].verdicts
+        findings.add("books", f"accepted {books.accepted}, expected {least} to {most}")
+    rejected = sum(
+        outcome == PostOutcome.ACKNOWLEDGED
+        for key in ledger.rejected
+        for outcome in ledger.series[key].outcomes
     )
-    if not poisoned <= books.rejected <= poisoned + ledger.posts[Verdict.UNKNOWN]:
-        findings.add("books", f"rejected {books.rejected}, but {poisoned} were poison")
+    if not rejected <= books.rejected <= rejected + ledger.posts[PostOutcome.UNKNOWN]:
+        findings.add("books", f"rejected {books.rejected}, expected {rejected}")
 
 
 def points(port: int, query: str = QUERY) -> Iterator[Point]:
-    """Stream the points of the query straight from InfluxDB: tags, nanoseconds and value."""
+    """Stream the points that the query selects. RuntimeError with InfluxDB's reason."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=QUERY_TIMEOUT_S)
     parameters = {"db": "iot", "epoch": "ns", "chunked": "true", "chunk_size": CHUNK_SIZE}
     try:
         connection.request("GET", f"/query?{urllib.parse.urlencode({**parameters, 'q': query})}")
         response = connection.getresponse()
-        # One JSON document a line; an error may come in any of them, also after a 200.
+        # One JSON document per line; any of them may hold an error, even after a 200.
         for line in iter(response.readline, b""):
             yield from _points_of(json.loads(line))
     finally:

@@ -1,4 +1,4 @@
-"""One running pipeline for all scenarios."""
+"""The pipeline that all scenarios share."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +10,8 @@ from tests.chaos.rig import Rig
 SEED = 7
 
 
-class Rigs:
-    """One pipeline for all scenarios; after a red verdict, the next gets a new one."""
+class SharedRig:
+    """One running rig for all tests; after a test that found a violation it is replaced."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -19,7 +19,6 @@ class Rigs:
         self._rig: Rig | None = None
 
     def get(self) -> Rig:
-        """Return the running one."""
         if self._rig is None:
             self._count += 1
             self._rig = Rig(self._directory / str(self._count), seed=SEED)
@@ -28,25 +27,23 @@ class Rigs:
         return self._rig
 
     def put_back(self) -> None:
-        """Do away with it if it is not clean."""
         if self._rig and not self._rig.clean:
             self.close()
 
     def close(self) -> None:
-        """Stop what runs."""
         if self._rig:
             self._rig.stop()
             self._rig = None
 
 
 @pytest.fixture(scope="package")
-def rigs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rigs]:
-    rigs = Rigs(tmp_path_factory.mktemp("chaos"))
-    yield rigs
-    rigs.close()
+def shared_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedRig]:
+    shared_rig = SharedRig(tmp_path_factory.mktemp("chaos"))
+    yield shared_rig
+    shared_rig.close()
 
 
 @pytest.fixture
-def rig(rigs: Rigs) -> Iterator[Rig]:
-    yield rigs.get()
-    rigs.put_back()
+def rig(shared_rig: SharedRig) -> Iterator[Rig]:
+    yield shared_rig.get()
+    shared_rig.put_back()

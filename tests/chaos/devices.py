@@ -1,4 +1,4 @@
-"""What devices send: readings of many kinds in every shape the HTTP contract takes."""
+"""Requests of devices: all kinds of readings in every format that POST /data accepts."""
 
 import gzip
 import json
@@ -19,7 +19,7 @@ TYPES = (
     "x" * 64, "{}", "null", ",", "emoji 🌡", "a\\,b", " around ",
 )  # fmt: skip
 EXTREMES = (0.0, -0.0, 5e-324, -1.7976931348623157e308, 1e22, 2.0**63, 1 / 3, 1e300)
-SPOILT = (
+INVALIDATIONS = (
     ('"value": ', '"value": "no number", "was": '),
     ('"value": ', '"value": null, "was": '),
     ('"value": ', '"value": 1e999, "was": '),
@@ -28,14 +28,14 @@ SPOILT = (
     ('"sensor_id": ', '"sensor_id": -1, "was": '),
     ("{", "["),
 )
-"""What makes of a good reading one that must not pass."""
+"""Replacements in the JSON of a valid reading that make it invalid."""
 OFFSETS_MIN = (0, 0, 0, 120, -330, 345)
-SIZES = {"single": (1, 1), "array": (1, 40), "ndjson": (1, 120)}
+READINGS_PER_REQUEST = {"single": (1, 1), "array": (1, 40), "ndjson": (1, 120)}
 
 
 @dataclass(frozen=True)
 class Request:
-    """One POST: its body, its headers, and the readings that a 2xx acknowledges."""
+    """One POST, and the readings that a 2xx acknowledges."""
 
     body: bytes
     headers: dict[str, str]
@@ -43,7 +43,7 @@ class Request:
 
 
 def rfc3339(time_ns: int, offset_min: int) -> str:
-    """Write nanoseconds since 1970 with this offset, digits that are zero at the end left off."""
+    """Format nanoseconds since 1970 with this offset, without trailing zeros."""
     seconds, fraction = divmod(time_ns, SECOND_NS)
     moment = datetime.fromtimestamp(seconds, UTC) + timedelta(minutes=offset_min)
     zone = f"{moment.replace(tzinfo=timezone(timedelta(minutes=offset_min))):%z}"
@@ -53,7 +53,7 @@ def rfc3339(time_ns: int, offset_min: int) -> str:
 
 
 def as_json(reading: Reading, offset_min: int = 0) -> str:
-    """Write a reading as a device posts it: a whole number as an integer."""
+    """Return the JSON of a reading; a whole number is written as an integer."""
     value = reading.value
     fields = {
         "ts": rfc3339(reading.time_ns, offset_min),
@@ -66,42 +66,42 @@ def as_json(reading: Reading, offset_min: int = 0) -> str:
 
 @dataclass
 class Devices:
-    """Sensors with a clock each; everything they do follows from `rng`."""
+    """Simulated sensors. `rng` determines everything that they send."""
 
     ledger: Ledger
     rng: random.Random
     prefix: str = "s"
     sensors: int = 40
     now: Callable[[], int] = time.time_ns
-    shapes: tuple[str, ...] = ("single", "single", "array", "ndjson")
-    steps_back: float = 0.02
-    """How likely it is for a reading that its clock has stepped back by up to an hour."""
-    broken: float = 0.02
-    """How likely it is that a batch has a reading in it which must not pass."""
+    formats: tuple[str, ...] = ("single", "single", "array", "ndjson")
+    clock_steps_back: float = 0.02
+    """Share of readings whose clock has stepped back by up to an hour."""
+    invalid: float = 0.02
+    """Share of arrays and NDJSON bodies with an invalid reading in them."""
     gzipped: float = 1 / 3
-    """How many of the requests are compressed."""
+    """Share of requests that are compressed."""
     _series: list[Series] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Name the sensors: one half by numbers, one by strings."""
+        # One half is named by integers, the other by strings.
         first = self.rng.randrange(1 << 62)
         names = [first + n if n % 2 else f"{self.prefix} {first + n}" for n in range(self.sensors)]
         self._series = [self.ledger.series_of(name, self.rng.choice(TYPES)) for name in names]
 
     def request(self) -> Request:
-        """Make up a request; its readings are in the ledger, still open."""
-        shape = self.rng.choice(self.shapes)
-        low, high = SIZES[shape]
+        """Make a request and enter its readings in the ledger as OPEN."""
+        format_ = self.rng.choice(self.formats)
+        low, high = READINGS_PER_REQUEST[format_]
         readings = [self._reading() for _ in range(self.rng.randint(low, high))]
         self.rng.shuffle(readings)
         texts = [as_json(reading, self.rng.choice(OFFSETS_MIN)) for reading in readings]
-        if shape != "single" and self.rng.random() < self.broken:
+        if format_ != "single" and self.rng.random() < self.invalid:
             at = self.rng.randrange(len(texts))
-            texts[at] = texts[at].replace(*self.rng.choice(SPOILT), 1)
-        return self._packed(shape, texts, readings)
+            texts[at] = texts[at].replace(*self.rng.choice(INVALIDATIONS), 1)
+        return self._encode(format_, texts, readings)
 
-    def _packed(self, shape: str, texts: list[str], readings: list[Reading]) -> Request:
-        match shape:
+    def _encode(self, format_: str, texts: list[str], readings: list[Reading]) -> Request:
+        match format_:
             case "single":
                 body, media = texts[0], JSON
             case "array":
@@ -116,7 +116,7 @@ class Devices:
 
     def _reading(self) -> Reading:
         clock = self.now()
-        if self.rng.random() < self.steps_back:
+        if self.rng.random() < self.clock_steps_back:
             clock -= self.rng.randrange(3600 * SECOND_NS)
         return self.ledger.attempt(self.rng.choice(self._series), clock, self._value())
 

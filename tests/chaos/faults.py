@@ -1,4 +1,4 @@
-"""The faults: what strikes which part, for how long, and how it heals."""
+"""The faults: which part they affect, how long they last and how they are healed."""
 
 import random
 import signal
@@ -8,20 +8,23 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
-from tests.chaos.broken import INSTANTS
-from tests.chaos.influx_stub import Mood
+from tests.chaos.broken import CRASH_POINTS
+from tests.chaos.influx_stub import Mode
 from tests.chaos.proxy import BOTH, Direction, Kind, Proxy, Toxic
 from tests.chaos.rig import Rig
 
 Part = Literal["devices", "collector", "broker", "bridge", "influx"]
 Heal = Callable[[], None]
-Strike = Callable[[Rig, random.Random], Heal]
+Inject = Callable[[Rig, random.Random], Heal]
 
 SERVICES: tuple[Part, ...] = ("collector", "broker", "bridge", "influx")
-MOODS: tuple[Mood, ...] = (401, 429, 500, 503, "lose")
+STUB_FAULTS: dict[str, Mode] = {
+    **{f"InfluxDB responds {status}": status for status in (401, 429, 500, 503)},
+    "InfluxDB's responses lost": "drop",
+}
 DIRECTIONS: dict[str, tuple[Direction, ...]] = {"": BOTH, " up": ("up",), " down": ("down",)}
-HALVES = {"stall": Toxic(Kind.STALL), "swallow": Toxic(Kind.SWALLOW)}
-WHOLES = {
+ONE_WAY_TOXICS = {"stall": Toxic(Kind.STALL), "swallow": Toxic(Kind.SWALLOW)}
+TWO_WAY_TOXICS = {
     "latency": Toxic(Kind.LATENCY, delay_s=0.2),
     "slice": Toxic(Kind.SLICE, size=200, delay_s=0.002),
     "limit": Toxic(Kind.LIMIT, size=5000),
@@ -30,76 +33,68 @@ WHOLES = {
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind of fault. Two of them strike at once only when they touch different parts."""
+    """One kind of fault. Two are injected at once only when they affect different parts."""
 
     kind: str
     parts: frozenset[Part]
-    strike: Strike
+    inject: Inject
     seconds: tuple[float, float] = (0.5, 4.0)
-    """How long it lasts before it is healed: at least, at most."""
+    """The shortest and longest time until it is healed."""
 
 
-def nothing() -> None:
-    """Heal what needs no healing."""
+def nothing_to_heal() -> None:
+    pass
 
 
-def kill(name: Part, times: int = 1) -> Strike:
-    """SIGKILL, once or again during each new start."""
+def kill(name: Part, times: int = 1) -> Inject:
+    """SIGKILL; for `times` above 1 again during each of the next starts."""
 
-    def strike(rig: Rig, rng: random.Random) -> Heal:
+    def inject(rig: Rig, rng: random.Random) -> Heal:
         service = rig.service(name)
         service.kill()
         for _ in range(times - 1):
             service.start()
-            time.sleep(rng.uniform(0, 1))  # the fault: any instant of a start may be the last
+            time.sleep(rng.uniform(0, 1))  # a start may be interrupted at any instant
             service.kill()
         return service.start
 
-    return strike
+    return inject
 
 
-def stop(name: Part) -> Strike:
-    """SIGTERM, and a start after a while."""
-
-    def strike(rig: Rig, _: random.Random) -> Heal:
+def stop(name: Part) -> Inject:
+    def inject(rig: Rig, _: random.Random) -> Heal:
         code = rig.service(name).stop(timeout=20)
-        # One that has just been started may not be that far yet that it handles signals.
+        # A service that has just been started may not handle signals yet.
         assert code in {0, -signal.SIGTERM}, f"{name} ended with {code}"
         return rig.service(name).start
 
-    return strike
+    return inject
 
 
-def pause(name: Part) -> Strike:
-    """SIGSTOP, later SIGCONT."""
-
-    def strike(rig: Rig, _: random.Random) -> Heal:
+def pause(name: Part) -> Inject:
+    def inject(rig: Rig, _: random.Random) -> Heal:
         rig.service(name).pause()
         return rig.service(name).resume
 
-    return strike
+    return inject
 
 
-def wipe(rig: Rig, _: random.Random) -> Heal:
-    """Kill the broker and remove all that it has on disk."""
+def wipe_broker(rig: Rig, _: random.Random) -> Heal:
     rig.broker.kill()
     rig.broker.wipe()
     return rig.broker.start
 
 
-def lose_session(rig: Rig, _: random.Random) -> Heal:
-    """Take the bridge's session over and discard it with all that is queued there."""
+def discard_session(rig: Rig, _: random.Random) -> Heal:
     rig.discard_session()
-    return nothing
+    return nothing_to_heal
 
 
-def at_instant(name: Part, instant: str) -> Strike:
-    """Run the service so that it kills itself at a named instant."""
-
-    def strike(rig: Rig, rng: random.Random) -> Heal:
+def crash_at(name: Part, crash_point: str) -> Inject:
+    def inject(rig: Rig, rng: random.Random) -> Heal:
         service = rig.service(name)
         service.kill()
-        rig.start_broken(service, instant, after=rng.randint(1, 20))
+        rig.start_with_fault(service, crash_point, after=rng.randint(1, 20))
 
         def heal() -> None:
             service.kill()
@@ -107,96 +102,93 @@ def at_instant(name: Part, instant: str) -> Strike:
 
         return heal
 
-    return strike
+    return inject
 
 
-def answer(mood: Mood) -> Strike:
-    """Let the stub before InfluxDB misbehave."""
+def set_stub(mode: Mode) -> Inject:
+    def inject(rig: Rig, _: random.Random) -> Heal:
+        rig.stub.mode = mode
+        return rig.stub.pass_through
 
-    def strike(rig: Rig, _: random.Random) -> Heal:
-        rig.stub.mood = mood
-        return rig.stub.be_honest
-
-    return strike
+    return inject
 
 
-def on_pair(pair: str, do: Callable[[Proxy], None]) -> Strike:
-    """Do something to the proxy between two parts."""
-
-    def strike(rig: Rig, _: random.Random) -> Heal:
-        proxy: Proxy = getattr(rig, pair)
-        do(proxy)
+def on_proxy(name: str, action: Callable[[Proxy], None]) -> Inject:
+    def inject(rig: Rig, _: random.Random) -> Heal:
+        proxy: Proxy = getattr(rig, name)
+        action(proxy)
         return proxy.heal
 
-    return strike
+    return inject
 
 
-def poison_reading(rig: Rig, _: random.Random) -> Heal:
-    """Post one reading that InfluxDB refuses for good, among good ones."""
-    rig.post_poison()
-    return nothing
+def post_rejected(rig: Rig, _: random.Random) -> Heal:
+    rig.post_rejected()
+    return nothing_to_heal
 
 
 def fill_disk(rig: Rig, _: random.Random) -> Heal:
-    """Leave no byte on the disk under the outbox."""
-    assert rig.disk, "only root has a disk to fill"
+    assert rig.disk, "only root can mount a disk to fill"
     rig.disk.fill()
     return rig.disk.free
 
 
 def _toxics() -> dict[str, Callable[[Proxy], None]]:
     def apply(toxic: Toxic, directions: tuple[Direction, ...]) -> Callable[[Proxy], None]:
-        return lambda proxy: proxy.poison(toxic, directions)
+        return lambda proxy: proxy.apply(toxic, directions)
 
     one_way = {
         f"{name}{suffix}": apply(toxic, directions)
-        for name, toxic in HALVES.items()
+        for name, toxic in ONE_WAY_TOXICS.items()
         for suffix, directions in DIRECTIONS.items()
     }
-    return one_way | {name: apply(toxic, BOTH) for name, toxic in WHOLES.items()}
+    return one_way | {name: apply(toxic, BOTH) for name, toxic in TWO_WAY_TOXICS.items()}
 
 
-def _on_pair(pair: str, part: Part) -> list[Fault]:
+def _proxy_faults(proxy: str, part: Part) -> list[Fault]:
     parts = frozenset({part})
     return [
-        Fault(f"cut {pair}", parts, on_pair(pair, Proxy.cut), (0.3, 4.0)),
-        Fault(f"reset {pair}", parts, on_pair(pair, Proxy.reset), (0.0, 1.0)),
+        Fault(f"cut {proxy}", parts, on_proxy(proxy, Proxy.cut), (0.3, 4.0)),
+        Fault(f"reset {proxy}", parts, on_proxy(proxy, Proxy.reset), (0.0, 1.0)),
         *(
-            Fault(f"{name} {pair}", parts, on_pair(pair, toxic), (0.3, 5.0))
+            Fault(f"{name} {proxy}", parts, on_proxy(proxy, toxic), (0.3, 5.0))
             for name, toxic in _toxics().items()
         ),
     ]
 
 
-PAIRS: dict[str, Part] = {
-    "device_side": "devices",
-    "collector_side": "collector",
-    "bridge_side": "bridge",
-    "influx_side": "influx",
+PROXIES: dict[str, Part] = {
+    "device_proxy": "devices",
+    "collector_proxy": "collector",
+    "bridge_proxy": "bridge",
+    "influx_proxy": "influx",
 }
-PAIR_FAULTS = {pair: _on_pair(pair, part) for pair, part in PAIRS.items()}
-"""What happens to the connection between two parts."""
+"""Attributes of the rig, each with the part whose outgoing connections the proxy carries."""
+
+PROXY_FAULTS = {proxy: _proxy_faults(proxy, part) for proxy, part in PROXIES.items()}
 
 SERVICE_FAULTS: list[Fault] = [
     *(Fault(f"SIGKILL {name}", frozenset({name}), kill(name)) for name in SERVICES),
-    *(Fault(f"SIGKILL thrice {name}", frozenset({name}), kill(name, 3)) for name in SERVICES),
+    *(Fault(f"3 x SIGKILL {name}", frozenset({name}), kill(name, 3)) for name in SERVICES),
     *(Fault(f"SIGTERM {name}", frozenset({name}), stop(name)) for name in SERVICES),
     *(Fault(f"SIGSTOP {name}", frozenset({name}), pause(name), (0.5, 20)) for name in SERVICES),
-    Fault("broker wiped", frozenset({"broker"}), wipe),
-    Fault("session lost", frozenset({"bridge", "broker"}), lose_session, (0, 0)),
-    Fault("InfluxDB away", frozenset({"influx"}), kill("influx"), (5, 20)),
-    *(Fault(f"InfluxDB answers {m}", frozenset({"influx"}), answer(m), (0.5, 6)) for m in MOODS),
-    Fault("poison reading", frozenset({"devices"}), poison_reading, (0, 0)),
+    Fault("broker wiped", frozenset({"broker"}), wipe_broker),
+    Fault("bridge's session discarded", frozenset({"bridge", "broker"}), discard_session, (0, 0)),
+    Fault("InfluxDB down", frozenset({"influx"}), kill("influx"), (5, 20)),
+    *(
+        Fault(kind, frozenset({"influx"}), set_stub(mode), (0.5, 6))
+        for kind, mode in STUB_FAULTS.items()
+    ),
+    Fault("rejected reading", frozenset({"devices"}), post_rejected, (0, 0)),
     Fault("disk full", frozenset({"collector"}), fill_disk, (0.5, 5)),
 ]
-"""What happens to the four services."""
 
-INSTANT_FAULTS: list[Fault] = [
-    Fault(f"SIGKILL {instant}", frozenset({name}), at_instant(name, instant), (2, 5))
-    for instant in INSTANTS
+CRASH_FAULTS: list[Fault] = [
+    Fault(f"SIGKILL {crash_point}", frozenset({name}), crash_at(name, crash_point), (2, 5))
+    for crash_point in CRASH_POINTS
     for name in SERVICES
-    if instant.startswith(name)
+    if crash_point.startswith(name)
 ]
-"""Deaths between two steps that belong together."""
+"""Crashes between two steps that belong together."""
 
-FAULTS = [*SERVICE_FAULTS, *INSTANT_FAULTS, *chain.from_iterable(PAIR_FAULTS.values())]
+FAULTS = [*SERVICE_FAULTS, *CRASH_FAULTS, *chain.from_iterable(PROXY_FAULTS.values())]

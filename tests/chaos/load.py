@@ -1,4 +1,4 @@
-"""Load on POST /data: many connections at a rate, each answer entered in the ledger."""
+"""Load on POST /data over many connections; the ledger records how each post ended."""
 
 import asyncio
 import contextlib
@@ -7,89 +7,88 @@ from array import array
 from http import HTTPStatus
 
 from tests.chaos.devices import JSON, Devices, Request, as_json
-from tests.chaos.ledger import Ledger, LedgerFullError, Reading, Verdict
-from tests.chaos.wire import CutOffError, UnsentError, Wire
+from tests.chaos.http_connection import HttpConnection, NoResponseError, NotSentError
+from tests.chaos.ledger import Ledger, LedgerFullError, PostOutcome, Reading
 
 PAUSE_S = 0.1
-LATE_S = 1.0
+MAX_LAG_S = 1.0
 
 
 async def post_once(port: int, ledger: Ledger, readings: list[Reading]) -> int | None:
-    """Post these readings in one array; return the status, None when there was no answer."""
+    """Post these readings in one array; return the status, None when no response arrived."""
     body = f"[{','.join(map(as_json, readings))}]".encode()
-    wire = Wire(port)
-    verdict = Verdict.UNKNOWN
+    connection = HttpConnection(port)
+    outcome = PostOutcome.UNKNOWN
     status = None
     try:
-        status = await wire.post("/data", body, {"Content-Type": JSON})
-        verdict = Verdict.ACKNOWLEDGED if status // 100 == 2 else Verdict.REFUSED
-    except UnsentError:
-        verdict = Verdict.REFUSED
-    except CutOffError:
+        status = await connection.post("/data", body, {"Content-Type": JSON})
+        outcome = PostOutcome.ACKNOWLEDGED if status // 100 == 2 else PostOutcome.REFUSED
+    except NotSentError:
+        outcome = PostOutcome.REFUSED
+    except NoResponseError:
         pass
     finally:
-        wire.close()
-        ledger.settle(readings, verdict)
+        connection.close()
+        ledger.record(readings, outcome)
     return status
 
 
 class Load:
-    """Devices posting `rate` readings a second over `connections` until stopped."""
+    """Devices posting `rate` readings per second over `connections` until stopped."""
 
-    def __init__(  # noqa: PLR0913  keywords all
+    def __init__(  # noqa: PLR0913  all are keywords
         self,
         devices: Devices,
         *,
         port: int,
         rate: float,
         connections: int = 8,
-        twice: float = 0.03,
+        repeat: float = 0.03,
         path: str = "/data",
     ) -> None:
-        """`twice` of the answered requests are posted again; of the unanswered ones, half."""
+        """`repeat` is the share of requests that are posted again after a response."""
         self.devices = devices
         self.ledger = devices.ledger
         self.rate = rate
         self.path = path
         self.moments = array("d")
-        """When each answer came (time.monotonic)."""
+        """When each response arrived (time.monotonic)."""
         self.latencies = array("d")
-        """How long it took, in seconds."""
+        """How long each response took, in seconds."""
         self._port = port
         self._rng = devices.rng
         self._connections = connections
-        self._twice = twice
+        self._repeat = repeat
         self._due = 0.0
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Post until `stop`."""
         self._due = time.monotonic()
         async with asyncio.TaskGroup() as group:
             for _ in range(self._connections):
                 group.create_task(self._worker())
 
     def stop(self) -> None:
-        """Let each connection finish its request; from the loop's thread."""
+        """Let each connection finish its request. Call it on the loop's thread."""
         self._stopping.set()
 
     async def _worker(self) -> None:
-        wire = Wire(self._port)
+        connection = HttpConnection(self._port)
         try:
             while not self._stopping.is_set():
                 request = self.devices.request()
-                await self._turn(len(request.readings))
+                await self._wait_turn(len(request.readings))
                 again = True
                 while again and not self._stopping.is_set():
-                    again = await self._post(wire, request)
+                    again = await self._post(connection, request)
         except LedgerFullError:
             self._stopping.set()
         finally:
-            wire.close()
+            connection.close()
 
-    async def _turn(self, readings: int) -> None:
-        # Whoever is far behind does not try to make up for it in a burst.
-        mine = max(self._due, time.monotonic() - LATE_S)
+    async def _wait_turn(self, readings: int) -> None:
+        # A load that is far behind does not catch up in a burst.
+        mine = max(self._due, time.monotonic() - MAX_LAG_S)
         self._due = mine + readings / self.rate
         if (wait := mine - time.monotonic()) > 0:
             await self._pause(wait)
@@ -98,26 +97,26 @@ class Load:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    async def _post(self, wire: Wire, request: Request) -> bool:
-        """Post once; return whether this device posts the same again."""
-        verdict = Verdict.UNKNOWN
+    async def _post(self, connection: HttpConnection, request: Request) -> bool:
+        """Post once; return whether to post the same request again."""
+        outcome = PostOutcome.UNKNOWN
         begin = time.monotonic()
         try:
-            status = await wire.post(self.path, request.body, request.headers)
-        except UnsentError:
-            verdict = Verdict.REFUSED
+            status = await connection.post(self.path, request.body, request.headers)
+        except NotSentError:
+            outcome = PostOutcome.REFUSED
             await self._pause(PAUSE_S)
             return self._rng.random() < 0.9
-        except CutOffError:
+        except NoResponseError:
             await self._pause(PAUSE_S)
             return self._rng.random() < 0.5
         else:
             accepted = status // 100 == 2
-            verdict = Verdict.ACKNOWLEDGED if accepted else Verdict.REFUSED
+            outcome = PostOutcome.ACKNOWLEDGED if accepted else PostOutcome.REFUSED
             self.moments.append(time.monotonic())
             self.latencies.append(self.moments[-1] - begin)
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 await self._pause(PAUSE_S)
-            return self._rng.random() < self._twice
+            return self._rng.random() < self._repeat
         finally:
-            self.ledger.settle(request.readings, verdict)
+            self.ledger.record(request.readings, outcome)

@@ -1,4 +1,4 @@
-"""Faults of all kinds at random instants, several at once, under load; then the verdict."""
+"""Faults of all kinds at random times, several at once, under load; checked in rounds."""
 
 import random
 import time
@@ -6,84 +6,84 @@ from collections import Counter
 from collections.abc import Callable
 
 from tests.chaos.checker import Findings
-from tests.chaos.faults import FAULTS, INSTANT_FAULTS, SERVICE_FAULTS, Fault, Heal, Part
+from tests.chaos.faults import CRASH_FAULTS, FAULTS, SERVICE_FAULTS, Fault, Heal, Part
 from tests.chaos.rig import Rig
 
 ROUND_S = 90.0
-"""How long faults strike before everything is healed, drained and checked."""
+"""How long faults are injected before all are healed and the pipeline is drained and checked."""
 BETWEEN_S = (0.5, 3.0)
 DRAIN_S = 120.0
 
 
 class Mix:
-    """A run of mixed faults; which, when and for how long follows from the seed."""
+    """A run of mixed faults; the seed determines which, when and for how long."""
 
-    def __init__(self, rig: Rig, *, seed: int, say: Callable[[str], None]) -> None:
-        """`say` is told of each fault as it strikes."""
-        self.struck: Counter[str] = Counter()
+    def __init__(self, rig: Rig, *, seed: int, log: Callable[[str], None]) -> None:
+        self.injected: Counter[str] = Counter()
         self._rig = rig
         self._rng = random.Random(seed)
-        self._say = say
-        self._deck: list[Fault] = []
-        self._raging: list[tuple[float, Fault, Heal]] = []
-        self._complaints: list[str] = []
+        self._log = log
+        self._next: list[Fault] = []
+        self._active: list[tuple[float, Fault, Heal]] = []
+        self._problems: list[str] = []
         self._begin = time.monotonic()
 
     def run(self, seconds: float, *, rate: float) -> Findings:
-        """Strike for so long under `rate` readings a second; stop at the first violation."""
+        """Inject faults under `rate` readings per second; stop after a round with a violation."""
         end = time.monotonic() + seconds
         while True:
             with self._rig.load(rate):
-                self._strike_until(min(end, time.monotonic() + ROUND_S))
-            findings = self._rig.verdict(DRAIN_S)
-            for complaint in self._complaints:
-                findings.add("died", complaint)
-            for complaint in self._rig.commands():
-                findings.add("books", complaint)
-            self._say(f"checked after {self.struck.total()} faults\n{findings}")
+                self._inject_until(min(end, time.monotonic() + ROUND_S))
+            findings = self._rig.check(DRAIN_S)
+            for problem in self._problems:
+                findings.add("service failed", problem)
+            for problem in self._rig.check_commands():
+                findings.add("books", problem)
+            self._log(f"checked after {self.injected.total()} faults\n{findings}")
             if not findings.clean or time.monotonic() >= end:
                 return findings
 
-    def _strike_until(self, end: float) -> None:
-        next_strike = time.monotonic() + self._rng.uniform(*BETWEEN_S)
+    def _inject_until(self, end: float) -> None:
+        next_injection = time.monotonic() + self._rng.uniform(*BETWEEN_S)
         while (now := time.monotonic()) < end:
             self._heal_due(now)
-            if now >= next_strike:
-                self._strike_one()
-                next_strike = time.monotonic() + self._rng.uniform(*BETWEEN_S)
-            due = [at for at, _, _ in self._raging]
-            time.sleep(max(0, min([next_strike, end, *due]) - time.monotonic()))
+            if now >= next_injection:
+                self._inject_one()
+                next_injection = time.monotonic() + self._rng.uniform(*BETWEEN_S)
+            due = [at for at, _, _ in self._active]
+            time.sleep(max(0, min([next_injection, end, *due]) - time.monotonic()))
         self._heal_due(float("inf"))
 
-    def _strike_one(self) -> None:
-        fault = self._draw({part for _, raging, _ in self._raging for part in raging.parts})
+    def _inject_one(self) -> None:
+        fault = self._draw({part for _, active, _ in self._active for part in active.parts})
         if fault is None:
             return
         seconds = self._rng.uniform(*fault.seconds)
-        self._say(f"{time.monotonic() - self._begin:7.1f} s  {fault.kind} for {seconds:.1f} s")
-        self.struck[fault.kind] += 1
+        self._log(f"{time.monotonic() - self._begin:7.1f} s  {fault.kind} for {seconds:.1f} s")
+        self.injected[fault.kind] += 1
         try:
-            heal = fault.strike(self._rig, self._rng)
-        except AssertionError as complaint:
-            self._complaints.append(f"{fault.kind}: {complaint}")
+            heal = fault.inject(self._rig, self._rng)
+        except AssertionError as error:
+            self._problems.append(f"{fault.kind}: {error}")
             return
-        self._raging.append((time.monotonic() + seconds, fault, heal))
+        self._active.append((time.monotonic() + seconds, fault, heal))
 
     def _draw(self, taken: set[Part]) -> Fault | None:
-        """Return the next fault of the deck that touches no part already struck."""
-        if not self._deck:
-            # The connections have more kinds than the services; strike each side as often.
-            every = FAULTS + SERVICE_FAULTS + INSTANT_FAULTS
+        """Return the next fault that affects none of the parts `taken`."""
+        if not self._next:
+            # There are more kinds of proxy faults; this makes the others about as frequent.
+            every = FAULTS + SERVICE_FAULTS + CRASH_FAULTS
             possible = [f for f in every if f.kind != "disk full" or self._rig.disk]
-            self._deck = self._rng.sample(possible, len(possible))
-        for fault in self._deck:
+            self._next = self._rng.sample(possible, len(possible))
+        for fault in self._next:
             if taken.isdisjoint(fault.parts):
-                self._deck.remove(fault)
+                self._next.remove(fault)
                 return fault
         return None
 
     def _heal_due(self, now: float) -> None:
-        for raging in sorted(self._raging, key=lambda raging: raging[0]):
-            if raging[0] <= now:
-                self._raging.remove(raging)
-                raging[2]()
+        for active in sorted(self._active, key=lambda active: active[0]):
+            at, _, heal = active
+            if at <= now:
+                self._active.remove(active)
+                heal()

@@ -1,7 +1,7 @@
-"""A TCP proxy that misbehaves on demand, after Toxiproxy's toxics.
+"""A TCP proxy that injects network faults, modelled on Toxiproxy's toxics.
 
 https://github.com/Shopify/toxiproxy#toxics: `down`, `timeout`, `latency`, `slicer`, `limit_data`,
-`reset_peer`, each for both directions or for one.
+`reset_peer`, each for one direction or both.
 """
 
 import asyncio
@@ -23,17 +23,15 @@ class Kind(Enum):
     """What a toxic does to the bytes of one direction."""
 
     CLEAN = "clean"
-    STALL = "stall"  # hold them back; they go on after healing, as TCP would after a network gap
-    SWALLOW = "swallow"  # read and drop them; the connection is reset at healing
-    LATENCY = "latency"  # hold each chunk for `delay_s`, and up to half as much again
+    STALL = "stall"  # hold them back until healed, as TCP does during a network outage
+    SWALLOW = "swallow"  # read and drop them; healing resets the connection
+    LATENCY = "latency"  # delay each chunk by `delay_s` to 1.5 times `delay_s`
     SLICE = "slice"  # pass them in pieces of up to `size` bytes, `delay_s` apart
-    LIMIT = "limit"  # reset the connection after `size` more bytes: torn in the middle of a message
+    LIMIT = "limit"  # reset the connection after `size` more bytes, in the middle of a message
 
 
 @dataclass(frozen=True)
 class Toxic:
-    """A misbehaviour of one direction."""
-
     kind: Kind = Kind.CLEAN
     delay_s: float = 0.0
     size: int = 0
@@ -44,30 +42,28 @@ CLEAN = Toxic()
 
 @dataclass(eq=False)
 class Link:
-    """One client's connection and the one made for it."""
+    """A client's connection and the upstream connection that belongs to it."""
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
     passed: dict[Direction, int] = field(default_factory=lambda: {"up": 0, "down": 0})
     before: dict[Direction, int] = field(default_factory=lambda: {"up": 0, "down": 0})
-    """How much had passed when the toxic came."""
+    """`passed` at the time when the toxic was applied."""
 
     def reset(self) -> None:
-        """End both with a RST."""
+        """Close both with a RST."""
         for writer in (self.client, self.server):
             raw = writer.get_extra_info("socket")
-            # A socket that is already gone needs no RST.
+            # A socket that is already closed needs no RST.
             with contextlib.suppress(OSError):
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             writer.transport.abort()
 
 
 class Proxy:
-    """Listens on 127.0.0.1 and passes to `upstream`; any thread may set its faults."""
+    """Listens on 127.0.0.1 and forwards to port `upstream`. Any thread may set its faults."""
 
-    def __init__(self, name: str, *, port: int, upstream: int) -> None:
-        """Stand between the two ports; `name` says between whom."""
-        self.name = name
+    def __init__(self, *, port: int, upstream: int) -> None:
         self.port = port
         self.upstream = upstream
         self._down = False
@@ -76,22 +72,19 @@ class Proxy:
         self._random = random.Random(port)
 
     async def start(self) -> None:
-        """Listen."""
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
 
     async def close(self) -> None:
-        """Stop listening and end each connection."""
         self._server.close()
         self._reset_all()
 
     def passed(self, direction: Direction) -> int:
-        """Return how many bytes the connections that are open now have carried that way."""
+        """Return how many bytes have passed through the connections that are open now."""
         return sum(link.passed[direction] for link in self._links.copy())
 
-    def poison(self, toxic: Toxic, directions: tuple[Direction, ...] = BOTH) -> None:
-        """Misbehave from now on in these directions."""
+    def apply(self, toxic: Toxic, directions: tuple[Direction, ...] = BOTH) -> None:
         self._loop.call_soon_threadsafe(self._set, toxic, directions)
 
     def cut(self) -> None:
@@ -99,11 +92,10 @@ class Proxy:
         self._loop.call_soon_threadsafe(self._cut)
 
     def reset(self) -> None:
-        """Reset all connections once; new ones are welcome."""
+        """Reset all connections once; new ones are accepted."""
         self._loop.call_soon_threadsafe(self._reset_all)
 
     def heal(self) -> None:
-        """Behave again."""
         self._loop.call_soon_threadsafe(self._heal)
 
     def _cut(self) -> None:
@@ -112,7 +104,7 @@ class Proxy:
 
     def _heal(self) -> None:
         self._down = False
-        # What was swallowed is missing from the stream: it must not go on as if nothing were.
+        # The swallowed bytes are missing from the stream, so it must not continue.
         if any(toxic.kind is Kind.SWALLOW for toxic in self._toxics.values()):
             self._reset_all()
         self._set(CLEAN, BOTH)
@@ -146,7 +138,7 @@ class Proxy:
                 self._pump("down", link, from_server, writer),
             )
         except asyncio.CancelledError:
-            link.reset()  # the proxy's own end
+            link.reset()  # the proxy is closing
         finally:
             self._links.discard(link)
             writer.close()
@@ -164,7 +156,7 @@ class Proxy:
                 await self._pass(direction, link, chunk, writer)
             writer.write_eof()
         except OSError:
-            link.reset()  # one side broke off: so does the other
+            link.reset()  # one side closed, so the other must too
 
     async def _pass(
         self,

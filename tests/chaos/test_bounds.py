@@ -1,57 +1,56 @@
-"""What must stay bounded however long a fault lasts."""
+"""Bounds that hold however long a fault lasts."""
 
 import json
 
-from tests.chaos.ledger import Verdict
+from tests.chaos.ledger import PostOutcome
 from tests.chaos.rig import Rig
 from tests.stack import wait_for
 
 READINGS = 20_000
 CONNECTIONS = 6
 # The broker's max_inflight_messages and one batch.
-HELD = 15_000
-AGAIN = 1_000_000  # bytes: most of the 10,000
+MOST_HELD = 15_000
+REDELIVERED_BYTES = 1_000_000  # most of the 10,000 in flight
 
 
-def test_the_bridge_holds_once_what_each_connection_brings_again(rig: Rig) -> None:
+def test_redelivered_readings_do_not_accumulate_in_the_bridge(rig: Rig) -> None:
     before = counter(rig, "stored")
-    posted = rig.ledger.posts[Verdict.ACKNOWLEDGED]
+    posted = rig.ledger.posts[PostOutcome.ACKNOWLEDGED]
     rig.influx.kill()
     with rig.load(READINGS):
-        rig.acknowledged(READINGS)
+        rig.wait_acknowledged(READINGS)
     for _ in range(CONNECTIONS):
-        rig.bridge_side.reset()
-        wait_for(lambda: rig.bridge_side.passed("down") == 0, what="a reset")
-        wait_for(lambda: rig.bridge_side.passed("down") > AGAIN, what="the same readings again")
+        rig.bridge_proxy.reset()
+        wait_for(lambda: rig.bridge_proxy.passed("down") == 0, what="reset")
+        wait_for(lambda: rig.bridge_proxy.passed("down") > REDELIVERED_BYTES, what="redelivery")
     rig.influx.start()
-    findings = rig.verdict()
+    findings = rig.check()
     assert findings.clean, str(findings)
-    posted = rig.ledger.posts[Verdict.ACKNOWLEDGED] - posted
+    posted = rig.ledger.posts[PostOutcome.ACKNOWLEDGED] - posted
     wait_for(lambda: counter(rig, "stored") >= before + posted, what="all stored")
-    wait_for(lambda: counter(rig, "queue") == 0, what="the bridge idle")
-    assert counter(rig, "stored") <= before + posted + HELD
+    wait_for(lambda: counter(rig, "queue") == 0, what="bridge idle")
+    assert counter(rig, "stored") <= before + posted + MOST_HELD
 
 
-def test_a_full_outbox_refuses_and_takes_again(rig: Rig) -> None:
-    """The limit is below what the outbox holds already: that goes first, once it may."""
+def test_readings_are_refused_while_the_outbox_is_full(rig: Rig) -> None:
+    """The outbox already holds more than the limit, so it must prune before it accepts again."""
     with rig.load(READINGS):
-        rig.acknowledged(READINGS // 2)
+        rig.wait_acknowledged(READINGS // 2)
     rig.drain()
     rig.collector.stop()
     rig.collector.env["OUTBOX_MAX_BYTES"] = str(1 << 20)
     rig.influx.kill()
     rig.collector.start()
-    refused = rig.ledger.posts[Verdict.REFUSED]
+    refused = rig.ledger.posts[PostOutcome.REFUSED]
     with rig.load(READINGS):
-        wait_for(lambda: rig.ledger.posts[Verdict.REFUSED] > refused + 500, 30, "refused")
+        wait_for(lambda: rig.ledger.posts[PostOutcome.REFUSED] > refused + 500, 30, "refused")
         rig.influx.start()
-        rig.acknowledged(1000)
+        rig.wait_acknowledged(1000)
     del rig.collector.env["OUTBOX_MAX_BYTES"]
-    findings = rig.verdict()
+    findings = rig.check()
     assert findings.clean, str(findings)
 
 
 def counter(rig: Rig, name: str) -> int:
-    """Return a counter of the bridge's latest status."""
     status = json.loads(rig.broker.retained("status/bridge/bridge"))
     return int(status["counters"][name])

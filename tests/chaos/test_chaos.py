@@ -1,4 +1,4 @@
-"""Each fault alone, then mixed: nothing acknowledged is lost, nothing else is there."""
+"""Each fault alone: InfluxDB then holds every acknowledged reading and no other."""
 
 import contextlib
 import http.client
@@ -8,81 +8,81 @@ import time
 
 import pytest
 
-from tests.chaos.broken import INSTANTS
+from tests.chaos.broken import CRASH_POINTS
 from tests.chaos.devices import as_json
-from tests.chaos.faults import PAIR_FAULTS, PAIRS, SERVICE_FAULTS, Fault
-from tests.chaos.ledger import Verdict
+from tests.chaos.faults import PROXIES, PROXY_FAULTS, SERVICE_FAULTS, Fault
+from tests.chaos.ledger import PostOutcome
 from tests.chaos.load import post_once
 from tests.chaos.rig import Rig
 from tests.stack import Service, wait_for
 
 SEED = 7
 RATE = 400.0
-STRIKE_S = 0.3
-MIX_S = 15.0
+FAULT_S = 0.3
+NO_DISK = "only root can mount a disk to fill"
 
 
-def strike(rig: Rig, fault: Fault) -> None:
-    """Let the fault last for a short while."""
-    rig.acknowledged(30)
-    heal = fault.strike(rig, random.Random(SEED))
-    time.sleep(max(fault.seconds[0], min(fault.seconds[1], STRIKE_S)))
+def inject(rig: Rig, fault: Fault) -> None:
+    rig.wait_acknowledged(30)
+    heal = fault.inject(rig, random.Random(SEED))
+    time.sleep(max(fault.seconds[0], min(fault.seconds[1], FAULT_S)))
     heal()
 
 
-def must_be_clean(rig: Rig) -> None:
-    findings = rig.verdict()
+def assert_clean(rig: Rig) -> None:
+    findings = rig.check()
     assert findings.clean, str(findings)
 
 
 @pytest.mark.parametrize("fault", SERVICE_FAULTS, ids=lambda fault: fault.kind)
-def test_nothing_is_lost_by(fault: Fault, rig: Rig) -> None:
+def test_nothing_is_lost_after(fault: Fault, rig: Rig) -> None:
     if fault.kind == "disk full" and not rig.disk:
-        pytest.skip("only root has a disk to fill")
+        pytest.skip(NO_DISK)
     with rig.load(RATE):
-        strike(rig, fault)
-        rig.acknowledged(30)
-    must_be_clean(rig)
+        inject(rig, fault)
+        rig.wait_acknowledged(30)
+    assert_clean(rig)
 
 
-@pytest.mark.parametrize("instant", INSTANTS)
-def test_nothing_is_lost_by_a_death_of_the(instant: str, rig: Rig) -> None:
-    service = rig.service(instant.split(maxsplit=1)[0])
+@pytest.mark.parametrize("crash_point", CRASH_POINTS)
+def test_nothing_is_lost_after_a_crash_of_the(crash_point: str, rig: Rig) -> None:
+    service = rig.service(crash_point.split(maxsplit=1)[0])
     with rig.load(RATE):
-        rig.acknowledged(30)
+        rig.wait_acknowledged(30)
         service.kill()
-        rig.start_broken(service, instant, after=3)
-        wait_for(lambda: not service.running, 10, f"death of the {instant}")
+        rig.start_with_fault(service, crash_point, after=3)
+        wait_for(lambda: not service.running, 10, f"crash of the {crash_point}")
         service.start()
-        rig.acknowledged(30)
-    must_be_clean(rig)
+        rig.wait_acknowledged(30)
+    assert_clean(rig)
 
 
-@pytest.mark.parametrize("pair", PAIRS)
-def test_nothing_is_lost_by_a_bad_connection(pair: str, rig: Rig) -> None:
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_nothing_is_lost_by_a_bad_connection_through(proxy: str, rig: Rig) -> None:
     with rig.load(RATE):
-        for fault in PAIR_FAULTS[pair]:
-            strike(rig, fault)
-    must_be_clean(rig)
+        for fault in PROXY_FAULTS[proxy]:
+            inject(rig, fault)
+    assert_clean(rig)
 
 
 @pytest.mark.parametrize("name", ["collector", "bridge"])
-def test_nothing_is_lost_by_a_pause_beyond_the_keepalive(name: str, rig: Rig) -> None:
+def test_nothing_is_lost_by_a_pause_longer_than_the_keepalive(name: str, rig: Rig) -> None:
     service = rig.service(name)
     service.kill()
-    rig.start_broken(service, "impatient")
+    rig.start_with_fault(service, "short keepalive")
     service.wait_ready()
     with rig.load(RATE):
-        rig.acknowledged(30)
-        wait_for(lambda: given_up(rig, service), 60, "given up by the broker")
-        rig.acknowledged(30)
-    must_be_clean(rig)
+        rig.wait_acknowledged(30)
+        wait_for(lambda: pause_until_disconnected(rig, service), 60, "disconnected by the broker")
+        rig.wait_acknowledged(30)
+    assert_clean(rig)
 
 
-def given_up(rig: Rig, service: Service) -> bool:
-    """Pause the service until the broker has given it up.
+def pause_until_disconnected(rig: Rig, service: Service) -> bool:
+    """Pause the service until the broker has closed its connection; return whether it has.
 
-    Not if it was just between two connections: so impatient, it gives up a slow broker too.
+    It has not when the service was reconnecting: with a short keepalive a service gives up a slow
+    broker, too.
     """
     service.wait_ready(timeout=30)
     before = len(rig.broker.log_text())
@@ -96,105 +96,107 @@ def given_up(rig: Rig, service: Service) -> bool:
     return True
 
 
-def test_devices_that_repeat_themselves_with_clocks_that_step_back(rig: Rig) -> None:
-    rig.devices.steps_back = 0.5
-    with rig.load(RATE, twice=0.5):
-        rig.acknowledged(2000)
-    rig.devices.steps_back = 0.02
-    must_be_clean(rig)
+def test_repeated_posts_and_clocks_that_step_back_cause_no_violation(rig: Rig) -> None:
+    rig.devices.clock_steps_back = 0.5
+    with rig.load(RATE, repeat=0.5):
+        rig.wait_acknowledged(2000)
+    rig.devices.clock_steps_back = 0.02
+    assert_clean(rig)
 
 
-def test_whoever_waits_for_the_database_is_told_the_truth(rig: Rig) -> None:
+def test_ack_stored_acknowledges_nothing_that_is_lost(rig: Rig) -> None:
     with rig.load(RATE, path="/data?ack=stored"):
-        rig.acknowledged(30)
+        rig.wait_acknowledged(30)
         rig.influx.kill()
-        rig.acknowledged(30)  # 202: safe, though not stored
+        rig.wait_acknowledged(30)  # 202: accepted, not stored
         rig.influx.start()
-    must_be_clean(rig)
+    assert_clean(rig)
 
 
-def test_a_full_disk_refuses_and_takes_again(rig: Rig) -> None:
+def test_readings_are_refused_while_the_disk_is_full(rig: Rig) -> None:
     if not rig.disk:
-        pytest.skip("only root has a disk to fill")
+        pytest.skip(NO_DISK)
     rig.influx.kill()
     rig.disk.fill(leave=12 << 20)
     with rig.load(20_000):
-        refused = rig.ledger.posts[Verdict.REFUSED]
-        wait_for(lambda: rig.ledger.posts[Verdict.REFUSED] > refused + 1000, 30, "refused")
+        refused = rig.ledger.posts[PostOutcome.REFUSED]
+        wait_for(lambda: rig.ledger.posts[PostOutcome.REFUSED] > refused + 1000, 30, "refused")
     rig.disk.free()
     with rig.load(RATE):
-        rig.acknowledged(30)
+        rig.wait_acknowledged(30)
         rig.influx.start()
-    must_be_clean(rig)
+    assert_clean(rig)
 
 
-def test_a_collector_that_starts_on_a_full_disk_refuses_and_takes_again(rig: Rig) -> None:
+def test_a_collector_that_starts_on_a_full_disk_refuses_readings_until_there_is_space(
+    rig: Rig,
+) -> None:
     if not rig.disk:
-        pytest.skip("only root has a disk to fill")
+        pytest.skip(NO_DISK)
     with rig.load(RATE):
-        rig.acknowledged(100)
+        rig.wait_acknowledged(100)
         rig.disk.fill()
         rig.collector.kill()
         rig.collector.start()
         rig.collector.wait_ready()
-        refused = rig.ledger.posts[Verdict.REFUSED]
-        wait_for(lambda: rig.ledger.posts[Verdict.REFUSED] > refused + 100, 30, "refused")
+        refused = rig.ledger.posts[PostOutcome.REFUSED]
+        wait_for(lambda: rig.ledger.posts[PostOutcome.REFUSED] > refused + 100, 30, "refused")
         rig.disk.free()
-        rig.acknowledged(100)
-    must_be_clean(rig)
+        rig.wait_acknowledged(100)
+    assert_clean(rig)
 
 
 @pytest.mark.parametrize("name", ["collector", "bridge"])
-def test_a_service_ends_in_order_at_sigterm(name: str, rig: Rig) -> None:
+def test_a_service_exits_with_0_on_sigterm(name: str, rig: Rig) -> None:
     with rig.load(RATE):
-        rig.acknowledged(30)
+        rig.wait_acknowledged(30)
         assert rig.service(name).stop() == 0
         rig.service(name).start()
-        rig.acknowledged(30)
-    must_be_clean(rig)
+        rig.wait_acknowledged(30)
+    assert_clean(rig)
 
 
-def test_a_reading_beyond_retention_is_kept_aside_and_stored_once_it_may(rig: Rig) -> None:
+def test_a_reading_older_than_the_retention_is_rejected_and_can_be_replayed(rig: Rig) -> None:
     rejected = rig.books().rejected
     series = rig.ledger.series_of("old", "temp")
     old = rig.ledger.attempt(series, time.time_ns() - 400 * 86_400 * 10**9, 1.5)
     good = rig.ledger.attempt(series, time.time_ns(), 2.5)
     policy = 'ALTER RETENTION POLICY "autogen" ON "iot" DURATION'
     rig.influx.query(f"{policy} 30d")
-    post = post_once(rig.device_side.port, rig.ledger, [old, good])
+    post = post_once(rig.device_proxy.port, rig.ledger, [old, good])
     assert rig.background.run(post, timeout=10) == 201
     wait_for(lambda: rig.books().rejected == rejected + 1, 10, "rejected")
-    wait_for(lambda: listed(rig) == rejected + 1, 10, "in the outbox's file, too")
+    wait_for(lambda: listed(rig) == rejected + 1, 10, "rejected, in the outbox's file")
     rig.influx.query(f"{policy} INF")
-    resent = rig.collector.command("rejected", "--resend")
-    assert resent.returncode == (1 if rejected else 0), resent.stdout  # others stay rejected
-    wait_for(lambda: rig.books().rejected == rejected, 10, "stored after all")
-    must_be_clean(rig)
+    replay = rig.collector.command("rejected", "--replay")
+    assert replay.returncode == (1 if rejected else 0), replay.stdout  # others stay rejected
+    wait_for(lambda: rig.books().rejected == rejected, 10, "stored")
+    assert_clean(rig)
 
 
-def test_a_request_under_way_at_sigterm_gets_a_definite_answer(rig: Rig) -> None:
+def test_an_unfinished_request_at_sigterm_gets_a_definite_response(rig: Rig) -> None:
     reading = rig.ledger.attempt(rig.ledger.series_of("last", "byte"), time.time_ns(), 1.0)
     body = as_json(reading).encode()
     head = "POST /data HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
     with socket.create_connection(("127.0.0.1", rig.collector.port), timeout=10) as device:
         device.sendall(request[:-1])
-        assert rig.collector.is_ready()  # a request that came later was answered
+        assert rig.collector.is_ready()  # so the collector has read the bytes sent before
         assert rig.collector.process
         rig.collector.process.terminate()
-        wait_for(lambda: not listening(rig.collector.port), 5, "shutdown begun")
+        wait_for(lambda: not listening(rig.collector.port), 5, "no longer listening")
         device.sendall(request[-1:])
-        answer = http.client.HTTPResponse(device)
-        answer.begin()
-    verdict = Verdict.ACKNOWLEDGED if answer.status == 201 else Verdict.REFUSED
-    rig.ledger.settle([reading], verdict)
+        response = http.client.HTTPResponse(device)
+        response.begin()
+    outcome = PostOutcome.ACKNOWLEDGED if response.status == 201 else PostOutcome.REFUSED
+    rig.ledger.record([reading], outcome)
     assert rig.collector.stop() == 0
     rig.collector.start()
-    must_be_clean(rig)
+    assert_clean(rig)
 
 
 def listed(rig: Rig) -> int:
-    """Return how many rejected readings the command shows: each with a line for the reason."""
+    """Return how many readings `rejected` lists; each has two lines, the second with the reason."""
     return len(rig.collector.command("rejected").stdout.splitlines()) // 2
 
 

@@ -1,1 +1,1 @@
-"""docker-compose.yml, run for real on a Docker engine."""
+"""docker-compose.yml and the images, tested on a real Docker engine."""

@@ -1,4 +1,4 @@
-"""Debian's archive: where its mirror is, a file system of a release, a package of another one."""
+"""Debian's archive: its mirror, a release's root file system, a package of another release."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ from run.configuration import SEARCH_PATH
 from run.packages import require
 
 RELEASE = "trixie"
-# What an image has no use for; debootstrap leaves 130 MB of it.
+# What an image does not need: 130 MB after debootstrap.
 LEFT_OUT = (
     "./dev/*",
     "./usr/share/doc/*",
@@ -42,13 +42,13 @@ def mirror() -> str:
         origin, component, uri = line.split(" ", 2)
         if (origin, component) == ("Debian", "main") and "security" not in uri:
             return uri
-    raise RuntimeError("apt knows no mirror of Debian")
+    raise RuntimeError("no mirror of Debian in apt's sources")
 
 
 def root_file_system(directory: Path, ca_bundle: Path | None) -> Path:
-    """Return a tar file with a minimal RELEASE in it, made under `directory`. Root only.
+    """Make a tar file of a minimal RELEASE under `directory`; only root can.
 
-    `ca_bundle` takes the place of the release's own certificates.
+    `ca_bundle` replaces the release's own certificates.
     """
     if not shutil.which("debootstrap", path=SEARCH_PATH):
         require(["debootstrap"])
@@ -65,7 +65,7 @@ def root_file_system(directory: Path, ca_bundle: Path | None) -> Path:
 
 
 def unpack(package: str, directory: Path) -> Path:
-    """Unpack RELEASE's `package` into `directory`, installing nothing; return the directory."""
+    """Unpack RELEASE's `package` below `directory` without installing it; return where it is."""
     state, cache = directory / "lists", directory / "cache"
     (state / "partial").mkdir(parents=True, exist_ok=True)
     (cache / "archives" / "partial").mkdir(parents=True, exist_ok=True)

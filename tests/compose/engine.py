@@ -1,4 +1,4 @@
-"""A Docker engine: the one that is there, or one that is installed, started and stopped again."""
+"""A Docker engine: the running one, or one installed and started for the tests."""
 
 import contextlib
 import os
@@ -15,24 +15,24 @@ START_S = 60.0
 STOP_S = 30.0
 
 
-def answers() -> bool:
-    """Whether an engine can be spoken to, where DOCKER_HOST or the usual socket leads."""
+def is_running() -> bool:
+    """Return whether an engine responds at DOCKER_HOST or the default socket."""
     try:
-        # Not the SDK: it leaves a socket open each time that nobody answers.
-        asked = subprocess.run(["docker", "version"], capture_output=True, check=False)
+        # Not the SDK: it leaves a socket open when no engine responds.
+        process = subprocess.run(["docker", "version"], capture_output=True, check=False)
     except FileNotFoundError:
         return False
-    return asked.returncode == 0
+    return process.returncode == 0
 
 
 @contextlib.contextmanager
 def engine(directory: Path) -> Iterator[str]:
-    """Have an engine while the block runs; yield a sentence that says whose it is.
+    """Provide an engine while the block runs; yield a description of where it comes from.
 
-    RuntimeError where there is none and none can be started.
+    RuntimeError when there is none and none can be started.
     """
-    if answers():
-        yield "the engine that was there"
+    if is_running():
+        yield "already running"
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise RuntimeError(
@@ -41,7 +41,7 @@ def engine(directory: Path) -> Iterator[str]:
     if not shutil.which("dockerd", path=SEARCH_PATH):
         require(["docker.io", "iptables"])
     with _dockerd(directory / "dockerd.log"):
-        yield "an engine started for this run, stopped after it"
+        yield "started for this run"
 
 
 @contextlib.contextmanager
@@ -55,7 +55,7 @@ def _dockerd(log: Path) -> Iterator[None]:
             stderr=subprocess.STDOUT,
         )
     try:
-        wait_for(lambda: process.poll() is not None or answers(), START_S, "dockerd answers")
+        wait_for(lambda: process.poll() is not None or is_running(), START_S, "dockerd responds")
         if process.poll() is not None:
             raise RuntimeError(log.read_text(errors="replace"))
         yield

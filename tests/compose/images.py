@@ -1,4 +1,4 @@
-"""Which images the stack runs on: the pinned upstream ones, or stand-ins where none can be had."""
+"""The images of the stack: upstream's, or stand-ins when no registry is reachable."""
 
 import hashlib
 import os
@@ -17,13 +17,13 @@ COMPOSE_FILE = ROOT / "docker-compose.yml"
 STAND_INS = Path(__file__).parent / "stand_ins"
 OURS = ("simulator", "collector", "bridge")
 UPSTREAM = ("broker", "db")
-TRIAL = "pipeline-trial"
-"""What an image is called that no stack is started from."""
+TEST_REPOSITORY = "pipeline-test"
+"""For images that no stack is started from."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """What docker-compose.yml is run with on this machine."""
+    """What docker-compose.yml runs with on this machine."""
 
     files: tuple[Path, ...]
     """Compose files, in order."""
@@ -31,17 +31,17 @@ class Images:
     names: dict[str, str]
     """The image of each service."""
     services: tuple[str, ...]
-    """Those that can be started: all, or all but the dashboard."""
+    """The services that can be started: all, or all but the dashboard."""
 
 
 def pinned() -> dict[str, str]:
-    """Return the image of each service as docker-compose.yml has it."""
+    """Return the image of each service in docker-compose.yml."""
     services = yaml.safe_load(COMPOSE_FILE.read_text(encoding="utf-8"))["services"]
     return {name: service["image"] for name, service in services.items()}
 
 
 def available(client: DockerClient, image: str) -> bool:
-    """Whether `image` is here or a registry would give it."""
+    """Return whether `image` exists locally or in a registry."""
     try:
         client.images.get(image)
     except docker.errors.ImageNotFound:
@@ -53,7 +53,7 @@ def available(client: DockerClient, image: str) -> bool:
 
 
 def choose(client: DockerClient, directory: Path) -> Images:
-    """Return the upstream images if they can be had; else build the stand-ins, for about 45 s."""
+    """Return the upstream images if available; otherwise build the stand-ins, in about 45 s."""
     names = pinned()
     services = tuple(
         name for name in names if name != "dashboard" or available(client, names["dashboard"])
@@ -82,7 +82,7 @@ def build(client: DockerClient, images: Images, target: str, context: Path) -> t
     image, log = client.images.build(
         path=str(context),
         target=target,
-        tag=f"{TRIAL}/{target}",
+        tag=f"{TEST_REPOSITORY}/{target}",
         buildargs=images.build_arguments,
         rm=True,
     )
@@ -90,10 +90,10 @@ def build(client: DockerClient, images: Images, target: str, context: Path) -> t
 
 
 def _debian(client: DockerClient, directory: Path) -> str:
-    """Return the base of the stand-ins; kept by the engine for the next run."""
-    # Where this machine trusts certificates of its own, pip in a container must do so too.
-    named = Path(os.environ.get("SSL_CERT_FILE", CA_BUNDLE))
-    bundle = named if named.is_file() else None
+    """Return the base image of the stand-ins, which the engine keeps for the next run."""
+    # If this machine trusts its own CA, pip in a container must trust it too.
+    path = Path(os.environ.get("SSL_CERT_FILE", CA_BUNDLE))
+    bundle = path if path.is_file() else None
     recipe = hashlib.sha256("\n".join((RELEASE, *LEFT_OUT)).encode())
     recipe.update(bundle.read_bytes() if bundle else b"")
     tag = recipe.hexdigest()[:12]

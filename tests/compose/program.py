@@ -1,4 +1,4 @@
-"""A program of an image, run to its end in a container of its own."""
+"""Runs one program of an image in a new container."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from docker import DockerClient
 
 
 def output(client: DockerClient, image: str, program: str, *arguments: str, **options: Any) -> str:  # noqa: ANN401  # the SDK's
-    """Return what it wrote; AssertionError when it fails. `options` are those of the SDK's run.
+    """Return the program's output; AssertionError when it fails. `options` go to the SDK's run().
 
-    Not the SDK's own way of waiting: following the log, it may miss a last line without an end.
+    Not with the SDK's own `detach=False`: it may miss a last line without a newline.
     """
     container = client.containers.run(
         image, list(arguments), entrypoint=program, detach=True, **options

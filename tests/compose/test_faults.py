@@ -1,4 +1,4 @@
-"""Containers killed, stopped and robbed of their volume under load: the ledger finds no loss."""
+"""Containers killed, stopped or without their volume: no acknowledged reading is lost."""
 
 import contextlib
 import random
@@ -12,7 +12,7 @@ from docker import DockerClient
 from tests.chaos.background import Background
 from tests.chaos.checker import Findings, check
 from tests.chaos.devices import Devices
-from tests.chaos.ledger import Ledger, Reading, Verdict
+from tests.chaos.ledger import Ledger, PostOutcome, Reading
 from tests.chaos.load import Load
 from tests.compose.images import Images
 from tests.compose.program import output
@@ -26,8 +26,8 @@ SIMULATOR = ("123", "temp")
 
 
 @dataclass
-class Siege:
-    """A stack under load, and the ledger of what its devices were told."""
+class LoadedStack:
+    """A stack, the devices that post to it, and their ledger."""
 
     stack: Project
     ledger: Ledger
@@ -36,26 +36,26 @@ class Siege:
 
     @contextlib.contextmanager
     def load(self) -> Iterator[None]:
-        """Post RATE readings a second while the block runs."""
+        """Post RATE readings per second while the block runs."""
         load = Load(self.devices, port=self.stack.port("COLLECTOR_PORT"), rate=RATE)
         work = self.background.spawn(load.run())
         try:
-            self.acknowledged(RATE)
+            self.wait_acknowledged(RATE)
             yield
-            self.acknowledged(RATE)
+            self.wait_acknowledged(RATE)
         finally:
             self.background.loop.call_soon_threadsafe(load.stop)
             work.result(30)
 
-    def acknowledged(self, more: int) -> None:
-        """Wait until so many more readings are acknowledged."""
-        goal = self.ledger.posts[Verdict.ACKNOWLEDGED] + more
+    def wait_acknowledged(self, more: int) -> None:
+        """Wait until `more` readings are acknowledged from now on."""
+        goal = self.ledger.posts[PostOutcome.ACKNOWLEDGED] + more
         wait_for(
-            lambda: self.ledger.posts[Verdict.ACKNOWLEDGED] >= goal, 30, f"{more} acknowledged"
+            lambda: self.ledger.posts[PostOutcome.ACKNOWLEDGED] >= goal, 30, f"{more} acknowledged"
         )
 
     def findings(self) -> Findings:
-        """Wait until all is well and nothing pending, and compare."""
+        """Wait until all is healthy and nothing pending; compare InfluxDB with the ledger."""
         self.stack.wait_healthy()
         wait_for(lambda: not self.stack.books().pending, DRAIN_S, "nothing pending")
         books = self.stack.books()
@@ -65,20 +65,20 @@ class Siege:
 
 
 @pytest.fixture(scope="module")
-def siege(new_project: Project) -> Iterator[Siege]:
+def loaded_stack(new_project: Project) -> Iterator[LoadedStack]:
     new_project.run("build")
     new_project.up()
     new_project.wait_healthy()
     ledger = Ledger()
-    ledger.foreign.add(SIMULATOR)
+    ledger.ignored.add(SIMULATOR)
     with Background() as background:
-        yield Siege(new_project, ledger, Devices(ledger, random.Random()), background)
+        yield LoadedStack(new_project, ledger, Devices(ledger, random.Random()), background)
 
 
 def kill(stack: Project, service: str) -> None:
-    """Send SIGKILL to all that runs in a container, and wait until Docker has started it again.
+    """Send SIGKILL to all processes in a container and wait until Docker has restarted it.
 
-    From the inside: a container that is killed by its name stays down, as `docker kill` means it.
+    From the inside, because Docker does not restart a container after `docker kill`.
     """
     restarts = stack.container(service).attrs["RestartCount"]
     stack.container(service).exec_run(["sh", "-c", "kill -9 -1"])
@@ -88,45 +88,47 @@ def kill(stack: Project, service: str) -> None:
 
 
 @pytest.mark.parametrize("service", ["simulator", "collector", "broker", "bridge", "db"])
-def test_a_killed_container_comes_back_and_nothing_is_lost(siege: Siege, service: str) -> None:
-    with siege.load():
-        kill(siege.stack, service)
-    findings = siege.findings()
+def test_a_killed_container_restarts_and_nothing_is_lost(
+    loaded_stack: LoadedStack, service: str
+) -> None:
+    with loaded_stack.load():
+        kill(loaded_stack.stack, service)
+    findings = loaded_stack.findings()
     assert findings.clean, findings
 
 
-def test_the_database_away_for_a_minute_costs_nothing(
-    siege: Siege, client: DockerClient, images: Images
+def test_nothing_is_lost_while_the_database_is_down_for_a_minute(
+    loaded_stack: LoadedStack, client: DockerClient, images: Images
 ) -> None:
-    with siege.load():
-        siege.stack.run("stop", "db")
-        back = time.monotonic() + OUTAGE_S
+    with loaded_stack.load():
+        loaded_stack.stack.run("stop", "db")
+        end = time.monotonic() + OUTAGE_S
         seen = output(
             client, images.names["broker"], "mosquitto_sub",
-            "-h", "127.0.0.1", "-p", siege.stack.settings["MQTT_PORT"],
+            "-h", "127.0.0.1", "-p", loaded_stack.stack.settings["MQTT_PORT"],
             "-t", "readings/#", "-R", "-C", "100", "-W", "10",
             network_mode="host",
         )  # fmt: skip
-        assert len(seen.splitlines()) == 100, "live consumers go on"
-        wait_for(lambda: time.monotonic() > back, OUTAGE_S + 1, "a minute")
-        siege.stack.run("start", "db")
-    findings = siege.findings()
+        assert len(seen.splitlines()) == 100, "live consumers must go on receiving"
+        wait_for(lambda: time.monotonic() > end, OUTAGE_S + 1, "a minute")
+        loaded_stack.stack.run("start", "db")
+    findings = loaded_stack.findings()
     assert findings.clean, findings
 
 
-def test_the_brokers_volume_holds_nothing_that_is_missed(siege: Siege) -> None:
-    with siege.load():
-        siege.stack.run("rm", "--stop", "--force", "broker")
-        siege.stack.client.volumes.get(f"{siege.stack.name}_broker-data").remove()
-        siege.stack.up()
-    findings = siege.findings()
+def test_nothing_is_lost_with_the_brokers_volume(loaded_stack: LoadedStack) -> None:
+    with loaded_stack.load():
+        loaded_stack.stack.run("rm", "--stop", "--force", "broker")
+        loaded_stack.stack.client.volumes.get(f"{loaded_stack.stack.name}_broker-data").remove()
+        loaded_stack.stack.up()
+    findings = loaded_stack.findings()
     assert findings.clean, findings
 
 
-def test_a_single_point_taken_from_the_database_is_noticed(siege: Siege) -> None:
-    victim: Reading = next(r for r in siege.ledger if r.verdict == Verdict.ACKNOWLEDGED)
-    sensor_id, _ = victim.series.key
-    siege.stack.query(
-        f"DELETE FROM data WHERE sensor_id = '{sensor_id}' AND time = {victim.time_ns}"  # noqa: S608
+def test_one_deleted_point_is_reported_as_lost(loaded_stack: LoadedStack) -> None:
+    deleted: Reading = next(r for r in loaded_stack.ledger if r.outcome == PostOutcome.ACKNOWLEDGED)
+    sensor_id, _ = deleted.series.key
+    loaded_stack.stack.query(
+        f"DELETE FROM data WHERE sensor_id = '{sensor_id}' AND time = {deleted.time_ns}"  # noqa: S608
     )
-    assert siege.findings().counts == {"lost": 1}
+    assert loaded_stack.findings().counts == {"lost": 1}

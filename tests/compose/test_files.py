@@ -1,4 +1,4 @@
-"""docker-compose.yml and .env.example as both Compose versions read them. Needs no engine."""
+"""docker-compose.yml and .env.example, without an engine."""
 
 import os
 import re
@@ -12,20 +12,20 @@ import yaml
 from bridge.settings import Settings as BridgeSettings
 from collector.settings import Settings as CollectorSettings
 from run.configuration import ROOT
-from tests.compose.composer import Command
+from tests.compose.compose_cli import Command
 from tests.compose.images import COMPOSE_FILE
 
 SERVICES = {"simulator", "collector", "broker", "bridge", "db", "dashboard"}
 EXAMPLE = ROOT / ".env.example"
-# Keys that 1.29 does not know, or that newer versions complain of.
-FOREIGN = {"version", "name", "include", "configs", "develop", "profiles"}
-SET_BY_USE = {"SIMULATOR_OPTIONS"}
-"""Whose line in .env.example is an example, not the default."""
+# Keys that 1.29 does not know or that newer versions warn about.
+UNSUPPORTED = {"version", "name", "include", "configs", "develop", "profiles"}
+EXAMPLES = {"SIMULATOR_OPTIONS"}
+"""Settings whose value in .env.example is an example, not the default."""
 
 
 @pytest.fixture(scope="module")
-def read(compose: Command, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Give the file as a Compose understands it, nothing set."""
+def resolved(compose: Command, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The file as Compose reads it when nothing is set."""
     empty = tmp_path_factory.mktemp("settings") / "empty.env"
     empty.touch()
     done = subprocess.run(
@@ -42,41 +42,41 @@ def read(compose: Command, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return document
 
 
-def test_both_versions_read_the_same_services(read: dict[str, Any]) -> None:
-    assert set(read["services"]) == SERVICES
-    assert set(read["volumes"]) == {"outbox", "broker-data", "db-data", "dashboard-data"}
+def test_the_services_and_volumes_are_those_expected(resolved: dict[str, Any]) -> None:
+    assert set(resolved["services"]) == SERVICES
+    assert set(resolved["volumes"]) == {"outbox", "broker-data", "db-data", "dashboard-data"}
 
 
-def test_nothing_is_published_beyond_this_machine(read: dict[str, Any]) -> None:
+def test_ports_are_published_on_localhost_only(resolved: dict[str, Any]) -> None:
     published = {}
-    for name, service in read["services"].items():
+    for name, service in resolved["services"].items():
         for port in service.get("ports", []):
             # 1.29 writes 127.0.0.1:1337:1337/tcp, 2.x a mapping.
             if isinstance(port, str):
-                address, outer, _ = port.split(":")
+                address, published_port, _ = port.split(":")
             else:
-                address, outer = port["host_ip"], port["published"]
+                address, published_port = port["host_ip"], port["published"]
             assert address == "127.0.0.1"
-            published[name] = int(outer)
+            published[name] = int(published_port)
     assert published == {"collector": 1337, "broker": 1883, "db": 8086, "dashboard": 3000}
 
 
-def test_upstream_images_are_pinned_to_a_patch(read: dict[str, Any]) -> None:
+def test_upstream_images_are_pinned_to_a_patch_version(resolved: dict[str, Any]) -> None:
     for name in ("broker", "db", "dashboard"):
-        assert re.search(r":\d+\.\d+\.\d+(-[a-z]+)?$", read["services"][name]["image"])
+        assert re.search(r":\d+\.\d+\.\d+(-[a-z]+)?$", resolved["services"][name]["image"])
     base = re.search(r"^ARG PYTHON_IMAGE=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert base
     assert re.fullmatch(r"python:3\.13\.\d+-slim-\w+", base[1])
 
 
-def test_every_service_but_the_simulator_is_probed(read: dict[str, Any]) -> None:
-    probed = {name for name, service in read["services"].items() if "healthcheck" in service}
-    assert probed == SERVICES - {"simulator"}
+def test_every_service_but_the_simulator_has_a_healthcheck(resolved: dict[str, Any]) -> None:
+    checked = {name for name, service in resolved["services"].items() if "healthcheck" in service}
+    assert checked == SERVICES - {"simulator"}
 
 
-def test_mounted_files_exist(read: dict[str, Any]) -> None:
+def test_mounted_files_exist(resolved: dict[str, Any]) -> None:
     bound = []
-    for service in read["services"].values():
+    for service in resolved["services"].values():
         for volume in service.get("volumes", []):
             source = volume.split(":")[0] if isinstance(volume, str) else volume["source"]
             bound += [Path(source)] if source.startswith("/") else []
@@ -84,36 +84,36 @@ def test_mounted_files_exist(read: dict[str, Any]) -> None:
     assert all(path.exists() for path in bound)
 
 
-def test_the_file_keeps_to_what_both_versions_know() -> None:
+def test_the_file_uses_only_keys_that_both_versions_support() -> None:
     document = yaml.safe_load(COMPOSE_FILE.read_text())
-    assert not FOREIGN & set(document)
-    assert not any(FOREIGN & set(service) for service in document["services"].values())
+    assert not UNSUPPORTED & set(document)
+    assert not any(UNSUPPORTED & set(service) for service in document["services"].values())
 
 
 def used() -> dict[str, str | None]:
-    """Return each setting of docker-compose.yml with its default; None where it is passed on."""
+    """Return each setting of docker-compose.yml with its default; None if the service has it."""
     text = COMPOSE_FILE.read_text()
     settings: dict[str, str | None] = dict(re.findall(r"\$\{(\w+):-(.*?)\}", text))
     passed = re.findall(r"^ +([A-Z_]+):$", text, re.MULTILINE)
     return dict.fromkeys(passed) | settings
 
 
-def explained() -> dict[str, str]:
-    """Return each setting of .env.example with the value that it has there."""
+def documented() -> dict[str, str]:
+    """Return each setting of .env.example with its value there."""
     return dict(re.findall(r"^#([A-Z_]+)=(.*)$", EXAMPLE.read_text(), re.MULTILINE))
 
 
-def test_every_setting_is_explained_and_every_explained_one_is_used() -> None:
-    assert set(used()) == set(explained())
+def test_the_documented_settings_are_those_used() -> None:
+    assert set(used()) == set(documented())
 
 
-def test_defaults_are_told_as_they_are() -> None:
+def test_documented_defaults_are_the_real_ones() -> None:
     for name, default in used().items():
-        if name in SET_BY_USE:
+        if name in EXAMPLES:
             continue
         if default is None:
             settings = [kind() for kind in (BridgeSettings, CollectorSettings)]
-            told = {str(getattr(s, name.lower())) for s in settings if hasattr(s, name.lower())}
-            assert explained()[name] in told, name
+            defaults = {str(getattr(s, name.lower())) for s in settings if hasattr(s, name.lower())}
+            assert documented()[name] in defaults, name
         else:
-            assert explained()[name] == default, name
+            assert documented()[name] == default, name

@@ -1,4 +1,4 @@
-"""What stands in .env takes effect, and what is wrong there is named."""
+"""Settings in .env take effect, and wrong ones are reported by name."""
 
 import socket
 
@@ -9,13 +9,13 @@ from influxdb.exceptions import InfluxDBClientError
 from tests.compose.project import PORTS, Project
 from tests.service import wait_for
 
-USER, PASSWORD = "keeper", "first-Secret_1"
+USER, PASSWORD = "pipeline", "first-Secret_1"
 SETTINGS = {
     "BIND_ADDRESS": "127.0.0.2",
     "INFLUX_AUTH": "true",
     "INFLUX_USERNAME": USER,
     "INFLUX_PASSWORD": PASSWORD,
-    "INFLUX_DATABASE": "house",
+    "INFLUX_DATABASE": "telemetry",
     "BATCH_MAX": "1",
     "MAX_BODY_BYTES": "10000",
     "SIMULATOR_OPTIONS": "--sensors 2 --sensor-id 700 --rate 4",
@@ -46,7 +46,7 @@ def test_the_simulator_takes_its_options(stack: Project) -> None:
     wait_for(lambda: stack.count("700") and stack.count("701"), 20, "both sensors' readings")
 
 
-def test_a_batch_is_no_larger_than_the_setting(stack: Project) -> None:
+def test_a_batch_is_no_larger_than_batch_max(stack: Project) -> None:
     def writes() -> int:
         return int(stack.query("SHOW STATS FOR 'httpd'")[0]["writeReq"])
 
@@ -57,23 +57,23 @@ def test_a_batch_is_no_larger_than_the_setting(stack: Project) -> None:
     assert writes() - before >= len(readings)
 
 
-def test_a_body_is_no_larger_than_the_setting(stack: Project) -> None:
-    answer = httpx.post(f"{stack.url}/data", json=["x" * 10_000])
-    assert answer.status_code == 413
+def test_a_body_is_no_larger_than_max_body_bytes(stack: Project) -> None:
+    response = httpx.post(f"{stack.url}/data", json=["x" * 10_000])
+    assert response.status_code == 413
 
 
-def test_the_database_asks_for_the_password(stack: Project) -> None:
+def test_the_database_requires_the_password(stack: Project) -> None:
     with pytest.raises(InfluxDBClientError, match="401"):
         stack.query("SHOW DATABASES", password="wrong")
-    assert {"name": "house"} in stack.query("SHOW DATABASES")
+    assert {"name": "telemetry"} in stack.query("SHOW DATABASES")
 
 
-def test_a_changed_password_costs_no_reading(stack: Project) -> None:
-    """Set in .env alone, the readings wait; once the database is told it too, they are stored."""
+def test_no_reading_is_lost_when_the_password_changes(stack: Project) -> None:
+    """Set in .env only, readings stay pending; once it is set in InfluxDB too, they are stored."""
     stack.settings["INFLUX_PASSWORD"] = "second-Secret_2"
     stack.up()
     stack.accept("waiting")
-    wait_for(lambda: "waiting for InfluxDB: 401" in stack.logs("bridge"), 20, "the reason told")
+    wait_for(lambda: "waiting for InfluxDB: 401" in stack.logs("bridge"), 20, "the reason logged")
     assert stack.count("waiting", PASSWORD) == 0
     stack.exec(
         "db", "influx", "-username", USER, "-password", PASSWORD,
@@ -83,7 +83,7 @@ def test_a_changed_password_costs_no_reading(stack: Project) -> None:
     stack.wait_healthy()
 
 
-def test_wrong_settings_stop_their_services_and_are_named(stack: Project) -> None:
+def test_a_wrong_setting_is_named_and_stops_its_service(stack: Project) -> None:
     right = dict(stack.settings)
     wrong = {"bridge": ("BATCH_MAX", "lots"), "collector": ("OUTBOX_KEEP_HOURS", "-1")}
     stack.settings |= dict(wrong.values())
@@ -91,7 +91,7 @@ def test_wrong_settings_stop_their_services_and_are_named(stack: Project) -> Non
     for service, (setting, value) in wrong.items():
         named = f"{setting}={value!r}"
         wait_for(lambda: named in stack.logs(service), 20, named)  # noqa: B023  # called at once
-        wait_for(lambda: stack.container(service).attrs["RestartCount"], 20, "it ended")  # noqa: B023
+        wait_for(lambda: stack.container(service).attrs["RestartCount"], 20, "it exited")  # noqa: B023
     stack.settings = right
     stack.up()
     stack.wait_healthy()

@@ -1,4 +1,4 @@
-"""`up` from a clean state, by each Compose: what a newcomer sees; then stop, start and down."""
+"""`up` from a clean state with each Compose version, then stop, start and down."""
 
 import re
 import time
@@ -9,7 +9,7 @@ import pytest
 from docker import DockerClient
 
 from run.configuration import ROOT
-from tests.compose.composer import Command, version
+from tests.compose.compose_cli import Command, version
 from tests.compose.conftest import Note
 from tests.compose.images import Images
 from tests.compose.program import output
@@ -17,7 +17,7 @@ from tests.compose.project import LINE, Project
 from tests.service import wait_for
 
 STOP_LIMIT_S = 10.0
-# Whoever needs another comes before it.
+# Each service before those that it needs.
 WORST_ORDER = ("simulator", "collector", "bridge", "db", "broker")
 
 
@@ -32,37 +32,37 @@ def test_the_simulators_readings_are_in_the_database(stack: Project) -> None:
 def test_the_published_broker_shows_the_readings(
     stack: Project, client: DockerClient, images: Images
 ) -> None:
-    seen = output(
+    messages = output(
         client, images.names["broker"], "mosquitto_sub",
         "-h", "127.0.0.1", "-p", stack.settings["MQTT_PORT"],
         "-t", "readings/#", "-v", "-R", "-C", "1", "-W", "10",
         network_mode="host",
     )  # fmt: skip
-    assert re.match(r'readings/123/temp \{"id":"[0-9a-f]{12}:\d+","ts":"', seen)
+    assert re.match(r'readings/123/temp \{"id":"[0-9a-f]{12}:\d+","ts":"', messages)
 
 
 def test_curl_gets_created(stack: Project, client: DockerClient, images: Images) -> None:
-    reading = '{"ts":"2026-11-22T18:50:45.123456789Z","type":"temp","value":25,"sensor_id":"me"}'
-    answer = output(
+    reading = '{"ts":"2026-11-22T18:50:45.123456789Z","type":"temp","value":25,"sensor_id":"curl"}'
+    response = output(
         client, images.names["db"], "curl",
         "-s", "-H", "Content-Type: application/json", "-d", reading, f"{stack.url}/data",
         network_mode="host",
     )  # fmt: skip
-    assert answer == "Created"
-    wait_for(lambda: stack.count("me") == 1, 10, "the reading stored")
+    assert response == "Created"
+    wait_for(lambda: stack.count("curl") == 1, 10, "the reading stored")
 
 
-def test_the_dashboard_has_its_data_and_its_pages(stack: Project) -> None:
+def test_the_dashboard_has_its_data_source_and_dashboards(stack: Project) -> None:
     if "dashboard" not in stack.services:
-        pytest.skip("Grafana's image cannot be had here")
+        pytest.skip("Grafana's image is not available")
     base = f"http://{stack.address}:{stack.port('GRAFANA_PORT')}/api"
-    pages = list((ROOT / "grafana" / "dashboards").glob("*.json"))
+    dashboards = list((ROOT / "grafana" / "dashboards").glob("*.json"))
     with httpx.Client(base_url=base, auth=("admin", "admin"), timeout=10) as grafana:
         assert grafana.get("/datasources/uid/influxdb-iot/health").json()["status"] == "OK"
-        assert len(grafana.get("/search", params={"type": "dash-db"}).json()) == len(pages)
+        assert len(grafana.get("/search", params={"type": "dash-db"}).json()) == len(dashboards)
 
 
-def test_the_log_is_followed_as_in_the_course(stack: Project) -> None:
+def test_compose_logs_follows_the_collectors_readings(stack: Project) -> None:
     with stack.process("logs", "-f", "collector") as follower:
         assert follower.stdout
         try:
@@ -73,7 +73,7 @@ def test_the_log_is_followed_as_in_the_course(stack: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "command", "told"),
+    ("service", "command", "expected"),
     [
         ("collector", "python -m collector books", "accepted = stored + rejected + pending"),
         ("collector", "python -m collector audit --since 1h", "missing               0"),
@@ -86,23 +86,23 @@ def test_the_log_is_followed_as_in_the_course(stack: Project) -> None:
     ],
 )
 def test_commands_work_in_the_containers(
-    stack: Project, service: str, command: str, told: str
+    stack: Project, service: str, command: str, expected: str
 ) -> None:
     words = [word.replace("\t", " ") for word in command.split(" ")]
-    assert told in stack.exec(service, *words)
+    assert expected in stack.exec(service, *words)
 
 
-def test_another_simulator_can_be_run_beside(stack: Project) -> None:
+def test_a_second_simulator_can_be_run(stack: Project) -> None:
     assert "usage" in stack.run("run", "--rm", "simulator", "--help").stdout
-    told = stack.run(
+    log = stack.run(
         "run", "--rm", "simulator",
         "-h", "collector", "-p", "1337", "--sensor-id", "9", "--count", "3", "--rate", "50",
     ).stdout  # fmt: skip
-    assert "3 acknowledged" in told
+    assert "3 acknowledged" in log
     wait_for(lambda: stack.count("9") == 3, 10, "its readings stored")
 
 
-def test_every_container_has_no_more_rights_than_it_needs(stack: Project) -> None:
+def test_every_container_has_minimal_rights(stack: Project) -> None:
     for name in stack.services:
         container = stack.container(name).attrs
         host = container["HostConfig"]
@@ -118,20 +118,20 @@ def test_every_container_has_no_more_rights_than_it_needs(stack: Project) -> Non
         assert int(user) in {10001, 1883, 1500, 472}, name
 
 
-def test_no_service_can_be_scaled_by_accident(stack: Project) -> None:
+def test_scaling_collector_or_bridge_is_refused(stack: Project) -> None:
     before = {name: stack.container(name).id for name in stack.services}
-    refused = stack.run(
+    scaled = stack.run(
         "up", "-d", "--scale", "collector=2", "--scale", "bridge=2", "collector", "bridge",
         check=False,
     )  # fmt: skip
-    assert refused.returncode != 0
-    assert "Docker requires each container to have a unique name" in refused.stdout
+    assert scaled.returncode != 0
+    assert "Docker requires each container to have a unique name" in scaled.stdout
     assert {name: stack.container(name).id for name in stack.services} == before
     stack.wait_healthy()
 
 
 def assert_stops_cleanly(stack: Project) -> float:
-    """Stop what runs; return the seconds it took."""
+    """Stop the stack; return the seconds it took."""
     begin = time.monotonic()
     stack.run("stop")
     took = time.monotonic() - begin
@@ -142,7 +142,7 @@ def assert_stops_cleanly(stack: Project) -> float:
     return took
 
 
-def test_stop_takes_seconds_and_every_service_ends_well(
+def test_stop_takes_seconds_and_every_service_exits_with_0(
     stack: Project, compose: Command, note: Note
 ) -> None:
     note(f"compose {version(compose)}: stopped in {assert_stops_cleanly(stack):.1f} s")
@@ -151,12 +151,12 @@ def test_stop_takes_seconds_and_every_service_ends_well(
 def test_a_start_in_the_worst_order_ends_healthy(stack: Project) -> None:
     stack.run("stop")
     waiting, needed = WORST_ORDER[:3], WORST_ORDER[3:]
-    said = len(stack.logs("bridge"))
+    logged = len(stack.logs("bridge"))
     for name in waiting:
         stack.container(name).start()
-    # Nothing that they need is there; they take readings all the same, and can be stopped.
+    # Broker and database are missing; readings are accepted all the same, and `stop` works.
     stack.accept("early")
-    wait_for(lambda: len(stack.logs("bridge")) > said, 20, "the bridge says what it waits for")
+    wait_for(lambda: len(stack.logs("bridge")) > logged, 20, "the bridge logs what it waits for")
     assert stack.container("bridge").status == "running"
     assert_stops_cleanly(stack)
     for name in (*waiting, *needed):
@@ -165,7 +165,7 @@ def test_a_start_in_the_worst_order_ends_healthy(stack: Project) -> None:
     wait_for(lambda: stack.count("early") == 1, 20, "the reading stored")
 
 
-def test_down_keeps_the_data_and_down_with_volumes_does_not(stack: Project) -> None:
+def test_down_keeps_the_data_and_down_volumes_removes_it(stack: Project) -> None:
     stack.accept("kept")
     wait_for(lambda: stack.count("kept") == 1, 20, "the reading stored")
     accepted = stack.books().accepted

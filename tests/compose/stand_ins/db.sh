@@ -1,6 +1,6 @@
 #!/bin/sh
-# As upstream: before the first start, and then only, a server on 127.0.0.1 makes the administrator
-# (INFLUXDB_ADMIN_USER and _PASSWORD, with INFLUXDB_HTTP_AUTH_ENABLED) and the database INFLUXDB_DB.
+# Like upstream: before the first start only, a server on 127.0.0.1 creates the database INFLUXDB_DB
+# and, with INFLUXDB_HTTP_AUTH_ENABLED, the administrator INFLUXDB_ADMIN_USER.
 set -e
 users=
 case "$INFLUXDB_HTTP_AUTH_ENABLED" in

@@ -1,4 +1,4 @@
-"""The two programs that read docker-compose.yml: docker-compose 1.29 and docker compose 2.x."""
+"""The two supported versions of Compose: docker-compose 1.29 and docker compose 2.x."""
 
 import os
 import re
@@ -14,22 +14,22 @@ OLD, NEW = "1.29", "2"
 
 
 def version(command: Command) -> str:
-    """Return the version that a Compose command tells, as in 1.29.2; empty when it cannot run."""
+    """Return the version of a Compose command, such as 1.29.2; empty when it cannot run."""
     try:
-        told = subprocess.run(
+        process = subprocess.run(
             [*command, "version", "--short"], capture_output=True, text=True, check=False
         )
     except FileNotFoundError:
         return ""
-    found = re.search(r"\d+\.\d+\.\d+", told.stdout)
-    return found[0] if found and told.returncode == 0 else ""
+    found = re.search(r"\d+\.\d+\.\d+", process.stdout)
+    return found[0] if found and process.returncode == 0 else ""
 
 
 def find(wanted: str, directory: Path) -> Command | None:
-    """Return the Compose of version `wanted` (OLD or NEW).
+    """Return the Compose command of version `wanted` (OLD or NEW), or None.
 
-    As root on Debian it is installed (OLD) or unpacked into `directory` (NEW) where it is missing;
-    None where that cannot be.
+    If it is missing, and this is root on Debian, OLD is installed from the system's packages, and
+    NEW is unpacked into `directory`.
     """
     for command in (("docker-compose",), ("docker", "compose")):
         if version(command).startswith(f"{wanted}."):
@@ -37,15 +37,15 @@ def find(wanted: str, directory: Path) -> Command | None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return None
     if wanted == NEW:
-        return _unpacked(directory)
+        return _unpack_plugin(directory)
     if f" {OLD}." in _candidate("docker-compose"):
         require(["docker-compose"])
         return ("docker-compose",)
     return None
 
 
-def _unpacked(directory: Path) -> Command:
-    """Return the plugin of RELEASE's package, which also runs by itself."""
+def _unpack_plugin(directory: Path) -> Command:
+    """Return the plugin from RELEASE's package; it also runs on its own."""
     plugin = Path("docker-compose/usr/libexec/docker/cli-plugins/docker-compose")
     if not version((str(directory / plugin),)):
         shutil.rmtree(directory, ignore_errors=True)
@@ -53,7 +53,7 @@ def _unpacked(directory: Path) -> Command:
         unpack("docker-compose", directory)
     command = (str(directory / plugin),)
     if not version(command):
-        raise RuntimeError(f"{command} of {RELEASE} does not run here")
+        raise RuntimeError(f"{command} of {RELEASE} does not run on this machine")
     return command
 
 

@@ -1,4 +1,4 @@
-"""The apparatus itself: each violation turns the checker red, each fault does what it says."""
+"""The harness itself: the checker finds each violation, ledger, devices and stub do their work."""
 
 import contextlib
 import random
@@ -10,8 +10,8 @@ import pytest
 from tests.chaos.books import Books
 from tests.chaos.checker import Findings, check
 from tests.chaos.devices import Devices, Request, rfc3339
-from tests.chaos.influx_stub import InfluxStub, Mood
-from tests.chaos.ledger import Ledger, LedgerFullError, Reading, Verdict
+from tests.chaos.influx_stub import InfluxStub, Mode
+from tests.chaos.ledger import Ledger, LedgerFullError, PostOutcome, Reading
 from tests.stack import Influx, free_port
 
 NOW = 1_790_000_000_123_456_789
@@ -31,72 +31,75 @@ def empty(influx: Influx) -> Influx:
 
 
 def line(reading: Reading, value: float | None = None, ns: int = 0) -> str:
-    kept = reading.value if value is None else value
-    return f"data,sensor_id=7,type=temp value={kept!r} {reading.time_ns + ns}"
+    """Return line protocol for a reading, with another value or `ns` later if given."""
+    stored = reading.value if value is None else value
+    return f"data,sensor_id=7,type=temp value={stored!r} {reading.time_ns + ns}"
 
 
-def four() -> tuple[Ledger, list[Reading]]:
+def four_readings() -> tuple[Ledger, list[Reading]]:
     ledger = Ledger()
     series = ledger.series_of(7, "temp")
     readings = [ledger.attempt(series, NOW - n * 10**9, n / 3) for n in range(4)]
-    ledger.settle(readings[:2], Verdict.ACKNOWLEDGED)
-    ledger.settle(readings[2:3], Verdict.REFUSED)
-    ledger.settle(readings[3:], Verdict.UNKNOWN)
+    ledger.record(readings[:2], PostOutcome.ACKNOWLEDGED)
+    ledger.record(readings[2:3], PostOutcome.REFUSED)
+    ledger.record(readings[3:], PostOutcome.UNKNOWN)
     return ledger, readings
 
 
-def found(ledger: Ledger, influx: Influx, lines: list[str]) -> Findings:
+def findings_after(ledger: Ledger, influx: Influx, lines: list[str]) -> Findings:
     influx.write(lines)
     return check(ledger, influx_port=influx.port)
 
 
-def test_what_was_acknowledged_and_is_there_is_clean(empty: Influx) -> None:
-    ledger, (first, second, _, unknown) = four()
-    assert found(ledger, empty, [line(first), line(second)]).clean
-    assert found(ledger, empty, [line(unknown)]).clean
+def test_acknowledged_readings_that_are_stored_are_clean(empty: Influx) -> None:
+    ledger, (first, second, _, unknown) = four_readings()
+    assert findings_after(ledger, empty, [line(first), line(second)]).clean
+    assert findings_after(ledger, empty, [line(unknown)]).clean
 
 
 def test_each_violation_is_found(empty: Influx) -> None:
-    ledger, (first, second, refused, _) = four()
-    findings = found(ledger, empty, [line(first)])
+    ledger, (first, second, refused, _) = four_readings()
+    findings = findings_after(ledger, empty, [line(first)])
     assert findings.counts == {"lost": 1}
-    findings = found(ledger, empty, [line(second), line(refused)])
+    findings = findings_after(ledger, empty, [line(second), line(refused)])
     assert findings.counts == {"refused but stored": 1}
-    findings = found(ledger, empty, [line(first, value=first.value + 1e-15)])
+    findings = findings_after(ledger, empty, [line(first, value=first.value + 1e-15)])
     assert findings.counts == {"refused but stored": 1, "corrupted": 1}
-    findings = found(ledger, empty, [line(first, ns=1), "data,sensor_id=8,type=temp value=1 5"])
-    assert findings.counts == {"refused but stored": 1, "corrupted": 1, "phantom": 2}
+    findings = findings_after(
+        ledger, empty, [line(first, ns=1), "data,sensor_id=8,type=temp value=1 5"]
+    )
+    assert findings.counts == {"refused but stored": 1, "corrupted": 1, "unexpected": 2}
     assert "VIOLATED" in str(findings)
 
 
-def test_a_reading_off_by_a_nanosecond_is_lost_and_a_phantom(empty: Influx) -> None:
-    ledger, (first, second, *_) = four()
-    findings = found(ledger, empty, [line(first), line(second, ns=-1)])
-    assert findings.counts == {"lost": 1, "phantom": 1}
+def test_a_timestamp_off_by_a_nanosecond_is_lost_and_unexpected(empty: Influx) -> None:
+    ledger, (first, second, *_) = four_readings()
+    findings = findings_after(ledger, empty, [line(first), line(second, ns=-1)])
+    assert findings.counts == {"lost": 1, "unexpected": 1}
 
 
 def test_books_that_do_not_balance_are_found(empty: Influx) -> None:
-    ledger, (first, second, *_) = four()
+    ledger, (first, second, *_) = four_readings()
     empty.write([line(first), line(second)])
     wrong = {
-        Books(3, 2, 0, 0): "does not balance",
-        Books(1, 1, 0, 0): "forgets an acknowledged one",
-        Books(4, 4, 0, 0): "more than was posted",
-        Books(3, 1, 2, 0): "rejects what is good",
+        Books(3, 2, 0, 0): "not balanced",
+        Books(1, 1, 0, 0): "fewer accepted than acknowledged",
+        Books(4, 4, 0, 0): "more accepted than posted",
+        Books(3, 1, 2, 0): "valid readings rejected",
     }
-    for books, why in wrong.items():
+    for books, reason in wrong.items():
         findings = check(ledger, influx_port=empty.port, books=books)
-        assert findings.counts["books"], why
+        assert findings.counts["books"], reason
     assert check(ledger, influx_port=empty.port, books=Books(3, 3, 0, 0)).clean
 
 
-def test_of_several_posts_the_highest_verdict_holds() -> None:
-    ledger, (first, _, refused, unknown) = four()
-    ledger.settle([first, refused, unknown], Verdict.REFUSED)
-    assert [r.verdict for r in (first, refused, unknown)] == [
-        Verdict.ACKNOWLEDGED,
-        Verdict.REFUSED,
-        Verdict.UNKNOWN,
+def test_a_reading_has_the_highest_outcome_of_its_posts() -> None:
+    ledger, (first, _, refused, unknown) = four_readings()
+    ledger.record([first, refused, unknown], PostOutcome.REFUSED)
+    assert [r.outcome for r in (first, refused, unknown)] == [
+        PostOutcome.ACKNOWLEDGED,
+        PostOutcome.REFUSED,
+        PostOutcome.UNKNOWN,
     ]
 
 
@@ -108,13 +111,13 @@ def test_the_ledger_is_bounded() -> None:
         ledger.attempt(series, NOW, 1.0)
 
 
-def test_times_are_written_to_the_nanosecond_with_any_offset() -> None:
+def test_timestamps_have_nanoseconds_and_any_offset() -> None:
     assert rfc3339(NOW, 0) == "2026-09-21T14:13:20.123456789Z"
     assert rfc3339(NOW - 789, 345) == "2026-09-21T19:58:20.123456+05:45"
     assert rfc3339(NOW // 10**9 * 10**9, -330) == "2026-09-21T08:43:20-05:30"
 
 
-def test_devices_repeat_from_their_seed_and_never_use_a_point_twice() -> None:
+def test_devices_depend_only_on_the_seed_and_never_use_a_point_twice() -> None:
     def requests() -> list[Request]:
         devices = Devices(Ledger(), random.Random(7), now=lambda: NOW)
         return [devices.request() for _ in range(200)]
@@ -141,18 +144,18 @@ def write(port: int) -> tuple[int, bytes]:
         return response.status, response.read()
 
 
-@pytest.mark.parametrize("mood", [401, 429, 500, 503])
-def test_the_stub_answers_and_writes_nothing(stub: InfluxStub, empty: Influx, mood: Mood) -> None:
-    stub.mood = mood
-    assert write(stub.port) == (mood, b"")
+@pytest.mark.parametrize("mode", [401, 429, 500, 503])
+def test_the_stub_responds_and_writes_nothing(stub: InfluxStub, empty: Influx, mode: Mode) -> None:
+    stub.mode = mode
+    assert write(stub.port) == (mode, b"")
     assert empty.query("SELECT * FROM data") == []
-    stub.mood = "pass"
+    stub.mode = "pass"
     assert write(stub.port) == (204, b"")
     assert len(empty.query("SELECT * FROM data")) == 1
 
 
-def test_the_stub_loses_the_answer_and_not_the_point(stub: InfluxStub, empty: Influx) -> None:
-    stub.mood = "lose"
+def test_the_stub_drops_the_response_but_not_the_point(stub: InfluxStub, empty: Influx) -> None:
+    stub.mode = "drop"
     with pytest.raises(RemoteDisconnected):
         write(stub.port)
     assert len(empty.query("SELECT * FROM data")) == 1

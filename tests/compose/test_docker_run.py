@@ -1,4 +1,4 @@
-"""The course's first half: a network made by hand, and each image started with `docker run`."""
+"""The pipeline without Compose: each image started with `docker run` in one network."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def run(client: DockerClient) -> Iterator[Run]:
-    """Give `docker run -d --name NAME --network ... IMAGE ARGUMENT...`."""
+    """The equivalent of `docker run -d --name NAME --network ... IMAGE ARGUMENT...`."""
     network = client.networks.create(f"iot{secrets.token_hex(4)}")
     started = []
 
@@ -37,7 +37,7 @@ def run(client: DockerClient) -> Iterator[Run]:
     network.remove()
 
 
-def test_images_started_by_hand_are_the_same_pipeline(
+def test_images_started_with_docker_run_form_the_pipeline(
     images: Images, built: dict[str, Any], run: Run
 ) -> None:
     port = free_port()
@@ -55,19 +55,19 @@ def test_images_started_by_hand_are_the_same_pipeline(
     def count(sensor_id: str) -> int:
         query = f"SELECT count(value) FROM data WHERE sensor_id = '{sensor_id}'"  # noqa: S608
         argv = ["influx", "-database", "iot", "-format", "csv", "-execute", query]
-        answer = db.exec_run(argv).output.decode()
-        return int(answer.split(",")[-1]) if "data," in answer else 0
+        csv = db.exec_run(argv).output.decode()
+        return int(csv.split(",")[-1]) if "data," in csv else 0
 
     wait_for(lambda: count("123") > 1, 40, "the simulator's readings in the database")
     assert LINE.search(collector.logs().decode())
     assert b"-> 201 Created" in simulator.logs()
-    answer = httpx.post(
-        f"http://127.0.0.1:{port}/data", json={"type": "t", "value": 1, "sensor_id": "hand"}
+    response = httpx.post(
+        f"http://127.0.0.1:{port}/data", json={"type": "t", "value": 1, "sensor_id": "posted"}
     )
-    assert answer.text == "Created"
-    wait_for(lambda: count("hand") == 1, 20, "the posted reading in the database")
+    assert response.text == "Created"
+    wait_for(lambda: count("posted") == 1, 20, "the posted reading in the database")
 
-    # The way to have two: another name, and an outbox of its own.
+    # A second collector has another name and its own outbox.
     containers += [
         run("collector-2", built["collector"].id),
         run(
@@ -78,13 +78,13 @@ def test_images_started_by_hand_are_the_same_pipeline(
     wait_for(lambda: count("456") > 1, 20, "the second collector's readings in the database")
 
     for container in containers:
-        # Without an init before them: each is process 1 and must heed the signal itself.
+        # Without an init, the service is PID 1 and must handle SIGTERM itself.
         container.stop(timeout=10)
         container.reload()
         assert container.attrs["State"]["ExitCode"] == 0, container.name
 
 
-def test_the_simulator_without_arguments_says_how(
+def test_the_simulator_without_arguments_prints_its_usage(
     client: DockerClient, built: dict[str, Any]
 ) -> None:
     with pytest.raises(AssertionError, match=r"exit 1: (?s:.*)usage"):
