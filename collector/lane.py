@@ -95,7 +95,7 @@ class Lane:
             else:
                 status = _status.decode(message.payload)
                 self._publisher.on_status(status, retained=message.retain)
-        except msgspec.MsgspecError as error:
+        except (ValueError, RecursionError) as error:  # of msgspec, for any bytes
             logger.warning("unreadable message on %s: %s", message.topic, error)
         self._mqtt.ack(message)
 

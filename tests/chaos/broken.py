@@ -72,9 +72,9 @@ def respond_before_commit(_: int) -> None:
     """Respond to a request at once, and commit its readings a minute later."""
     append = Outbox.append
 
-    def append_later(self: Outbox, readings: Sequence[Draft]) -> Commit:
+    def append_later(self: Outbox, drafts: Sequence[Draft]) -> Commit:
         loop = asyncio.get_running_loop()
-        loop.call_later(60, append, self, readings)
+        loop.call_later(60, append, self, drafts)
         done: Commit = loop.create_future()
         done.set_result((1, 0))
         return done

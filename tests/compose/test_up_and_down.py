@@ -98,7 +98,7 @@ def test_a_second_simulator_can_be_run(stack: Project) -> None:
         "run", "--rm", "simulator",
         "-h", "collector", "-p", "1337", "--sensor-id", "9", "--count", "3", "--rate", "50",
     ).stdout  # fmt: skip
-    assert "3 acknowledged" in log
+    assert "3 accepted" in log
     wait_for(lambda: stack.count("9") == 3, 10, "its readings stored")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from run.place import Place
+from run.workspace import Workspace
 from tests.grafana.dashboards import FOLDER, PROVISIONING, ROOT
 from tests.grafana.provisioning import (
     INFLUX_JSON_KEYS,
@@ -50,7 +50,9 @@ def mounts(service: dict[str, Any]) -> dict[str, Path]:
 
 def run_here(tmp_path: Path) -> Environment:
     """Return the environment of Grafana under `make run`."""
-    return Place.from_environment({"INFLUX_PORT": "18086", "RUN_DIR": str(tmp_path)}).environment()
+    return Workspace.from_environment(
+        {"INFLUX_PORT": "18086", "RUN_DIR": str(tmp_path)}
+    ).environment()
 
 
 def test_the_files_have_only_documented_keys() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from collector.books import read_books
+from collector.outbox.books import read_books
 from telemetry import timestamp
 from tests.builders import reading
 from tests.integration.points import points, rejecting, week

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from collector.books import read_books
+from collector.outbox.books import read_books
 from tests.builders import reading
 from tests.integration.points import points, rejecting, week
 from tests.integration.posting import STORED, client, metrics, send

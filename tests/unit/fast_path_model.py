@@ -14,6 +14,7 @@ from collector.http.data import DataEndpoint
 from collector.http.fast_path import FastPathProtocol, KnownHead
 from collector.lane import Lane
 from collector.settings import Settings
+from tests.builders import reading_json
 
 IDLE_TURNS = 15
 """After this many turns of the event loop without output, none is coming."""
@@ -62,7 +63,7 @@ class Server:
         self.outbox = lane.outbox
         self.outbox._db.execute("PRAGMA synchronous = OFF")  # many commits, and no crashes here
         tokens_file = directory / "tokens"
-        tokens_file.write_text("secret 1\n")
+        tokens_file.write_text("secret 1\n")  # good for sensor 1 only
         self.endpoint = DataEndpoint(self.outbox, Tokens.load(str(tokens_file)), settings)
         app = App(self.endpoint, [lane])
         self.config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none")
@@ -111,44 +112,40 @@ def post(body: bytes, *fields: str, path: str = "/data") -> bytes:
     return "\r\n".join([*head, f"Content-Length: {len(body)}", "", ""]).encode() + body
 
 
-def reading(sensor: int = 1, value: str = "21.5") -> bytes:
-    """Return a reading as JSON; the token is for sensor 1."""
-    return b'{"type":"t","value":%b,"sensor_id":%d}' % (value.encode(), sensor)
-
-
-GOOD = post(reading())
+READING = reading_json()
+GOOD = post(READING)
 REQUESTS = {
     "good": GOOD,
-    "another good one": post(reading(value="22.5")),
-    "a shorter good one": post(reading(value="1")),
-    "batch": post(b"[" + reading() + b"," + reading() + b"]"),
-    "lines": post(reading() + b"\n", "Content-Type: application/x-ndjson"),
-    "gzip that is none": post(reading(), "Content-Encoding: gzip"),
-    "not JSON, of the same length": post(reading().replace(b"}", b"]")),
-    "invalid, of the same length": post(reading(value="true")),
-    "another's sensor": post(reading(2)),
+    "another good one": post(reading_json(value="22.5")),
+    "a shorter good one": post(reading_json(value="1")),
+    "batch": post(b"[" + reading_json() + b"," + reading_json() + b"]"),
+    "lines": post(reading_json() + b"\n", "Content-Type: application/x-ndjson"),
+    "gzip that is none": post(reading_json(), "Content-Encoding: gzip"),
+    "not JSON, of the same length": post(reading_json().replace(b"}", b"]")),
+    "invalid, of the same length": post(reading_json(value="true")),
+    "another's sensor": post(reading_json(sensor_id="2")),
     "no body": post(b""),
     "empty batch": post(b"[]"),
     "too large": post(b" " * 1001),
-    "another form": post(reading(), "Content-Type: text/plain"),
-    "a query": post(reading(), path="/data?ack=committed"),
-    "a bad query": post(reading(), path="/data?ack=x"),
-    "elsewhere": post(reading(), path="/data/"),
-    "expects 100": post(reading(), "Expect: 100-continue"),
-    "closes": post(reading(), "Connection: close"),
-    "upgrade": post(reading(), "Connection: upgrade", "Upgrade: h2c"),
+    "another form": post(reading_json(), "Content-Type: text/plain"),
+    "a query": post(reading_json(), path="/data?ack=committed"),
+    "a bad query": post(reading_json(), path="/data?ack=x"),
+    "elsewhere": post(reading_json(), path="/data/"),
+    "expects 100": post(reading_json(), "Expect: 100-continue"),
+    "closes": post(reading_json(), "Connection: close"),
+    "upgrade": post(reading_json(), "Connection: upgrade", "Upgrade: h2c"),
     "HTTP/1.0": GOOD.replace(b"HTTP/1.1", b"HTTP/1.0"),
-    "HTTP/1.0 to be kept": post(reading(), "Connection: keep-alive").replace(b"1.1", b"1.0"),
+    "HTTP/1.0 to be kept": post(reading_json(), "Connection: keep-alive").replace(b"1.1", b"1.0"),
     "PUT": GOOD.replace(b"POST", b"PUT"),
     "chunks": b"POST /data HTTP/1.1\r\nHost: c\r\nAuthorization: Bearer secret\r\n"
-    b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(reading()), reading()),
+    b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(READING), READING),
     "GET": b"GET /healthz HTTP/1.1\r\nHost: c\r\n\r\n",
     "GET /data": b"GET /data HTTP/1.1\r\nHost: c\r\nContent-Length: 0\r\n\r\n",
     "a request in a body": post(GOOD, "Content-Type: text/plain"),
     "a request in a body that is accepted": post(b'"%b"' % GOOD.replace(b"\r\n", b"  ")),
     "a newline before": b"\r\n" + GOOD,
-    "no head": reading(),
+    "no head": reading_json(),
     "half a head": GOOD[GOOD.index(b"HTTP") :],
-    "both lengths": post(reading(), "Transfer-Encoding: chunked"),
+    "both lengths": post(reading_json(), "Transfer-Encoding: chunked"),
     "no token": GOOD.replace(b"secret", b"sesame"),
 }

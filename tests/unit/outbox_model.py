@@ -190,8 +190,7 @@ class OutboxMachine(RuleBasedStateMachine):
         """In memory and in the file."""
         outbox, settled, last = self.outbox, self.settled, len(self.committed)
         numbers = {*range(1, last + 1)}
-        assert outbox.id == self.id
-        assert outbox.last == last
+        assert (outbox.id, outbox.last) == (self.id, last)
         assert (outbox.stored, outbox.rejected) == (len(settled.stored), len(settled.rejected))
         assert outbox.pending == last - len(settled.stored) - len(settled.rejected)
         assert members(outbox.unsettled(1, last)) == numbers - settled.stored - {*settled.rejected}

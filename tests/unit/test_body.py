@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from collector.body import inflate, read
-from collector.problem import Problem
+from collector.http.body import inflate, read
+from collector.http.problem import Problem
 
 LIMIT = 100
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.http.fast_path import MAX_HEADS
-from tests.unit.fast_path_model import GOOD, REQUESTS, NoHeads, Server, post, reading
+from tests.builders import reading_json
+from tests.unit.fast_path_model import GOOD, REQUESTS, NoHeads, Server, post
 
 NO_HTTP = {"no head", "half a head", "both lengths", "a newline before", "upgrade"}
 """The connection is closed on what is not HTTP; earlier requests may lose their responses."""
@@ -82,7 +83,7 @@ def test_pipelined_requests_are_answered_the_same(streams: list[list[bytes]]) ->
 )
 def test_a_failed_commit_is_answered_the_same(fault: str, status: bytes) -> None:
     async def scenario(fast: Server, long: Server) -> None:
-        large = post(b"[" + b",".join([reading()] * 20) + b"]")
+        large = post(b"[" + b",".join([reading_json()] * 20) + b"]")
         answers = []
         for server in (fast, long):
             await server.answers([large], hurry=False)
@@ -140,7 +141,7 @@ def test_the_number_of_known_heads_is_bounded() -> None:
     async def scenario(fast: Server, _: Server) -> None:
         known = fast.heads[GOOD[: GOOD.index(b"{")]]
         fast.heads.update((b"%d" % number, known) for number in range(MAX_HEADS - 1))
-        await fast.answers([post(reading(), "X: y")], hurry=False)
+        await fast.answers([post(reading_json(), "X: y")], hurry=False)
         assert len(fast.heads) == 1
 
     both(scenario)

@@ -5,9 +5,9 @@ from http import HTTPStatus
 
 import pytest
 
-from collector.journal import LINES_A_SECOND, Journal
-from collector.outbox import Row
-from collector.problem import Problem
+from collector.http.problem import Problem
+from collector.journal import LINES_PER_SECOND, Journal
+from collector.outbox.row import Row
 
 READING = Row(
     1,
@@ -21,22 +21,22 @@ LINE = "ts=2026-01-31T12:00:00Z type=temp value=25 sensor_id=123\n"
 
 def test_a_few_readings_are_logged_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
     journal = Journal()
-    journal.accepted([READING])
-    journal.accepted([READING, READING])
+    journal.on_committed([READING])
+    journal.on_committed([READING, READING])
     journal.tick()
     assert capsys.readouterr().out == LINE * 3
 
 
 def test_many_readings_are_summarized_once_per_second(capsys: pytest.CaptureFixture[str]) -> None:
     journal = Journal()
-    journal.accepted([READING] * LINES_A_SECOND)
-    journal.accepted([READING])
-    journal.accepted([READING] * 100)
-    assert capsys.readouterr().out == LINE * LINES_A_SECOND
+    journal.on_committed([READING] * LINES_PER_SECOND)
+    journal.on_committed([READING])
+    journal.on_committed([READING] * 100)
+    assert capsys.readouterr().out == LINE * LINES_PER_SECOND
     journal.tick()
-    assert capsys.readouterr().out == f"accepted {LINES_A_SECOND + 101} readings in a second\n"
+    assert capsys.readouterr().out == f"accepted {LINES_PER_SECOND + 101} readings in a second\n"
     journal.tick()
-    journal.accepted([READING])
+    journal.on_committed([READING])
     assert capsys.readouterr().out == LINE
 
 

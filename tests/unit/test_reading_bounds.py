@@ -5,8 +5,8 @@ from http import HTTPStatus
 
 import pytest
 
-from collector.faults import faults
-from collector.problem import Problem
+from collector.http.problem import Problem
+from collector.intake.faults import faults
 from telemetry.timestamp import render
 from tests.builders import reading_json
 from tests.unit.test_reading_rules import accepted
@@ -62,7 +62,7 @@ def test_an_invalid_json_number_is_not_json(value: str) -> None:
 @pytest.mark.parametrize("sensor_id", ["0", "-0", "1", str(2**63 - 1), '"0"', '"-1"', '"a b"'])
 def test_a_sensor_id_is_accepted(sensor_id: str) -> None:
     (row,) = accepted(reading_json(sensor_id=sensor_id))
-    assert row.topic == ("0" if sensor_id == "-0" else sensor_id.strip('"')) + "/temp"
+    assert row.series == ("0" if sensor_id == "-0" else sensor_id.strip('"')) + "/temp"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_half_a_surrogate_pair_is_not_json(half: str) -> None:
 
 
 def test_a_reading_without_ts_gets_the_collectors_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.body.time.time_ns", lambda: 1_234_567_891)
+    monkeypatch.setattr("collector.intake.readings.time.time_ns", lambda: 1_234_567_891)
     (row,) = accepted(reading_json())
     assert row.ns == 1_234_567_891
     assert kept(reading_json(), b"ts") == b'"1970-01-01T00:00:01.234567891Z"'

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from collector import body
-from collector.faults import MAX_FAULTS, faults
-from collector.outbox import Accepted
-from collector.problem import Problem
+from collector.http.problem import Problem
+from collector.http.refusal import refusal
+from collector.intake import readings as intake
+from collector.intake.faults import MAX_FAULTS, faults
+from collector.outbox.row import Draft
 
 FIELDS = ["type", "value", "sensor_id", "ts"]
 LABELS = st.one_of(
@@ -55,13 +56,12 @@ READINGS = st.one_of(
 )
 
 
-def accepted(content: bytes, *, lines: bool = False) -> list[Accepted]:
+def accepted(content: bytes, *, lines: bool = False) -> list[Draft]:
     """Decode and accept a body as POST /data does; raises Problem."""
-    readings, _ = body.decode(content, lines=lines)
     try:
-        return [body.accept(reading) for reading in readings]
-    except ValueError as error:
-        raise body.invalid(content, str(error), lines=lines) from None
+        return intake.accept(content, lines=lines).drafts
+    except (intake.NotJson, intake.InvalidReadings) as error:
+        raise refusal(error) from None
 
 
 def check_problem(problem: Problem, content: bytes, *, lines: bool = False) -> None:

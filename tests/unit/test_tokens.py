@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from collector.problem import Problem
-from collector.tokens import Tokens, must_speak_for
+from collector.access.identity import SensorForbidden
+from collector.access.tokens import Tokens, UnknownToken
+from collector.http.refusal import refusal
 from telemetry.settings import SettingError
 
 FILE = "# token sensor_id\n\nsecret-a 123\nsecret-a  kitchen 2 \nsecret-b *\n  \nsecret-c 7\n"
@@ -20,14 +21,12 @@ def tokens(path: Path, text: str | bytes = FILE) -> Tokens:
 
 def status(known: Tokens, authorization: str | None, *sensor_ids: str) -> int:
     """Return the status of the refusal, 0 if there is none."""
-    headers = [] if authorization is None else [(b"authorization", authorization.encode())]
     try:
-        allowed = known.sensors([(b"host", b"x"), *headers])
-        if allowed is not None:
-            must_speak_for(allowed, sensor_ids)
-    except Problem as problem:
+        known.identify((authorization or "").encode()).check(sensor_ids)
+    except (UnknownToken, SensorForbidden) as error:
+        problem = refusal(error)
         if problem.status == HTTPStatus.UNAUTHORIZED:
-            assert problem.headers == {"WWW-Authenticate": "Bearer"}  # noqa: PT017
+            assert problem.headers == {"WWW-Authenticate": "Bearer"}
         return problem.status.value
     return 0
 
