@@ -128,7 +128,7 @@ def test_an_audit_without_influxdb_is_an_error(collector: Collector, http: httpx
     finally:
         collector.env["INFLUX_PORT"] = original
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("audit: InfluxDB cannot be asked: ")
+    assert done.stderr.startswith("audit: InfluxDB cannot be queried: ")
     assert "Traceback" not in done.stderr
 
 
