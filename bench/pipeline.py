@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from bench.usage import Usage, peak_mb, per_reading, usage
-from telemetry.mqtt import Message, Mqtt
+from telemetry.mqtt import Message, MqttClient
 from telemetry.ranges import Ranges
 from telemetry.receipt import Receipt
 from tests.stack import Stack
@@ -108,7 +108,7 @@ class Receipts:
     def __init__(self, mqtt_port: int) -> None:
         self.stored = Ranges()  # by sequence number
         self._arrived: list[tuple[int, int, int]] = []
-        self.mqtt = Mqtt(
+        self.mqtt = MqttClient(
             host="127.0.0.1",
             port=mqtt_port,
             client_id="",
