@@ -1,1 +1,1 @@
-"""The bench: what the pipeline does, beside what it could do at most on this machine."""
+"""The bench: each workload of the pipeline beside the limit of this machine."""

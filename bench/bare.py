@@ -1,4 +1,4 @@
-"""The least that can answer a POST: decodes one reading and says 201. `python -m bench.bare PORT`.
+"""The smallest app that answers a POST: decodes a reading, sends 201. `python -m bench.bare PORT`.
 
 Served as the collector serves: uvicorn on uvloop and httptools.
 """
@@ -20,7 +20,6 @@ _START = {
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one request."""
     if scope["type"] != "http":
         return
     message = await receive()

@@ -1,4 +1,4 @@
-"""What has gathered flows off: the bridge with a full queue, the pipeline after an outage."""
+"""Draining a backlog: the bridge with a full queue, the pipeline after an outage."""
 
 import asyncio
 import time
@@ -19,24 +19,24 @@ _LIVE_RATE = 500
 _LIVE = "live"
 _SAMPLE_S = 0.25
 _CHUNK = 100
-_QUEUED = 50_000  # more than max_queued_bytes lets the broker keep of an outage
-# What is to be drained has to fit into it.
+_QUEUED = 50_000  # more than max_queued_bytes lets the broker queue during an outage
+# Large enough for everything that is to be drained.
 _LONG_QUEUE = "max_queued_bytes 16777216\nmax_queued_messages 200000"
-_PROBE = 100_000  # readings over which the cost of accepting is taken
+_PROBE = 100_000  # readings over which the cost of accepting is measured
 
 
 class Sample(NamedTuple):
-    """How many readings were stored at an instant."""
+    """How many readings were stored at one point in time."""
 
     stored: int
     mark: Mark
 
 
 def bridge_alone(directory: Path, count: int) -> Row:
-    """Drain a queue at the broker into InfluxDB, `count` readings in it, no collector there."""
+    """Let the bridge drain `count` readings queued at the broker, without a collector."""
     with Pipeline(directory, broker_settings=_LONG_QUEUE) as pipeline:
         pipeline.collector.stop()
-        pipeline.bridge.stop()  # its session stays at the broker, which queues for it
+        pipeline.bridge.stop()  # its session remains at the broker, which queues for it
         first = time.time_ns()
         samples = run(_drain_broker(pipeline, _packets(count, first), count))
         readings = pipeline.in_database()
@@ -69,7 +69,7 @@ async def _drain_broker(pipeline: Pipeline, chunks: list[bytes], count: int) -> 
     await flood(pipeline.broker.port, chunks, _CHUNK)
     connections = _connections_of_bridge(pipeline)
     pipeline.bridge.start()
-    # Python's start is no part of it.
+    # Without the start of Python.
     await until(lambda: _connections_of_bridge(pipeline) > connections)
     samples = [_sample(pipeline, receipts)]
     await until(lambda: len(receipts.stored) >= count)
@@ -82,7 +82,7 @@ def _connections_of_bridge(pipeline: Pipeline) -> int:
 
 
 def backlog(directory: Path, count: int) -> tuple[Row, Row]:
-    """Let `count` readings wait for InfluxDB, then drain them while new ones keep coming.
+    """Let `count` readings wait for InfluxDB, then drain them while new ones arrive.
 
     Returns the rows of accepting them and of draining them.
     """
@@ -106,7 +106,7 @@ def backlog(directory: Path, count: int) -> tuple[Row, Row]:
 
 
 async def _fill(pipeline: Pipeline, count: int) -> Row:
-    """Post arrays while InfluxDB is away; `details` has the cost of the first and the last."""
+    """Post arrays while InfluxDB is stopped; `details` has the cost of the first and the last."""
     load = Load(pipeline.collector.port)
     await load.connect(ARRAY_CONNECTIONS)
     requests = arrays(10)
@@ -168,7 +168,7 @@ def _between(first: Sample, last: Sample) -> Row:
 
 
 def _parts(samples: list[Sample]) -> dict[str, Row]:
-    """Return three parts of a drain: what comes after that which the broker had queued."""
+    """Split a drain into three parts, after what the broker had queued."""
     begin, end = samples[0].stored + _QUEUED, samples[-1].stored
     rows = {}
     for name, *shares in (("start", 0.0, 0.2), ("middle", 0.4, 0.6), ("end", 0.8, 1.0)):

@@ -1,11 +1,11 @@
-"""The goals: ratios within one run, reached or missed; nothing fails because of them."""
+"""The goals: ratios within one run. A missed goal is reported and fails nothing."""
 
 from collections.abc import Mapping
 
 from bench.row import Goal, Limit, Row
 
-# The rows that goals are about; the report shows them under these names.
-ORIGINALS = {  # by what they write to InfluxDB with
+# The rows that have goals, by their names in the report.
+ORIGINALS = {  # by the client library they write to InfluxDB with
     "influx": "original collector, singles, 64 connections",
     "http": "the same on Node's own http",
 }
@@ -22,7 +22,7 @@ _OURS = ("collector", "bridge", "broker")
 
 
 def goals(rows: Mapping[str, Row], mosquitto: Limit) -> list[Goal]:
-    """Hold the rows against the goals."""
+    """Compare the rows with the goals."""
     limit = mosquitto.rate or 0.0
     return [
         *_times_the_original(rows),

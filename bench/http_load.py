@@ -1,4 +1,4 @@
-"""An HTTP client that costs little: requests encoded beforehand, one at a time a connection."""
+"""A cheap HTTP client: requests are encoded in advance, one at a time per connection."""
 
 import asyncio
 import itertools
@@ -14,7 +14,6 @@ _CREATED = b"HTTP/1.1 201"
 
 
 def post(body: bytes, content_type: str = "application/json") -> bytes:
-    """Return the bytes of POST /data."""
     head = f"POST /data HTTP/1.1\r\nHost: bench\r\nContent-Type: {content_type}\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
@@ -51,7 +50,7 @@ class _Connection(asyncio.Protocol):
 
 
 class Load:
-    """Connections to one server, and how long each answer took (`latencies`, in seconds)."""
+    """Connections to one server, and the `latencies` of their responses (s)."""
 
     def __init__(self, port: int) -> None:
         self.latencies: list[float] = []
@@ -66,7 +65,6 @@ class Load:
         self._closing = False
 
     async def connect(self, connections: int) -> None:
-        """Open the connections."""
         for _ in range(connections):
             _, connection = await asyncio.get_running_loop().create_connection(
                 lambda: _Connection(self), "127.0.0.1", self._port
@@ -75,7 +73,7 @@ class Load:
             self._idle.append(connection)
 
     async def closed_loop(self, requests: Sequence[bytes], count: int) -> None:
-        """Send `count` requests, a new one on each connection as soon as the last is answered."""
+        """Send `count` requests, the next on each connection as soon as the last is answered."""
         for n in range(count):
             while not self._idle:
                 self._answered.clear()
@@ -86,12 +84,12 @@ class Load:
     async def open_loop(
         self, make: Callable[[int], bytes], rate: float, seconds: float = math.inf
     ) -> None:
-        """Send `rate` requests a second, however long the answers take.
+        """Send `rate` requests per second, however long the responses take.
 
         `make` gets the Unix time (ns) at which the request is due; from then on its latency
         counts, so that waiting for a free connection is part of it.
         """
-        # Not the loop's clock, which has milliseconds and stands still within a turn.
+        # Not the loop's clock: its resolution is a millisecond, and it is constant within a turn.
         start, start_ns = time.perf_counter(), time.time_ns()
         for n in itertools.count():
             if n >= rate * seconds:
@@ -109,13 +107,12 @@ class Load:
             await self._answered.wait()
 
     def close(self) -> None:
-        """Close all connections."""
         self._closing = True
         for connection in self._connections:
             connection.close()
 
     def on_answer(self, connection: _Connection, since: float, *, created: bool) -> None:
-        """Count an answer and use its connection again."""
+        """Count a response and reuse its connection."""
         self.latencies.append(time.perf_counter() - since)
         if created:
             self.created += 1

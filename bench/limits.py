@@ -1,4 +1,4 @@
-"""What this machine reaches at most: each limit is measured in the run that it is held against."""
+"""The limits of this machine, measured in the same run as the workloads."""
 
 import asyncio
 import http.client
@@ -25,7 +25,7 @@ _TOPIC = "readings/123/temp"
 
 
 def bare(directory: Path, connections: int, seconds: float) -> Limit:
-    """Measure answers a second of an ASGI app that only decodes."""
+    """Measure the responses per second of an ASGI app that only decodes."""
     port = free_port()
     argv = [sys.executable, "-m", "bench.bare", str(port)]
     with Server("bare", directory, argv, port):
@@ -35,7 +35,7 @@ def bare(directory: Path, connections: int, seconds: float) -> Limit:
 
 
 def mosquitto(directory: Path, messages: int) -> Limit:
-    """Measure QoS 1 messages a second from one publisher to one subscriber."""
+    """Measure QoS 1 messages per second from one publisher to one subscriber."""
     mids = message_ids()
     chunks = [
         b"".join(publish(_TOPIC, _PAYLOAD, next(mids)) for _ in range(_CHUNK))
@@ -60,7 +60,7 @@ async def _one_to_one(port: int, chunks: list[bytes]) -> None:
 
 
 async def flood(port: int, chunks: list[bytes], packets: int = _CHUNK) -> None:
-    """Publish chunks of so many packets each, as fast as the broker acknowledges them."""
+    """Publish chunks of packets as fast as the broker acknowledges them."""
     publisher = Publisher(chunks, packets)
     loop = asyncio.get_running_loop()
     await loop.create_connection(lambda: publisher, "127.0.0.1", port)
@@ -68,7 +68,7 @@ async def flood(port: int, chunks: list[bytes], packets: int = _CHUNK) -> None:
 
 
 def influxdb(directory: Path, points: int) -> Limit:
-    """Measure points a second of InfluxDB's line protocol, written in batches one by one."""
+    """Measure points per second, written in line protocol, one batch after the other."""
     first = time.time_ns()
     bodies = [
         "\n".join(_line(first + n) for n in range(start, start + _BATCH)).encode()
@@ -88,7 +88,7 @@ def influxdb(directory: Path, points: int) -> Limit:
 
 
 def commit_and_write(directory: Path, times: int) -> Limit:
-    """Measure what a stored reading takes at least: one fsynced row, then one point written."""
+    """Measure the minimum for a stored reading: one row fsynced, then one point written."""
     directory.mkdir(parents=True, exist_ok=True)
     database = sqlite3.connect(directory / "limit.db", isolation_level=None)
     database.execute("PRAGMA journal_mode = WAL")
@@ -99,7 +99,7 @@ def commit_and_write(directory: Path, times: int) -> Limit:
         influx.query("CREATE DATABASE iot", db="")
         connection = http.client.HTTPConnection("127.0.0.1", influx.port)
         for _ in range(times):
-            time.sleep(0.01)  # as at 100 a second, where nothing stays warm by itself
+            time.sleep(0.01)  # as at 100 per second, where caches do not stay warm
             started = time.perf_counter()
             database.execute("INSERT INTO reading (payload) VALUES (?)", [_PAYLOAD])
             _write(connection, _line(time.time_ns()).encode())

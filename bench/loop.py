@@ -1,4 +1,4 @@
-"""Loads run in an event loop of their own, while the processes under measure do their work."""
+"""Runs a load in its own event loop, beside the measured processes."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -12,13 +12,13 @@ _POLL_S = 0.01
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a load to its end."""
+    """Run a load until it ends."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
-    """Return once the condition holds; TimeoutError when it never does."""
+    """Wait until the condition holds; raises TimeoutError."""
     async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110  what is waited for tells nobody
+        while not condition():  # noqa: ASYNC110  the condition has no event
             await asyncio.sleep(_POLL_S)

@@ -1,4 +1,4 @@
-"""MQTT 3.1.1 on the wire, encoded beforehand: a client that costs a fraction of the broker."""
+"""MQTT 3.1.1 packets encoded in advance: a client that costs a fraction of the broker."""
 
 import asyncio
 import itertools
@@ -13,13 +13,13 @@ _MESSAGE_IDS = 60_000
 
 
 def connect(client_id: str) -> bytes:
-    """Return a CONNECT with a clean session and without keepalive."""
+    """Return a CONNECT packet: clean session, no keepalive."""
     rest = b"\x00\x04MQTT\x04\x02\x00\x00" + len(client_id).to_bytes(2, "big") + client_id.encode()
     return b"\x10" + bytes([len(rest)]) + rest
 
 
 def publish(topic: str, payload: bytes, mid: int) -> bytes:
-    """Return a PUBLISH at QoS 1 of 128 to 16,383 bytes; all of one length if their parts are."""
+    """Return a PUBLISH packet at QoS 1 of 128 to 16,383 bytes."""
     name = topic.encode()
     length = 4 + len(name) + len(payload)
     head = bytes([0x32, length & 0x7F | 0x80, length >> 7])
@@ -27,7 +27,7 @@ def publish(topic: str, payload: bytes, mid: int) -> bytes:
 
 
 def message_ids() -> Iterator[int]:
-    """Yield ids, each free again long before its next turn."""
+    """Yield packet ids; each is free again long before it is reused."""
     return itertools.cycle(range(1, _MESSAGE_IDS + 1))
 
 
@@ -44,7 +44,7 @@ class Publisher(asyncio.Protocol):
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Connect (called by the loop)."""
+        """Send CONNECT (called by the loop)."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.write(connect("bench-publisher"))
 
@@ -69,7 +69,7 @@ class Publisher(asyncio.Protocol):
 
 
 class Subscriber(asyncio.Protocol):
-    """Takes messages of one length and acknowledges each; `done` resolves with the last."""
+    """Receives messages of one length and acknowledges each; `done` resolves with the last."""
 
     def __init__(self, topic: str, packet: bytes, count: int) -> None:
         self._topic = topic.encode()
@@ -90,7 +90,7 @@ class Subscriber(asyncio.Protocol):
         self._transport.write(connect("bench-subscriber") + b"\x82" + bytes([len(rest)]) + rest)
 
     def data_received(self, data: bytes) -> None:
-        """Acknowledge what is complete (called by the loop)."""
+        """Acknowledge complete messages (called by the loop)."""
         self._received += data
         if self._head:
             if len(self._received) < self._head:

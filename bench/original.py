@@ -1,4 +1,4 @@
-"""The original collector beside ours, where Node is at hand."""
+"""The original collector beside ours, if Node is installed."""
 
 import shutil
 import subprocess
@@ -16,11 +16,11 @@ _NPM_INSTALL = ["npm", "install", "--no-audit", "--no-fund"]
 
 
 class Missing(Exception):
-    """The original collector cannot be run here, and why."""
+    """The original collector cannot run here; the text says why."""
 
 
 def install(directory: Path) -> Path:
-    """Install the script with what it needs into `directory`; raises Missing."""
+    """Install the script and its packages into `directory`; raises Missing."""
     for program in ("node", "npm"):
         if not shutil.which(program):
             raise Missing(f"{program} not found")

@@ -1,4 +1,4 @@
-"""The whole pipeline under measure: its books, its use of the machine, its receipts."""
+"""The measured pipeline: its books, its resource usage, its receipts."""
 
 import re
 import sqlite3
@@ -24,14 +24,14 @@ _receipt = msgspec.json.Decoder(Receipt)
 
 
 class Mark(NamedTuple):
-    """An instant: what the processes had used, and the load beside them (seconds of CPU)."""
+    """The CPU seconds used so far by the processes and by the load."""
 
     usage: Usage
     load_s: float
 
 
 class Pipeline(Stack):
-    """The four processes, on ports and in a directory of their own."""
+    """The four processes, on their own ports and in their own directory."""
 
     def __init__(self, directory: Path, *, broker_settings: str = "") -> None:
         super().__init__(directory, broker_settings=broker_settings)
@@ -39,7 +39,6 @@ class Pipeline(Stack):
 
     @property
     def pids(self) -> dict[str, int]:
-        """The processes that run."""
         parts = {
             "collector": self.collector,
             "broker": self.broker,
@@ -49,7 +48,6 @@ class Pipeline(Stack):
         return {name: part.pid for name, part in parts.items() if part.running}
 
     def mark(self) -> Mark:
-        """Return this instant."""
         return Mark(usage(self.pids), self.wrk_s + time.process_time())
 
     def peaks(self) -> dict[str, float]:
@@ -62,7 +60,7 @@ class Pipeline(Stack):
             return {name: int(n) for name, n in _METRIC.findall(answer.read().decode())}
 
     def wait_settled(self) -> Mark:
-        """Return the instant since which nothing is pending and nothing comes in any more.
+        """Return the moment since which nothing is pending and nothing arrives any more.
 
         AssertionError when that never comes.
         A load that ends leaves requests behind, which the collector still takes.
@@ -83,7 +81,7 @@ class Pipeline(Stack):
         return int(rows[0]["count"]) if rows else 0
 
     def violations(self, acknowledged: int, failed: int) -> list[str]:
-        """Return every promise that was not kept; call it when nothing is pending."""
+        """Return every violation; call it when nothing is pending."""
         books, stored = self.metrics(), self.in_database()
         wrong = {
             f"{failed} requests failed": failed,
@@ -97,13 +95,13 @@ class Pipeline(Stack):
 
 
 def cpu_us(before: Mark, after: Mark, readings: int) -> dict[str, float]:
-    """Return the CPU µs per reading of each process and of the load between two instants."""
+    """Return the CPU time per reading (µs) of each process and of the load between two marks."""
     load_us = (after.load_s - before.load_s) / max(readings, 1) * 1e6
     return {**per_reading(before.usage, after.usage, readings), "load": load_us}
 
 
 class Receipts:
-    """When the receipt for each reading came: InfluxDB had it by then."""
+    """The arrival time of each reading's receipt: InfluxDB had stored it by then."""
 
     def __init__(self, mqtt_port: int) -> None:
         self.stored = Ranges()  # by sequence number
@@ -121,7 +119,7 @@ class Receipts:
         )
 
     def latencies_ms(self, outbox: Path, sensors: str = "", since_ns: int = 0) -> list[float]:
-        """Return for each reading how long after its `ts` its receipt came.
+        """Return for each reading the time from its `ts` to its receipt.
 
         `sensors`, `since_ns`: only readings of sensors whose ids begin so, and not older.
         """

@@ -12,7 +12,7 @@ from bench.workloads import arrays_of, devices, latency, singles
 
 
 class Size(NamedTuple):
-    """How much of each workload; `seconds` for those without a count."""
+    """The sizes of the workloads; `seconds` for those without a count."""
 
     seconds: float
     rounds: int
@@ -46,7 +46,7 @@ class _Run:
         self._count = 0
 
     def limits(self) -> None:
-        """Measure what the machine can do at most."""
+        """Measure the limits."""
         size = self._size
         self._mosquitto = limits.mosquitto(self._new(), size.messages)
         influxdb = limits.influxdb(self._new(), size.points)
@@ -55,7 +55,7 @@ class _Run:
         self.report.limits += [self._mosquitto, influxdb, self._commit]
 
     def posts(self) -> None:
-        """Measure what posts as fast as it is answered."""
+        """Measure loads that post as fast as they are answered."""
         self._singles_beside_the_original()
         size = self._size
         bare = self._bare(512)
@@ -64,7 +64,7 @@ class _Run:
             self._add(name, arrays_of(self._new(), sensors, size.arrays), self._slower)
 
     def _singles_beside_the_original(self) -> None:
-        """Take turns, so that whatever else the machine does meets both."""
+        """Take turns, so that other load on the machine affects both."""
         rounds, seconds = range(self._size.rounds), self._size.seconds
         script, clients = Path(), tuple(goals.ORIGINALS)
         try:
@@ -88,14 +88,14 @@ class _Run:
         return bare
 
     def drains(self) -> None:
-        """Measure what has gathered flowing off."""
+        """Measure how backlogs drain."""
         self._add(goals.BRIDGE, bridge_alone(self._new(), self._size.queue), self._slower)
         filled, drained = backlog(self._new(), self._size.backlog)
         self._add(goals.OUTAGE, filled)
         self._add(goals.BACKLOG, drained, self._slower)
 
     def paced(self) -> None:
-        """Measure what comes at a rate of its own."""
+        """Measure loads at a fixed rate."""
         seconds = self._size.seconds
         self._add("latency at 1/s", latency(self._new(), 1, 2 * seconds), self._commit)
         self._add(goals.LATENCY, latency(self._new(), 100, seconds), self._commit)
@@ -103,7 +103,7 @@ class _Run:
         self._add("1,000 connected devices, each 1/s", devices(self._new(), 1000, seconds))
 
     def finish(self) -> Report:
-        """Hold the rows against the goals."""
+        """Compare the rows with the goals."""
         self.report.goals = goals.goals(self.report.rows, self._mosquitto)
         return self.report
 

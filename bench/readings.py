@@ -11,7 +11,7 @@ _BODIES = 10
 
 
 def arrays(sensors: int) -> list[bytes]:
-    """Return requests with arrays of ARRAY readings, spread evenly over so many sensors."""
+    """Return requests with arrays of ARRAY readings, spread evenly over `sensors` sensors."""
     numbers = _in_turn(sensors)
     return [
         post(
@@ -28,7 +28,7 @@ def arrays(sensors: int) -> list[bytes]:
 
 
 def single(sensor_ids: list[str]) -> Callable[[int], bytes]:
-    """Return what makes a request with one reading, of the sensors in turn, from its time (ns)."""
+    """Return a function from a time (ns) to a request with one reading, the sensors in turn."""
     numbers = _in_turn(len(sensor_ids))
 
     def make(ns: int) -> bytes:

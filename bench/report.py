@@ -1,4 +1,4 @@
-"""The result as a table to read and as JSON with the same content."""
+"""The result as a Markdown table and as JSON with the same content."""
 
 import os
 import platform
@@ -29,7 +29,7 @@ _HEAD = (
 
 
 class Report(msgspec.Struct):
-    """Everything that one run found."""
+    """The result of one run."""
 
     machine: dict[str, str]
     rows: dict[str, Row]
@@ -39,7 +39,7 @@ class Report(msgspec.Struct):
 
     @property
     def violations(self) -> int:
-        """How many promises were not kept."""
+        """How many violations there were."""
         return sum(len(row.violations) for row in self.rows.values())
 
 

@@ -1,4 +1,4 @@
-"""A line of the result: one workload with everything measured in it."""
+"""One row of the result: a workload with everything measured in it."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Limit(msgspec.Struct):
-    """What the same machine reached at most in the same run; `rate` is per second."""
+    """What this machine can reach, measured in the same run; `rate` is per second."""
 
     name: str
     rate: float | None = None
@@ -15,7 +15,7 @@ class Limit(msgspec.Struct):
 
 
 class Goal(msgspec.Struct):
-    """A figure to reach; `reached` is None when this run has not measured it."""
+    """A figure to reach; `reached` is None if this run did not measure it."""
 
     goal: str
     measured: str
@@ -45,7 +45,7 @@ class Row(msgspec.Struct, kw_only=True):
 
     @property
     def of_limit(self) -> float | None:
-        """How much of the limit's rate was reached, 1 being all of it."""
+        """The rate as a fraction of the limit's."""
         return self.rate / self.limit.rate if self.limit and self.limit.rate else None
 
     @property
@@ -64,7 +64,7 @@ def median(rows: Sequence[Row]) -> Row:
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:
-    """Return the value that `percent` of the values do not exceed; None when there are none."""
+    """Return the percentile of the values; None if there are none."""
     if not values:
         return None
     ordered = sorted(values)

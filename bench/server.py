@@ -1,4 +1,4 @@
-"""An HTTP server under measure that is none of ours."""
+"""A measured HTTP server that is not part of the pipeline."""
 
 import socket
 from pathlib import Path
@@ -14,6 +14,5 @@ class Server(Service):
         self.port = port
 
     def is_ready(self) -> bool:
-        """Whether the port is open."""
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0

@@ -1,4 +1,4 @@
-"""What processes have used of the processor and of memory, as the kernel counts it."""
+"""CPU time and memory of processes, as counted by the kernel."""
 
 import os
 import time
@@ -11,7 +11,7 @@ _US = 1e6
 
 
 class Usage(NamedTuple):
-    """CPU seconds since its start of each process, at one instant (time.monotonic, s)."""
+    """The CPU seconds of each process since its start, at a moment (time.monotonic, s)."""
 
     at: float
     cpu_s: dict[str, float]
@@ -24,12 +24,12 @@ def cpu_s(pid: int) -> float:
 
 
 def usage(pids: Mapping[str, int]) -> Usage:
-    """Return what the processes have used until now."""
+    """Return what the processes have used so far."""
     return Usage(time.monotonic(), {name: cpu_s(pid) for name, pid in pids.items()})
 
 
 def per_reading(before: Usage, after: Usage, readings: int) -> dict[str, float]:
-    """Return the CPU µs per reading of each process between two instants."""
+    """Return the CPU time per reading (µs) of each process between two marks."""
     return {
         name: (used - before.cpu_s[name]) / max(readings, 1) * _US
         for name, used in after.cpu_s.items()
@@ -37,7 +37,7 @@ def per_reading(before: Usage, after: Usage, readings: int) -> dict[str, float]:
 
 
 def peak_mb(pid: int) -> float:
-    """Return the most memory that a process ever had resident, in MB (10^6 bytes)."""
+    """Return the peak resident memory of a process in MB (10^6 bytes)."""
     for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024 / 1e6

@@ -1,4 +1,4 @@
-"""The workloads that begin with a pipeline at rest."""
+"""The workloads that start with an idle pipeline."""
 
 import asyncio
 from pathlib import Path
@@ -49,7 +49,7 @@ def arrays_of(directory: Path, sensors: int, count: int) -> Row:
 
 
 def paced(directory: Path, *, rate: int, seconds: float, sensors: int, connections: int) -> Row:
-    """Single POSTs at a fixed rate, whatever the answers do."""
+    """Single POSTs at a fixed rate, however long the responses take."""
 
     async def send(pipeline: Pipeline) -> tuple[Load, Receipts]:
         receipts = Receipts(pipeline.broker.port)
@@ -76,7 +76,7 @@ def paced(directory: Path, *, rate: int, seconds: float, sensors: int, connectio
 
 
 def latency(directory: Path, rate: int, seconds: float) -> Row:
-    """Measure how long a reading takes into InfluxDB at a rate."""
+    """Measure the time from POST to InfluxDB at a rate."""
     return paced(
         directory,
         rate=rate,
@@ -87,7 +87,7 @@ def latency(directory: Path, rate: int, seconds: float) -> Row:
 
 
 def devices(directory: Path, count: int, seconds: float) -> Row:
-    """Measure devices that keep their connection and post once a second, each at its instant."""
+    """Measure devices that keep their connection and post once per second, evenly spread."""
     return paced(
         directory,
         rate=count,
@@ -98,7 +98,7 @@ def devices(directory: Path, count: int, seconds: float) -> Row:
 
 
 def _settle(pipeline: Pipeline, before: Mark) -> Row:
-    """Wait until all is stored; return the row without what the load saw."""
+    """Wait until everything is stored; return the row without the load's own figures."""
     after = pipeline.wait_settled()
     readings = pipeline.in_database()
     seconds = after.usage.at - before.usage.at

@@ -25,7 +25,7 @@ _UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
 class Answers(NamedTuple):
-    """What wrk saw: requests answered, those not with 2xx, and how long it took."""
+    """What wrk reports: requests answered, those not with 2xx, and the duration."""
 
     answered: int
     failed: int
@@ -36,7 +36,7 @@ class Answers(NamedTuple):
 
 
 def wrk(port: int, connections: int, seconds: float) -> Answers:
-    """POST single readings of 100 sensors to /data for so many seconds (whole ones)."""
+    """POST single readings of 100 sensors to /data for `seconds`, a whole number."""
     with tempfile.TemporaryDirectory() as directory:
         script = Path(directory) / "singles.lua"
         script.write_text(_LUA, encoding="utf-8")
