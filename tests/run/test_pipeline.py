@@ -23,7 +23,9 @@ class MakeRun(Service):
         self.ports = {name: free_port() for name in PORTS}
         self.run_dir = directory / "state"
         settings = [f"{name}={port}" for name, port in self.ports.items()]
-        argv = ["setsid", "make", "run", *settings, f"RUN_DIR={self.run_dir}"]
+        # A shell's background jobs, and so perhaps these tests, ignore SIGINT; a terminal's do not.
+        terminal = ["env", "--default-signal=INT,QUIT", "setsid"]
+        argv = [*terminal, "make", "run", *settings, f"RUN_DIR={self.run_dir}"]
         super().__init__("make-run", directory, argv)
 
     def interrupt(self) -> None:
