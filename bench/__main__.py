@@ -12,7 +12,7 @@ from bench.report import render
 
 
 def main() -> int:
-    """Run the bench; return 1 if a reading was lost or altered, whatever the figures are."""
+    """Run the bench; return 1 if there was a violation, whatever the figures are."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about a minute, smaller counts")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")

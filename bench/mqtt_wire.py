@@ -19,7 +19,7 @@ def connect(client_id: str) -> bytes:
 
 
 def publish(topic: str, payload: bytes, mid: int) -> bytes:
-    """Return a PUBLISH packet at QoS 1 of 128 to 16,383 bytes."""
+    """Return a PUBLISH packet at QoS 1 of 128 to 16,383 bytes; equal parts, equal length."""
     name = topic.encode()
     length = 4 + len(name) + len(payload)
     head = bytes([0x32, length & 0x7F | 0x80, length >> 7])

@@ -1,6 +1,6 @@
 // The collector as it was: Express, one write to InfluxDB for each request, 201 after it.
 // node original.js PORT INFLUX_PORT influx|http
-// It writes with the `influx` package as the original did, or, a harder rival, with Node's own http.
+// It writes with the `influx` package as the original did or, which is faster, with Node's own http.
 const express = require("express");
 const http = require("http");
 const { InfluxDB } = require("influx");

@@ -62,7 +62,7 @@ class Pipeline(Stack):
     def wait_settled(self) -> Mark:
         """Return the moment since which nothing is pending and nothing arrives any more.
 
-        AssertionError when that never comes.
+        AssertionError if that does not happen in time.
         A load that ends leaves requests behind, which the collector still takes.
         """
         deadline = time.monotonic() + _SETTLE_S
@@ -121,7 +121,7 @@ class Receipts:
     def latencies_ms(self, outbox: Path, sensors: str = "", since_ns: int = 0) -> list[float]:
         """Return for each reading the time from its `ts` to its receipt.
 
-        `sensors`, `since_ns`: only readings of sensors whose ids begin so, and not older.
+        `sensors`, `since_ns`: only readings of sensors with this id prefix, and not older.
         """
         database = sqlite3.connect(f"{outbox.absolute().as_uri()}?mode=ro", uri=True)
         rows = database.execute(

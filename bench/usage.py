@@ -29,7 +29,7 @@ def usage(pids: Mapping[str, int]) -> Usage:
 
 
 def per_reading(before: Usage, after: Usage, readings: int) -> dict[str, float]:
-    """Return the CPU time per reading (µs) of each process between two marks."""
+    """Return the CPU time per reading (µs) of each process between two measurements."""
     return {
         name: (used - before.cpu_s[name]) / max(readings, 1) * _US
         for name, used in after.cpu_s.items()
