@@ -187,4 +187,4 @@ class Publisher:
             (self.unsent if root == topics.READINGS else self.in_flight.lost).add(seq, seq)
             return
         self._unacknowledged[mid] = seq
-        self.in_flight.add(seq, storing=self.storing)
+        self.in_flight.add(seq, storing=self._bridge.storing)
