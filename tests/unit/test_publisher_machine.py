@@ -1,5 +1,7 @@
 """The publisher under any sequence of events: no reading falls between its places or is stuck."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from collector.outbox.outbox import Outbox
 from collector.publishing.publisher import Publisher
 from telemetry.receipt import Receipt
 from telemetry.status import Status
@@ -99,11 +102,15 @@ TestPublisher.settings = settings(
 class TrustsPubacks(Publisher):
     """Forgets what the broker has acknowledged."""
 
+    def __init__(self, outbox: Outbox, publish: Callable[[str, bytes, bool], int]) -> None:
+        super().__init__(outbox, publish)
+        self.outbox = outbox
+
     def on_puback(self, mid: int) -> None:
-        sent = set(self._unacknowledged.values())
+        before = set(self.outbox.published(1, self.outbox.last))
         super().on_puback(mid)
-        for seq in sent - set(self._unacknowledged.values()):
-            self.in_flight.settle(Receipt([(seq, seq)]), seq)
+        for first, last in set(self.outbox.published(1, self.outbox.last)) - before:
+            self.in_flight.settle(Receipt([(first, last)]), last)
 
 
 class ForgetsFresh(Publisher):
