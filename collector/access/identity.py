@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from telemetry.reading import Reading
+
 ANY_SENSOR = "*"
 
 
@@ -20,11 +22,12 @@ class Identity:
         self._sensors = frozenset(sensors)
         self._is_unrestricted = ANY_SENSOR in self._sensors
 
-    def check(self, sensor_ids: Iterable[int | str]) -> None:
-        """Raise SensorForbidden for the first sensor that this sender may not send for."""
+    def check(self, readings: Iterable[Reading]) -> None:
+        """Raise SensorForbidden for the first reading that this sender may not send."""
         if self._is_unrestricted:
             return
-        for sensor_id in map(str, sensor_ids):
+        for reading in readings:
+            sensor_id = str(reading.sensor_id)
             if sensor_id not in self._sensors:
                 raise SensorForbidden(sensor_id)
 

@@ -91,7 +91,7 @@ class DataEndpoint:
             content = body.inflate(content, self._max_body_bytes)
         try:
             readings, drafts, single = accept(content, lines=head.lines)
-            head.identity.check(reading.sensor_id for reading in readings)
+            head.identity.check(readings)
             commit = self._outbox.append(drafts)
         except (NotJson, InvalidReadings, SensorForbidden, OutboxFull, OutboxUnusable) as error:
             raise refusal(error) from None

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -28,22 +27,15 @@ class InvalidReadings(ValueError):
         self.faults = faults
 
 
-class Batch(NamedTuple):
-    """The readings of one request; `single` when it was one JSON object."""
-
-    readings: Sequence[Reading]
-    drafts: list[Draft]
-    single: bool
-
-
-def accept(content: bytes, *, lines: bool) -> Batch:
+def accept(content: bytes, *, lines: bool) -> tuple[Sequence[Reading], list[Draft], bool]:
     """Decode readings from JSON, or NDJSON (`lines`), into their normal form.
 
+    Returns the readings, their drafts, and whether they were one JSON object rather than a batch.
     Raises NotJson, or InvalidReadings if any of them breaks a rule.
     """
     try:
         readings, single = _decode(content, lines=lines)
-        return Batch(readings, [draft(reading) for reading in readings], single)
+        return readings, [draft(reading) for reading in readings], single
     except ValueError as error:
         raise _explanation(content, error, lines=lines) from None
 

@@ -28,7 +28,7 @@ def test_what_the_collector_accepts_the_bridge_decodes(
     sensor_id: int | str, type_: str, value: float
 ) -> None:
     sent = {"type": type_, "value": value, "sensor_id": sensor_id, "ts": "1970-01-01T00:00:01Z"}
-    (draft,) = readings.accept(json.dumps(sent).encode(), lines=False).drafts
+    _, (draft,), _ = readings.accept(json.dumps(sent).encode(), lines=False)
     payload = b'{"id":"0123456789ab:7",' + draft.body[1:]
     for root in (topics.READINGS, topics.REPLAY):
         delivery = decode(payload, root + draft.series)

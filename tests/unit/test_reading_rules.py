@@ -59,9 +59,10 @@ READINGS = st.one_of(
 def accepted(content: bytes, *, lines: bool = False) -> list[Draft]:
     """Decode and accept a body as POST /data does; raises Problem."""
     try:
-        return intake.accept(content, lines=lines).drafts
+        _, drafts, _ = intake.accept(content, lines=lines)
     except (intake.NotJson, intake.InvalidReadings) as error:
         raise refusal(error) from None
+    return drafts
 
 
 def check_problem(problem: Problem, content: bytes, *, lines: bool = False) -> None:

@@ -8,6 +8,7 @@ import pytest
 from collector.access.identity import SensorForbidden
 from collector.access.tokens import Tokens, UnknownToken
 from collector.http.refusal import refusal
+from telemetry.reading import Reading
 from telemetry.settings import SettingError
 
 FILE = "# token sensor_id\n\nsecret-a 123\nsecret-a  kitchen 2 \nsecret-b *\n  \nsecret-c 7\n"
@@ -21,8 +22,9 @@ def tokens(path: Path, text: str | bytes = FILE) -> Tokens:
 
 def status(known: Tokens, authorization: str | None, *sensor_ids: str) -> int:
     """Return the status of the refusal, 0 if there is none."""
+    readings = [Reading(type="t", value=1, sensor_id=sensor_id) for sensor_id in sensor_ids]
     try:
-        known.identify((authorization or "").encode()).check(sensor_ids)
+        known.identify((authorization or "").encode()).check(readings)
     except (UnknownToken, SensorForbidden) as error:
         problem = refusal(error)
         if problem.status == HTTPStatus.UNAUTHORIZED:
