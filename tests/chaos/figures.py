@@ -73,7 +73,7 @@ def _outage_figures(load: Load, times: OutageTimes) -> Iterator[Figure]:
     )
     down_s, drain_s = times.up - times.down, times.drained - times.up
     yield Figure(f"InfluxDB down for {down_s:.0f} s: drained after", drain_s, DRAIN_S, "s")
-    yield Figure("p99 of POST during the outage / before it", during / normal, 2, "")
+    yield Figure("p99 of POST during the outage / before it", during / normal, 2, "x")
 
 
 def restart(directory: Path, *, pending: int) -> Iterator[Figure]:
