@@ -33,9 +33,9 @@ class Publisher:
     Each pending reading is in exactly one place:
 
     - `fresh`: just committed, held in memory; goes out first;
-    - `unsent`: the broker has not acknowledged it; goes out on readings/ in order, as soon as
-      there is room;
-    - `in_flight`: sent, and settled, uncertain or lost (see InFlight).
+    - `unsent`: not sent, or not acknowledged by the broker before a restart; goes out on
+      readings/ in order, as soon as there is room;
+    - `in_flight`: sent and not settled: in flight, uncertain or lost (see InFlight).
     """
 
     def __init__(self, outbox: Outbox, publish: Callable[[str, bytes, bool], int]) -> None:
