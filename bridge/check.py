@@ -8,11 +8,14 @@ import msgspec
 
 from bridge.settings import Settings
 from telemetry import topics
+from telemetry.decode import Unreadable, boundary
 from telemetry.mqtt import temporary_client
 from telemetry.settings import SettingError, load
 from telemetry.status import Status
 
 _TIMEOUT_S = 3
+
+_decode = boundary(msgspec.json.Decoder(Status).decode)
 
 
 def main() -> int:
@@ -33,12 +36,8 @@ async def _published_status(settings: Settings) -> Status:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_TIMEOUT_S):
                 message = await temporary.messages.get()
-                return _decode(message.payload)
+                try:
+                    return _decode(message.payload)
+                except Unreadable as unreadable:
+                    return Status("unknown", f"unreadable status on the broker: {unreadable}")
     return Status("unknown", "no status on the broker")
-
-
-def _decode(payload: bytes) -> Status:
-    try:
-        return msgspec.json.decode(payload, type=Status)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return Status("unknown", f"unreadable status on the broker: {error}")

@@ -8,12 +8,13 @@ from collections import defaultdict
 import msgspec
 
 from bridge.dead_letter import DeadLetter
-from bridge.decode import Delivery, Unreadable, counters_record
+from bridge.decode import Delivery, counters_record
 from bridge.settings import Settings
 from bridge.storage import Storage
 from bridge.storage.influxdb import InfluxStorage
 from bridge.writer import Batch, Writer
 from telemetry import process, topics
+from telemetry.decode import Unreadable, UnreadableLog
 from telemetry.mqtt import Message, MqttClient, NotConnected
 from telemetry.receipt import receipts
 from telemetry.settings import load
@@ -46,7 +47,8 @@ class Bridge:
             on_puback=self._on_puback,
         )
         self._stored = 0
-        self._unreadable = 0
+        self._unreadable = UnreadableLog()
+        self._unreadable_statuses = UnreadableLog()
         self._awaiting_puback: dict[int, Message] = {}  # by the MQTT id of their dead letters
 
     async def run(self) -> None:
@@ -96,7 +98,7 @@ class Bridge:
         try:
             self._writer.add(Delivery(message, self._storage.reading))
         except Unreadable as unreadable:
-            self._unreadable += 1
+            self._unreadable.note(message.topic, unreadable)
             self._writer.add_unreadable(DeadLetter(message, str(unreadable)))
 
     def _on_status(self, message: Message) -> None:
@@ -106,7 +108,7 @@ class Bridge:
         try:
             record = counters_record(message, self._storage.counters)
         except Unreadable as unreadable:
-            logger.warning("unreadable status on %s: %s", message.topic, unreadable)
+            self._unreadable_statuses.note(message.topic, unreadable)
             return
         if record is not None:
             self._writer.add_counters(record)
@@ -117,18 +119,19 @@ class Bridge:
             self._mqtt.ack(message)
 
     def _publish_receipts(self, batch: Batch) -> None:
-        stored: dict[str, list[int]] = defaultdict(list)
-        rejected: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        stored: dict[tuple[str, str], list[int]] = defaultdict(list)
+        rejected: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
         for delivery in batch.stored:
             if delivery.origin:
-                outbox, seq = delivery.origin
-                stored[outbox].append(seq)
+                outbox, run, seq = delivery.origin
+                stored[outbox, run].append(seq)
         for delivery, reason in batch.rejected:
             if delivery.origin:
-                outbox, seq = delivery.origin
-                rejected[outbox].append((seq, reason))
-        for outbox in {*stored, *rejected}:
-            for receipt in receipts(stored[outbox], rejected[outbox]):
+                outbox, run, seq = delivery.origin
+                rejected[outbox, run].append((seq, reason))
+        for key in {*stored, *rejected}:
+            outbox, run = key
+            for receipt in receipts(stored[key], rejected[key], run):
                 self._mqtt.publish(topics.RECEIPTS + outbox, receipt)
 
     def _publish_status(self) -> None:
@@ -146,7 +149,7 @@ class Bridge:
         return {
             "stored": self._stored,
             "rejected": self._writer.rejected,
-            "unreadable": self._unreadable,
+            "unreadable": self._unreadable.count,
             "writes": self._writer.writes,
             "write_failures": self._writer.failures,
             "queue": self._writer.queued,

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import logging
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
@@ -16,16 +15,15 @@ from collector.outbox.outbox import Outbox
 from collector.publishing.publisher import Publisher
 from collector.settings import Settings
 from telemetry import topics
+from telemetry.decode import Unreadable, UnreadableLog, boundary
 from telemetry.mqtt import Message, MqttClient
 from telemetry.receipt import Receipt
 from telemetry.status import INTERVAL_S, OFFLINE, Status
 
-logger = logging.getLogger(__name__)
-
 _DRAIN_S = 1
 
-_receipt = msgspec.json.Decoder(Receipt)
-_status = msgspec.json.Decoder(Status)
+_receipt = boundary(msgspec.json.Decoder(Receipt).decode)
+_status = boundary(msgspec.json.Decoder(Status).decode)
 
 
 class Lane:
@@ -41,6 +39,7 @@ class Lane:
         self._receipts_topic = topics.RECEIPTS + self.outbox.id
         self._status_topic = topics.status("collector", self.outbox.id)
         self._publisher = Publisher(self.outbox, self._publish)
+        self._unreadable = UnreadableLog()
         self._mqtt = MqttClient(
             **settings.broker,
             client_id=f"collector-{self.outbox.id}",
@@ -91,12 +90,12 @@ class Lane:
     def _on_message(self, message: Message) -> None:
         try:
             if message.topic == self._receipts_topic:
-                self._publisher.on_receipt(_receipt.decode(message.payload))
+                self._publisher.on_receipt(_receipt(message.payload))
             else:
-                status = _status.decode(message.payload)
+                status = _status(message.payload)
                 self._publisher.on_status(status, retained=message.retain)
-        except (ValueError, RecursionError) as error:  # of msgspec, for any bytes
-            logger.warning("unreadable message on %s: %s", message.topic, error)
+        except Unreadable as unreadable:
+            self._unreadable.note(message.topic, unreadable)
         self._mqtt.ack(message)
 
     async def _tick(self) -> None:

@@ -25,25 +25,42 @@ class Rejection(msgspec.Struct):
     reason: str
 
 
-class Receipt(msgspec.Struct):
-    """Sequence numbers of one outbox: inclusive ranges of the stored, and the rejected."""
+class Receipt(msgspec.Struct, omit_defaults=True):
+    """Sequence numbers of one run of an outbox: inclusive ranges of the stored, and the rejected.
+
+    `run` is that of the readings' ids (see Origin).
+    """
 
     stored: list[tuple[Seq, Seq]] = []
     rejected: list[Rejection] = []
+    run: str = ""
 
     def __post_init__(self) -> None:
         if any(first > last for first, last in self.stored):
             raise ValueError("a range ends before it begins")
 
+    def within(self, first: int, last: int) -> "Receipt":
+        """Return what the receipt says about first..last."""
+        stored = [(max(a, first), min(b, last)) for a, b in self.stored if a <= last and b >= first]
+        rejected = [rejection for rejection in self.rejected if first <= rejection.seq <= last]
+        return Receipt(stored, rejected, self.run)
 
-def receipts(stored: list[int], rejections: list[tuple[int, str]]) -> Iterator[bytes]:
-    """Yield the receipts of one batch as JSON, each small enough for one message.
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """All its numbers, stored or rejected."""
+        return [*self.stored, *((rejection.seq, rejection.seq) for rejection in self.rejected)]
+
+
+def receipts(
+    stored: list[int], rejections: list[tuple[int, str]], run: str = ""
+) -> Iterator[bytes]:
+    """Yield the receipts of one run in one batch as JSON, each small enough for one message.
 
     `rejections` are sequence numbers with their reasons, which are shortened to 300 characters.
     """
     ranges = collapse(stored)
     rejected = [Rejection(seq, reason[:_MAX_REASON]) for seq, reason in rejections]
     while ranges or rejected:
-        receipt = Receipt(ranges[:_MAX_RANGES], rejected[:_MAX_REJECTIONS])
+        receipt = Receipt(ranges[:_MAX_RANGES], rejected[:_MAX_REJECTIONS], run)
         yield msgspec.json.encode(receipt)
         del ranges[:_MAX_RANGES], rejected[:_MAX_REJECTIONS]

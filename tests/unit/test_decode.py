@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.decode import Delivery, Unreadable, counters_record
+from bridge.decode import Delivery, counters_record
 from collector.intake import readings
 from telemetry import topics
+from telemetry.decode import Unreadable
+from telemetry.origin import Origin, prefix
 from tests.unit.messages import LABELS, TOPIC, message
 
 TS = '"ts":"1970-01-01T00:00:01Z"'
+COMPLETE = {"ts": "1970-01-01T00:00:01Z", "type": "temp", "value": 1, "sensor_id": 123}
 
 
 def encode(series: str, value: float, ns: int) -> str:
@@ -29,10 +32,10 @@ def test_what_the_collector_accepts_the_bridge_decodes(
 ) -> None:
     sent = {"type": type_, "value": value, "sensor_id": sensor_id, "ts": "1970-01-01T00:00:01Z"}
     _, (draft,), _ = readings.accept(json.dumps(sent).encode(), lines=False)
-    payload = b'{"id":"0123456789ab:7",' + draft.body[1:]
+    payload = b'{"id":"0123456789ab.f00d:7",' + draft.body[1:]
     for root in (topics.READINGS, topics.REPLAY):
         delivery = decode(payload, root + draft.series)
-        assert delivery.origin == ("0123456789ab", 7)
+        assert delivery.origin == Origin("0123456789ab", "f00d", 7)
         assert delivery.record == f"{sensor_id}/{type_} {value!r} 1000000000"
 
 
@@ -133,19 +136,31 @@ def test_a_topic_that_no_reading_has_is_unreadable(topic: str) -> None:
         "abc:" + "9" * 20,
         "abc:" + "9" * 5000,
         "abc:1\n",
+        "a.b.c:1",
+        ".b:1",
+        "a.:1",
     ],
 )
 def test_an_odd_id_is_unreadable(identity: str) -> None:
-    with pytest.raises(Unreadable, match="is not <outbox>:<sequence number>"):
-        decode(json.dumps({"value": 1, "id": identity}))
+    with pytest.raises(Unreadable, match=r"is not <outbox>\.<run>:<sequence number>"):
+        decode(json.dumps(COMPLETE | {"id": identity}))
 
 
-@pytest.mark.parametrize("identity", ["0123456789ab:1", "a:9223372036854775807", "A1:10"])
-def test_an_id_names_the_outbox_and_the_sequence_number(identity: str) -> None:
-    delivery = decode(json.dumps({"value": 1, "id": identity}))
-    assert delivery.origin
-    outbox, seq = delivery.origin
-    assert f"{outbox}:{seq}" == identity
+@pytest.mark.parametrize(
+    "identity", ["0123456789ab.0f:1", "0123456789ab:1", "a:9223372036854775807", "A1.b:10"]
+)
+def test_an_id_names_the_outbox_the_run_and_the_sequence_number(identity: str) -> None:
+    origin = decode(json.dumps(COMPLETE | {"id": identity})).origin
+    assert origin
+    assert f"{prefix(origin.outbox, origin.run)}{origin.seq}" == identity
+
+
+@pytest.mark.parametrize("field", ["sensor_id", "type", "ts"])
+def test_an_id_without_all_that_a_collector_sends_is_unreadable(field: str) -> None:
+    sent = {name: text for name, text in COMPLETE.items() if name != field}
+    assert decode(json.dumps(sent)).origin is None
+    with pytest.raises(Unreadable, match="needs sensor_id, type and ts"):
+        decode(json.dumps(sent | {"id": "a.b:1"}))
 
 
 @given(st.binary() | st.text('{}[]":,valueidts01.-e \\', max_size=40).map(str.encode), st.text())

@@ -21,7 +21,7 @@ MAY_IMPORT = {
 # The modules and subpackages of each package, the lowest first: none imports one further down.
 LAYERS = {
     "telemetry": [
-        "ranges timestamp topics process backoff",
+        "ranges timestamp topics process backoff decode origin",
         "settings reading receipt status",
         "mqtt",
     ],
