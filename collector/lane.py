@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from collector.outbox.books import Books
+from collector.audit.auditor import Auditor
 from collector.outbox.outbox import Outbox
 from collector.publishing.publisher import Publisher
 from collector.settings import Settings
@@ -39,10 +39,14 @@ class Lane:
         self._receipts_topic = topics.RECEIPTS + self.outbox.id
         self._status_topic = topics.status("collector", self.outbox.id)
         self._publisher = Publisher(self.outbox, self._publish)
+        self._auditor = Auditor(self.outbox, settings.influx, self._publisher.heal)
         self._unreadable = UnreadableLog()
         self._mqtt = MqttClient(
             **settings.broker,
-            client_id=f"collector-{self.outbox.id}",
+            # The outbox is the record, so nothing has to be kept at the broker for later; and a
+            # copy of the outbox has a client id of its own.
+            client_id=f"collector-{self.outbox.id}-{self.outbox.run}",
+            clean_session=True,
             subscriptions=[self._receipts_topic, topics.status("bridge", "+")],
             will=(self._status_topic, OFFLINE),
             on_message=self._on_message,
@@ -53,7 +57,12 @@ class Lane:
 
     def parts(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Return what has to run, by name; the first of them that ends is the end of the lane."""
-        return {"mqtt": self._mqtt.run(), "outbox": self.outbox.failed(), "ticks": self._tick()}
+        return {
+            "mqtt": self._mqtt.run(),
+            "outbox": self.outbox.failed(),
+            "auditor": self._auditor.run(),
+            "ticks": self._tick(),
+        }
 
     async def leave(self) -> None:
         """Publish that the collector is offline, and wait up to 1 s for the broker's PUBACKs."""
@@ -74,14 +83,14 @@ class Lane:
 
     def counters(self) -> dict[str, int]:
         """Return the lane's counters by name."""
-        outbox, publisher = self.outbox, self._publisher
-        books = Books(outbox.last, outbox.stored, outbox.rejected, publisher.pending)
+        books = self.outbox.books._replace(pending=self._publisher.pending)
         return {
             **books._asdict(),
             "unbalanced": books.unbalanced,
-            "published": publisher.published,
-            "replayed": publisher.replayed,
-            "outbox_bytes": outbox.used_bytes,
+            "published": self._publisher.published,
+            "replayed": self._publisher.replayed,
+            "unaudited": self.outbox.verification.waiting,
+            "outbox_bytes": self.outbox.used_bytes,
         }
 
     def _publish(self, topic: str, payload: bytes, retain: bool) -> int:
@@ -89,14 +98,18 @@ class Lane:
 
     def _on_message(self, message: Message) -> None:
         try:
-            if message.topic == self._receipts_topic:
-                self._publisher.on_receipt(_receipt(message.payload))
-            else:
-                status = _status(message.payload)
-                self._publisher.on_status(status, retained=message.retain)
+            if not message.retain:  # a retained message may be from long ago, or from anybody
+                self._take(message)
         except Unreadable as unreadable:
             self._unreadable.note(message.topic, unreadable)
         self._mqtt.ack(message)
+
+    def _take(self, message: Message) -> None:
+        """Take over a receipt or a bridge's status; raises Unreadable."""
+        if message.topic == self._receipts_topic:
+            self._publisher.on_receipt(_receipt(message.payload))
+        else:
+            self._publisher.on_status(message.topic, _status(message.payload))
 
     async def _tick(self) -> None:
         """Once per second, do what must happen without any request."""

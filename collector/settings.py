@@ -8,7 +8,7 @@ from telemetry.settings import ConnectionSettings, Port, Positive, Text
 
 
 class Settings(ConnectionSettings, frozen=True, kw_only=True):
-    """Settings of `python -m collector` (the INFLUX_ ones serve its `audit` command)."""
+    """Settings of `python -m collector` (the INFLUX_ ones serve to read back)."""
 
     collector_host: Text = "127.0.0.1"
     collector_port: Port = 1337

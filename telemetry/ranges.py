@@ -28,6 +28,11 @@ class Ranges:
         at = bisect_right(self._firsts, number) - 1
         return at >= 0 and number <= self._lasts[at]
 
+    @property
+    def last(self) -> int:
+        """The greatest member; 0 if there is none."""
+        return self._lasts[-1] if self._lasts else 0
+
     def add(self, first: int, last: int) -> tuple[int, int]:
         """Add first..last; return the range of the set that now contains them."""
         lasts = self._lasts

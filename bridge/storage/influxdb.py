@@ -9,9 +9,9 @@ from influxdb import InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 
 from bridge.storage import Outcome, Result
-from bridge.storage.thread import Thread
 from telemetry.reading import label_fault
 from telemetry.settings import InfluxAccess
+from telemetry.thread import Thread
 
 TIMEOUT_S = 10
 _READINGS = "data"  # the measurement of the readings
@@ -27,7 +27,7 @@ class InfluxStorage:
     def __init__(self, access: InfluxAccess) -> None:
         self._database = access["database"]
         self._client = InfluxDBClient(**access, timeout=TIMEOUT_S, retries=1)
-        self._thread = Thread[Result]("influxdb")
+        self._thread = Thread("influxdb")
 
     def reading(self, series: str, value: float, ns: int) -> str:
         return f"{_series_key(series)} value={value!r} {ns}"  # a number without suffix is a float

@@ -1,8 +1,7 @@
 """Compares accepted readings with InfluxDB: point by point, value by value."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -13,19 +12,26 @@ from collector.outbox.window import State, Window
 from telemetry import timestamp
 from telemetry.reading import PublishedReading
 
-_SPANS_PER_QUERY = 200
-
 _decode = msgspec.json.Decoder(PublishedReading).decode
 
-# A point's series and timestamp (ns).
-Point = tuple[str, int]
+
+def differing(rows: Sequence[Row], read_back: ReadBack) -> Iterator[tuple[Row, object]]:
+    """Yield the rows whose value InfluxDB does not hold, with what it holds, None for nothing.
+
+    Raises InfluxUnreachable.
+    """
+    for span, values in read_back.values(list(spans(rows))):
+        for row in span.rows:
+            found = values.get(row.ns)
+            if found is None or found != _value(row):
+                yield row, found
 
 
 class Result(NamedTuple):
     """What has become of the readings of a window.
 
-    `superseded`: another accepted reading has the same series and timestamp, and its value is in
-    InfluxDB. `missing`: InfluxDB has no value, or one that was never accepted.
+    `superseded`: a reading accepted later has the same series and timestamp. `expired`: removed by
+    a retention policy. `missing`: InfluxDB has no value, or another one.
     """
 
     audited: int
@@ -33,6 +39,7 @@ class Result(NamedTuple):
     pending: int
     rejected: int
     superseded: int
+    expired: int
     missing: int
 
 
@@ -46,59 +53,32 @@ class Audit:
 
     def run(self) -> Result:
         """Compare; raises InfluxUnreachable."""
-        states: Counter[State] = Counter()
-        suspects: dict[Point, list[tuple[Row, float | None]]] = defaultdict(list)
+        kept_since = self._read_back.kept_since()
+        counts: Counter[str] = Counter()
         for rows in self._window.chunks():
-            by_state: dict[State, list[Row]] = defaultdict(list)
+            counts["audited"] += len(rows)
+            stored = []
             for row in rows:
-                by_state[self._window.state(row)].append(row)
-            states.update({state: len(members) for state, members in by_state.items()})
-            for row, found in self._differing(by_state[State.STORED]):
-                suspects[row.series, row.ns].append((row, found))
-        superseded, missing = self._sort(suspects)
-        return Result(
-            audited=states.total(),
-            stored=states[State.STORED] - superseded - missing,
-            pending=states[State.PENDING],
-            rejected=states[State.REJECTED],
-            superseded=superseded,
-            missing=missing,
-        )
+                state = self._window.state(row.seq)
+                counts[state.value] += 1
+                if state is State.STORED:
+                    stored.append(row)
+            for row, found in differing(stored, self._read_back):
+                counts["stored"] -= 1
+                counts[self._explain(row, found, kept_since)] += 1
+        return Result(**{name: counts[name] for name in Result._fields})
 
-    def _differing(self, rows: Sequence[Row]) -> Iterator[tuple[Row, float | None]]:
-        """Yield the rows whose value in InfluxDB is missing or different, with that value."""
-        rest = spans(rows)
-        while group := list(islice(rest, _SPANS_PER_QUERY)):
-            for span, values in zip(group, self._read_back.values(group), strict=True):
-                for row in span.rows:
-                    found = values.get(row.ns)
-                    if found is None or found != _value(row):
-                        yield row, found
-
-    def _sort(self, suspects: dict[Point, list[tuple[Row, float | None]]]) -> tuple[int, int]:
-        """Return how many suspects are superseded and how many missing; describe the latter."""
-        accepted = self._accepted_values(suspects)
-        superseded = 0
-        for point, rows in suspects.items():
-            for row, found in rows:
-                if found in accepted[point]:
-                    superseded += 1
-                else:
-                    self.missing.append(_description(row, found))
-        return superseded, len(self.missing)
-
-    def _accepted_values(
-        self, points: dict[Point, list[tuple[Row, float | None]]]
-    ) -> dict[Point, set[float | None]]:
-        values: dict[Point, set[float | None]] = defaultdict(set)
-        for rows in self._window.chunks() if points else ():
-            for row in rows:
-                if (row.series, row.ns) in points:
-                    values[row.series, row.ns].add(_value(row))
-        return values
+    def _explain(self, row: Row, found: object, kept_since: int) -> str:
+        """Return as what a stored reading counts that InfluxDB does not hold."""
+        if row.ns < kept_since:
+            return "expired"
+        if any(self._window.state(seq) is not State.REJECTED for seq in self._window.later(row)):
+            return "superseded"
+        self.missing.append(_description(row, found))
+        return "missing"
 
 
-def _description(row: Row, found: float | None) -> str:
+def _description(row: Row, found: object) -> str:
     held = "nothing" if found is None else repr(found)
     return (
         f"missing: number {row.seq}, {row.series} at {timestamp.render(row.ns)}:"

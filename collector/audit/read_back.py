@@ -1,10 +1,14 @@
-"""Reads points back from InfluxDB, by series and span of time."""
+"""Reads back from InfluxDB: points by series and span of time, and whether it is still the same."""
 
+import re
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
+from urllib.parse import urlencode
 
+import msgspec
 import requests
 from influxdb import InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
@@ -17,10 +21,19 @@ _TIMEOUT_S = 60
 # Readings of a series further apart than this are in separate spans, so that the many points of
 # others that may lie between them are not read.
 _GAP_NS = 60 * 1_000_000_000
+_SPANS_PER_QUERY = 200
+# Without these the client asks for msgpack, gzipped, and unpacks it in Python.
+_HEADERS = {
+    "Content-Type": "application/x-www-form-urlencoded",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+}
+_STARTED = re.compile(rb'"started":\s*"([^"]+)"')
+_UNITS_NS = {"h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9}
 
 
 class InfluxUnreachable(Exception):
-    """InfluxDB does not answer, so nothing can be said."""
+    """InfluxDB does not answer, or not as InfluxDB does, so nothing can be said."""
 
 
 class Span(NamedTuple):
@@ -28,6 +41,22 @@ class Span(NamedTuple):
 
     series: str
     rows: list[Row]
+
+
+class _Series(msgspec.Struct):
+    values: list[list[object]]
+
+
+class _Result(msgspec.Struct):
+    series: list[_Series] = []
+    error: str | None = None
+
+
+class _Answer(msgspec.Struct):
+    results: list[_Result]
+
+
+_answer = msgspec.json.Decoder(_Answer)
 
 
 def spans(rows: Sequence[Row]) -> Iterator[Span]:
@@ -46,46 +75,93 @@ def spans(rows: Sequence[Row]) -> Iterator[Span]:
 
 
 class ReadBack:
-    """Queries InfluxDB 1.x."""
+    """Queries InfluxDB 1.x; every method raises InfluxUnreachable."""
 
     def __init__(self, influx: InfluxAccess) -> None:
+        self._database = influx["database"]
         self._client = InfluxDBClient(**influx, timeout=_TIMEOUT_S, retries=1)
 
-    def values(self, spans: Sequence[Span]) -> list[dict[int, float]]:
-        """Return what InfluxDB holds in each span: values by nanosecond, nothing without database.
+    def values(self, spans: Sequence[Span]) -> Iterator[tuple[Span, dict[object, object]]]:
+        """Yield each span with what InfluxDB holds in it: values by nanosecond.
 
-        Raises InfluxUnreachable.
+        That is nothing while the database does not exist.
         """
-        statements = "; ".join(
-            f"SELECT value FROM {_MEASUREMENT} WHERE {_where(span.series)}"  # noqa: S608 - quoted
-            f" AND time >= {span.rows[0].ns} AND time <= {span.rows[-1].ns}"
-            for span in spans
-        )
+        for start in range(0, len(spans), _SPANS_PER_QUERY):
+            group = spans[start : start + _SPANS_PER_QUERY]
+            results = self._query(";".join(map(_select, group)))
+            if any(result.error for result in results):
+                results = self._results_if_missing(results, len(group))
+            if len(results) != len(group):
+                raise InfluxUnreachable(
+                    f"InfluxDB answered {len(results)} of {len(group)} statements"
+                )
+            for span, result in zip(group, results, strict=True):
+                yield span, {ns: value for s in result.series for ns, value in s.values}
+
+    def kept_since(self) -> int:
+        """Return the timestamp (ns) before which the retention policy may remove readings."""
+        (result,) = self._query(f"SHOW RETENTION POLICIES ON {_identifier(self._database)}")
+        if result.error:
+            self._results_if_missing([result], 0)
+            return 0
+        for _, duration, *_, is_default in (v for s in result.series for v in s.values):
+            if is_default is True and (kept_ns := _duration_ns(duration)):
+                return time.time_ns() - kept_ns
+        return 0
+
+    def started(self) -> str | None:
+        """Return when InfluxDB was started, in its own words; None if it does not tell."""
         try:
-            answer = self._client.query(statements, epoch="ns", method="POST")
+            with self._client.request("debug/vars", stream=True, headers=_HEADERS) as response:
+                found = _STARTED.search(response.raw.read(4096))
+        except InfluxDBClientError:
+            return None
+        except (InfluxDBServerError, requests.RequestException) as error:
+            raise InfluxUnreachable(f"InfluxDB cannot be asked: {error}") from error
+        return found[1].decode() if found else None
+
+    def _query(self, statements: str) -> list[_Result]:
+        form = urlencode({"db": self._database, "epoch": "ns", "q": statements})
+        try:
+            response = self._client.request("query", "POST", data=form, headers=_HEADERS)
+            return _answer.decode(response.content).results
         except (InfluxDBClientError, InfluxDBServerError, requests.RequestException) as error:
-            if self._database_is_missing():
-                return [{} for _ in spans]
             raise InfluxUnreachable(f"InfluxDB cannot be queried: {error}") from error
-        results = answer if isinstance(answer, list) else [answer]
-        return [{point["time"]: point["value"] for point in r.get_points()} for r in results]
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise InfluxUnreachable(f"InfluxDB gave no answer of its own: {error}") from error
 
-    def _database_is_missing(self) -> bool:
-        # A single statement: of several, InfluxDB may only say that they were not executed.
-        try:
-            self._client.query(f"SELECT value FROM {_MEASUREMENT} LIMIT 1")  # noqa: S608
-        except InfluxDBClientError as error:
-            return str(error).startswith("database not found")
-        except (InfluxDBServerError, requests.RequestException):
-            return False
-        return False
-
-
-def _where(series: str) -> str:
-    sensor_id, type_ = series.split("/")
-    return f"sensor_id = {_quoted(sensor_id)} AND type = {_quoted(type_)}"
+    def _results_if_missing(self, results: Sequence[_Result], count: int) -> list[_Result]:
+        """Return empty results if the reason for an error is that there is no database."""
+        # Of several statements, InfluxDB may say of the others only that they were not executed.
+        errors = [result.error for result in results if result.error]
+        if not any(error.startswith("database not found") for error in errors):
+            (one,) = self._query(f"SELECT value FROM {_MEASUREMENT} LIMIT 1")  # noqa: S608
+            if one.error is None or not one.error.startswith("database not found"):
+                raise InfluxUnreachable(f"InfluxDB cannot be queried: {errors[0]}")
+        return [_Result() for _ in range(count)]
 
 
-def _quoted(text: str) -> str:
+def _select(span: Span) -> str:
+    sensor_id, type_ = span.series.split("/")
+    # Quoted identifiers: `type` is a keyword elsewhere than in InfluxDB.
+    return (
+        f"SELECT value FROM {_MEASUREMENT}"  # noqa: S608  the labels are quoted
+        f' WHERE "sensor_id" = {_literal(sensor_id)} AND "type" = {_literal(type_)}'
+        f" AND time >= {span.rows[0].ns} AND time <= {span.rows[-1].ns}"
+    )
+
+
+def _literal(text: str) -> str:
     """Return `text` as a string literal of InfluxQL."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _identifier(text: str) -> str:
+    """Return `text` as an identifier of InfluxQL."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _duration_ns(text: object) -> int:
+    """Return the nanoseconds of a duration such as 720h0m0s; 0 is for ever."""
+    parts = re.findall(r"(\d+)([hms])", str(text))
+    return sum(int(count) * _UNITS_NS[unit] for count, unit in parts)

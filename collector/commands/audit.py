@@ -9,7 +9,7 @@ from typing import Any
 from collector.audit.compare import Audit
 from collector.audit.read_back import ReadBack
 from collector.commands.duration import duration_s
-from collector.commands.output import OK, WRONG, say, say_counts
+from collector.commands.output import OK, WRONG, say, say_counts, say_reach
 from collector.outbox.window import Window
 from collector.settings import Settings
 
@@ -29,12 +29,15 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
     with Window(Path(settings.outbox_path), since) as window:
         audit = Audit(window, ReadBack(settings.influx))
         result = audit.run()
+        unresolved = len(window.rejections())
+    reaches = window.is_complete or options.since is None
     if options.json:
-        say(json.dumps(result._asdict()))
+        say(json.dumps({**result._asdict(), "complete": window.is_complete}))
     else:
         say_counts(result._asdict())
         for line in audit.missing[:_MAX_LINES]:
             say(line)
-        if window.pruned:
-            say(f"readings up to number {window.pruned} have left the outbox and were not audited")
-    return WRONG if result.missing else OK
+        say_reach(window)
+        if unresolved:
+            say(f"{unresolved} readings were rejected: see `rejected`, which replays or discards")
+    return OK if reaches and not (result.missing or unresolved) else WRONG

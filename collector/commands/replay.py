@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.commands.duration import duration_s
-from collector.commands.output import OK, WRONG, say
+from collector.commands.output import OK, WRONG, say, say_reach
 from collector.outbox.row import Row
 from collector.outbox.window import Window
 from collector.publishing.replayer import Outcome, Replayer
@@ -26,12 +26,12 @@ def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export 
     command.set_defaults(run=_run)
 
 
-def replay(settings: Settings, outbox: str, rows: Iterable[Row]) -> int:
+def replay(settings: Settings, window: Window, rows: Iterable[Row]) -> int:
     """Replay rows of an outbox and print the outcome; the running collector sees the receipts too.
 
     A reading that InfluxDB already has is overwritten with itself.
     """
-    outcome = asyncio.run(_replay(settings, outbox, rows))
+    outcome = asyncio.run(_replay(settings, window, rows))
     say(f"sent {outcome.sent}, stored {outcome.stored}, rejected {outcome.rejected}")
     if outcome.sent > outcome.stored + outcome.rejected:
         say("no receipt for the rest: do broker, bridge and InfluxDB run?")
@@ -40,9 +40,12 @@ def replay(settings: Settings, outbox: str, rows: Iterable[Row]) -> int:
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
     with Window(Path(settings.outbox_path), time.time() - options.since) as window:
-        return replay(settings, window.outbox, window.stored())
+        code = replay(settings, window, window.stored())
+    say_reach(window)
+    return code if window.is_complete else WRONG
 
 
-async def _replay(settings: Settings, outbox: str, rows: Iterable[Row]) -> Outcome:
-    async with temporary_client(settings.broker, topics.RECEIPTS + outbox) as connection:
-        return await Replayer(connection).send(rows)
+async def _replay(settings: Settings, window: Window, rows: Iterable[Row]) -> Outcome:
+    topic = topics.RECEIPTS + window.outbox
+    async with temporary_client(settings.broker, topic) as connection:
+        return await Replayer(connection, window).send(rows)

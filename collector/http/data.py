@@ -14,7 +14,8 @@ from collector.http.media import JSON, Headers, is_gzipped, is_ndjson
 from collector.http.problem import MEDIA_TYPE, Problem
 from collector.http.refusal import refusal, unavailable
 from collector.intake.readings import InvalidReadings, NotJson, accept
-from collector.outbox.outbox import Commit, Outbox, OutboxFull
+from collector.outbox.group_commit import Commit, OutboxBusy, OutboxFull
+from collector.outbox.outbox import Outbox
 from collector.outbox.schema import OutboxUnusable
 from collector.settings import Settings
 
@@ -109,7 +110,7 @@ class DataEndpoint:
         commit, response = self.take(head, content)
         try:
             first, last = await commit
-        except (OutboxFull, OutboxUnusable) as error:
+        except (OutboxBusy, OutboxFull, OutboxUnusable) as error:
             raise refusal(error) from None
         return await self._when_stored(first, last) if wait else response
 
@@ -117,7 +118,7 @@ class DataEndpoint:
         count = last - first + 1
         try:
             async with asyncio.timeout(self._stored_timeout_s):
-                await self._outbox.wait_settled(first, last)
+                await self._outbox.settlement.wait(first, last)
         except (TimeoutError, asyncio.CancelledError):  # cancelled by uvicorn, which is stopping
             return _stored(202, count)
         reasons = self._outbox.reasons(first, last)

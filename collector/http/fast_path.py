@@ -9,7 +9,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from collector.http.data import DataEndpoint, RequestHead, Response, problem_response
 from collector.http.problem import Problem
 from collector.http.refusal import refusal
-from collector.outbox.outbox import Commit
+from collector.outbox.group_commit import Commit
 
 _END = b"\r\n\r\n"
 # The heads of one client differ in Content-Length at most, so this is enough for many clients.

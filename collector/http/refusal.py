@@ -7,7 +7,7 @@ from collector.access.tokens import UnknownToken
 from collector.http.problem import Problem
 from collector.intake.faults import MAX_FAULTS
 from collector.intake.readings import InvalidReadings, NotJson
-from collector.outbox.outbox import OutboxFull
+from collector.outbox.group_commit import OutboxBusy, OutboxFull
 
 RETRY_AFTER_S = 5
 
@@ -24,7 +24,7 @@ def refusal(error: BaseException) -> Problem:
             return Problem(HTTPStatus.FORBIDDEN, str(error))
         case InvalidReadings():
             return _invalid(error)
-        case OutboxFull():
+        case OutboxFull() | OutboxBusy():
             return unavailable(str(error))
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
 

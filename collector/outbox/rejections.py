@@ -1,30 +1,48 @@
 """The readings that InfluxDB rejected, with its reasons."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from telemetry.ranges import Ranges
 
 
 class Rejections:
-    """The set of rejected sequence numbers in memory; `save` writes what has changed."""
+    """The set of rejected sequence numbers in memory; `save` writes what has changed.
+
+    Those that were discarded are no longer in it.
+    """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._seqs = Ranges(db.execute("SELECT seq, seq FROM rejected ORDER BY seq"))
         self._unsaved: list[tuple[str, Sequence[object]]] = []
+        self._seqs = Ranges()
+        self.load()
 
     def __len__(self) -> int:
         return len(self._seqs)
 
+    def __contains__(self, seq: int) -> bool:
+        return seq in self._seqs
+
+    def __iter__(self) -> Iterator[int]:
+        return (seq for first, last in self._seqs for seq in range(first, last + 1))
+
+    def load(self) -> None:
+        """Read the set again, with everything saved: a command may have changed it."""
+        self._seqs = Ranges(self._db.execute("SELECT seq, seq FROM rejected ORDER BY seq"))
+
     def add(self, seq: int, reason: str) -> None:
         """Add a reading; it is on disk after the next `save` and commit."""
         self._seqs.add(seq, seq)
-        self._unsaved.append(("INSERT INTO rejected VALUES (?, ?)", (seq, reason)))
+        self._unsaved.append(("INSERT OR REPLACE INTO rejected VALUES (?, ?)", (seq, reason)))
 
-    def discard(self, first: int, last: int) -> None:
-        """Remove first..last, as far as they are members: they were stored after all."""
-        for a, b in list(self._seqs.within(first, last)):
+    def within(self, first: int, last: int) -> list[tuple[int, int]]:
+        """Return the ranges of members in first..last, ascending."""
+        return list(self._seqs.within(first, last))
+
+    def remove(self, first: int, last: int) -> None:
+        """Remove first..last, as far as they are members: stored after all, or discarded."""
+        for a, b in self.within(first, last):
             self._seqs.remove(a, b)
             self._unsaved.append(("DELETE FROM rejected WHERE seq BETWEEN ? AND ?", (a, b)))
 

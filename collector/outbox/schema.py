@@ -1,4 +1,4 @@
-"""The outbox's tables, and how its file is opened."""
+"""The outbox's tables in their formats, and how its file is opened."""
 
 import fcntl
 import os
@@ -10,7 +10,10 @@ from typing import IO
 
 from telemetry.process import ServiceError
 
-SCHEMA = """
+# Each brings a file from the format before to its own. Files of format 1 were once not marked as
+# such, so they may go through the first one again.
+FORMATS = (
+    """
 -- One row: the outbox's id, the last committed sequence number, and the one up to which `series`
 -- was written.
 CREATE TABLE IF NOT EXISTS outbox (
@@ -33,7 +36,39 @@ CREATE TABLE IF NOT EXISTS rejected (seq INTEGER PRIMARY KEY, reason TEXT NOT NU
 
 -- The newest timestamp of each series: the broker retains only that reading.
 CREATE TABLE IF NOT EXISTS series (topic TEXT PRIMARY KEY, newest INTEGER NOT NULL) WITHOUT ROWID;
-"""
+""",
+    """
+-- When the last of the pruned readings was accepted (Unix time, s); 0: none was pruned.
+ALTER TABLE outbox ADD COLUMN pruned_at INTEGER NOT NULL DEFAULT 0;
+UPDATE outbox
+    SET pruned_at = coalesce((SELECT at FROM reading ORDER BY seq LIMIT 1), strftime('%s', 'now'))
+    WHERE last > 0 AND coalesce((SELECT min(seq) FROM reading), 0) != 1;
+
+-- How many readings were found missing in InfluxDB and replayed, pruned without having been read
+-- back, and rejected and no longer kept.
+ALTER TABLE outbox ADD COLUMN healed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN unverified INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN discarded INTEGER NOT NULL DEFAULT 0;
+
+-- The runs, by their first sequence number. The first readings of old files have no run: ''.
+CREATE TABLE run (first INTEGER PRIMARY KEY, name TEXT NOT NULL);
+INSERT INTO run SELECT 1, '' FROM outbox WHERE last > 0;
+
+-- Readings that may be of the same series and timestamp as an earlier one: accepted with a
+-- timestamp not newer than the newest of their series.
+CREATE TABLE late (
+    topic TEXT NOT NULL, ns INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (topic, ns, seq)
+) WITHOUT ROWID;
+CREATE INDEX late_seq ON late (seq);
+INSERT INTO late SELECT reading.topic, reading.ns, seq FROM reading JOIN (
+    SELECT topic, ns, min(seq) AS first FROM reading GROUP BY topic, ns HAVING count(*) > 1
+) AS point ON point.topic = reading.topic AND point.ns = reading.ns WHERE seq > first;
+
+-- An upper bound of the sequence numbers of the series.
+ALTER TABLE series ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+UPDATE series SET seq = (SELECT series_to FROM outbox);
+""",
+)
 
 
 class OutboxUnusable(ServiceError):
@@ -43,8 +78,8 @@ class OutboxUnusable(ServiceError):
 def open_for_writing(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
     """Open or create the outbox; return its connection and the lock that keeps others out.
 
-    Raises OutboxUnusable when another collector has it, when the file is not an outbox, or when
-    SQLite does not grant the durability that a 201 promises.
+    Raises OutboxUnusable when another collector has it, when the file is not an outbox or one of a
+    newer version, or when SQLite does not grant the durability that a 201 promises.
     """
     opened = ExitStack()
     try:
@@ -59,11 +94,7 @@ def open_for_writing(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
             raise OutboxUnusable(
                 f"{path}: wanted journal_mode wal and synchronous 2, got {mode} and {level}"
             )
-        db.executescript(SCHEMA)
-        db.execute(
-            "INSERT INTO outbox SELECT ?, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM outbox)",
-            [secrets.token_hex(6)],
-        )
+        _migrate(db, path)
         _sync_directory(path.parent)
         opened.pop_all()  # leave both open
     except BlockingIOError:
@@ -77,14 +108,42 @@ def open_for_writing(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
     return db, lock
 
 
-def open_for_reading(path: Path) -> sqlite3.Connection:
-    """Open an existing outbox beside its running collector; raises OutboxUnusable."""
+def open_beside(path: Path, *, mode: str = "ro") -> sqlite3.Connection:
+    """Open an existing outbox beside its running collector, to read ("ro") or change it ("rw").
+
+    Raises OutboxUnusable.
+    """
     try:
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        uri = f"{path.absolute().as_uri()}?mode={mode}"
+        db = sqlite3.connect(uri, uri=True, isolation_level=None)
         db.execute("SELECT id FROM outbox")
+        found = _format(db, path)
     except sqlite3.Error as error:
         raise OutboxUnusable(f"{path}: {error}") from error
+    if found < len(FORMATS):
+        raise OutboxUnusable(f"{path}: of an older version; a start of the collector updates it")
     return db
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    for number, script in enumerate(FORMATS[_format(db, path) :], _format(db, path) + 1):
+        db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT")
+    db.execute(
+        "INSERT INTO outbox (id, last, series_to)"
+        " SELECT ?, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM outbox)",
+        [secrets.token_hex(6)],
+    )
+
+
+def _format(db: sqlite3.Connection, path: Path) -> int:
+    """Return the format of a file; raises OutboxUnusable for that of a newer version."""
+    found = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if found > len(FORMATS):
+        raise OutboxUnusable(
+            f"{path}: written by a newer version (format {found}, this one knows {len(FORMATS)});"
+            " run that version or a later one, which finds everything that is pending"
+        )
+    return found
 
 
 def _sync_directory(directory: Path) -> None:

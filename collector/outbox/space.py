@@ -27,6 +27,11 @@ class Space:
         return self.used < self._max_bytes // 2
 
     @property
+    def is_tight(self) -> bool:
+        """Whether more than three quarters of what the outbox may take are used."""
+        return self.used > self._max_bytes * 3 // 4
+
+    @property
     def is_short(self) -> bool:
         """Whether less than an eighth of what the outbox may take is left."""
         return self.left < self._max_bytes // 8

@@ -5,9 +5,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Self
 
+from collector.outbox import late
 from collector.outbox.row import Row
-from collector.outbox.schema import open_for_reading
+from collector.outbox.runs import Runs
+from collector.outbox.schema import open_beside
 from telemetry.ranges import Ranges
+from telemetry.receipt import Receipt
 
 _CHUNK_ROWS = 5000
 
@@ -28,16 +31,18 @@ class Window:
     """
 
     def __init__(self, path: Path, since: float) -> None:
-        self._db = open_for_reading(path)
+        self._db = open_beside(path)
         self._since = int(since)
         self._db.execute("BEGIN")
-        self.outbox, self._last = self._db.execute("SELECT id, last FROM outbox").fetchone()
+        self.outbox: str
+        self.pruned_at: int  # when the last of the pruned readings was accepted; 0: none was
+        self.outbox, self._last, self.pruned_at = self._db.execute(
+            "SELECT id, last, pruned_at FROM outbox"
+        ).fetchone()
+        self._runs = Runs(self._db)
         self._settled = Ranges(self._db.execute("SELECT first, last FROM settled ORDER BY first"))
         self._rejected = Ranges(self._db.execute("SELECT seq, seq FROM rejected ORDER BY seq"))
-        (oldest,) = self._db.execute("SELECT min(seq) FROM reading").fetchone()
         self._db.execute("COMMIT")
-        # Everything up to here was stored and has been pruned.
-        self.pruned: int = (self._last if oldest is None else oldest - 1) if since <= 0 else 0
 
     def __enter__(self) -> Self:
         return self
@@ -45,11 +50,31 @@ class Window:
     def __exit__(self, *_: object) -> None:
         self._db.close()
 
-    def state(self, row: Row) -> State:
-        """Return the state that the reading had when the window was opened."""
-        if row.seq not in self._settled:
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing accepted since `since` has been pruned."""
+        return self.pruned_at < self._since or not self.pruned_at
+
+    def own(self, receipt: Receipt) -> Receipt:
+        """Return what a receipt says about this outbox's readings."""
+        return self._runs.own(receipt, self._last)
+
+    def later(self, row: Row) -> list[int]:
+        """Return the numbers of the readings accepted later for the row's series and timestamp."""
+        return late.later(self._db, row)
+
+    def last_of_point(self, row: Row) -> list[Row]:
+        """Return the last reading accepted later for the row's series and timestamp, if any."""
+        found = self._db.execute(
+            "SELECT * FROM reading WHERE seq = ?", [next(iter(self.later(row)), None)]
+        )
+        return [Row._make(fields) for fields in found]
+
+    def state(self, seq: int) -> State:
+        """Return the state that a reading had when the window was opened."""
+        if seq not in self._settled:
             return State.PENDING
-        return State.REJECTED if row.seq in self._rejected else State.STORED
+        return State.REJECTED if seq in self._rejected else State.STORED
 
     def chunks(self) -> Iterator[list[Row]]:
         """Yield the window's readings by ascending sequence number, up to 5,000 at a time."""
@@ -64,7 +89,7 @@ class Window:
     def stored(self) -> Iterator[Row]:
         """Yield the window's readings that were stored."""
         for rows in self.chunks():
-            yield from (row for row in rows if self.state(row) is State.STORED)
+            yield from (row for row in rows if self.state(row.seq) is State.STORED)
 
     def rejections(self) -> list[tuple[Row, str]]:
         """Return all rejected readings with InfluxDB's reasons, whenever they were accepted."""

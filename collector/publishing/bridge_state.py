@@ -1,31 +1,33 @@
-"""Whether the bridge is storing, by its status messages."""
+"""Whether any bridge is storing, by the status messages of each."""
 
 import time
 
 from telemetry.status import Status
 
-# The bridge publishes its status every 2 s; after this long without one it counts as gone.
+# A bridge publishes its status every 2 s; after this long without one it counts as gone.
 _VALID_S = 6.0
+# While InfluxDB refuses every reading, a replay is answered too: with a rejection.
+_ANSWERING = {"storing", "refusing"}
 
 
 class BridgeState:
-    """What the bridge said last, for as long as that is valid."""
+    """What each bridge said last, for as long as that is valid."""
 
     def __init__(self) -> None:
         self.storing = False
-        self._heard_at = 0.0
+        self._heard: dict[str, tuple[bool, float]] = {}  # instance: storing, when
 
-    def on_status(self, status: Status) -> bool:
-        """Take over a status; return whether `storing` has changed."""
-        self._heard_at = time.monotonic()
-        return self._set(storing=status.state == "storing")
+    def on_status(self, instance: str, status: Status) -> bool:
+        """Take over a bridge's status; return whether `storing` has changed."""
+        self._heard[instance] = (status.state in _ANSWERING, time.monotonic())
+        return self._update()
 
     def tick(self) -> bool:
-        """Notice that no status has come for a while; return whether `storing` has changed."""
-        is_valid = time.monotonic() - self._heard_at <= _VALID_S
-        return self._set(storing=self.storing and is_valid)
+        """Forget bridges that have gone; return whether `storing` has changed."""
+        now = time.monotonic()
+        self._heard = {i: said for i, said in self._heard.items() if now - said[1] <= _VALID_S}
+        return self._update()
 
-    def _set(self, *, storing: bool) -> bool:
-        changed = storing != self.storing
-        self.storing = storing
-        return changed
+    def _update(self) -> bool:
+        before, self.storing = self.storing, any(storing for storing, _ in self._heard.values())
+        return self.storing != before

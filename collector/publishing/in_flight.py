@@ -43,24 +43,34 @@ class InFlight:
     def add(self, seq: int, *, storing: bool) -> None:
         """Note that a reading was sent, and whether the bridge is storing."""
         self.sent += 1
+        self._order.pop(seq, None)
         if storing:
             self._order[seq] = self.sent
         else:
             self.uncertain.add(seq, seq)
 
-    def settle(self, receipt: Receipt, last: int) -> None:
-        """Drop what has a receipt; what was sent before the latest of it is lost.
-
-        `last` is the last number of the outbox: a receipt may name more than there are.
-        """
+    def settle(self, receipt: Receipt) -> None:
+        """Drop what has a receipt; what was sent before the latest of it is lost."""
         latest = 0
-        for first, end in (*receipt.stored, *((r.seq, r.seq) for r in receipt.rejected)):
-            self.uncertain.remove(first, end)
-            self.lost.remove(first, end)
-            for seq in range(first, min(end, last) + 1):
-                latest = max(latest, self._order.pop(seq, 0))
+        for first, last in receipt.ranges:
+            self.uncertain.remove(first, last)
+            self.lost.remove(first, last)
+            for seq in self._within(first, last):
+                latest = max(latest, self._order.pop(seq))
         if latest:
             self._lose_until(latest)
+
+    def drop(self, seq: int) -> None:
+        """Forget that a reading was sent."""
+        self.uncertain.remove(seq, seq)
+        self.lost.remove(seq, seq)
+        self._order.pop(seq, None)
+
+    def _within(self, first: int, last: int) -> list[int]:
+        """Return what of first..last is in flight, whichever of the two is shorter."""
+        if last - first < len(self._order):
+            return [seq for seq in range(first, last + 1) if seq in self._order]
+        return [seq for seq in self._order if first <= seq <= last]
 
     def make_uncertain(self) -> None:
         """Note that the bridge has stopped storing."""

@@ -3,7 +3,9 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
+from collector.outbox.group_commit import OutboxBusy
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Row
 from collector.publishing.bridge_state import BridgeState
@@ -45,7 +47,7 @@ class Publisher:
         self.connected = False
         self.replayed = 0
         self.fresh: deque[Row] = deque()
-        self.unsent = Ranges(outbox.unsettled(1, outbox.last))
+        self.unsent = Ranges(outbox.settlement.unsettled(1, outbox.last))
         uncertain = Ranges()
         for first, last in list(self.unsent):
             for a, b in outbox.published(first, last):
@@ -106,17 +108,24 @@ class Publisher:
 
     def on_receipt(self, receipt: Receipt) -> None:
         """Settle what InfluxDB has stored or rejected."""
-        self._outbox.settle(receipt)
-        for first, last in (*receipt.stored, *((r.seq, r.seq) for r in receipt.rejected)):
+        own = self._outbox.settle(receipt)
+        for first, last in own.ranges:
             self.unsent.remove(first, last)
-        self.in_flight.settle(receipt, self._outbox.last)
-        self._patience.reset()
+        self.in_flight.settle(own)
+        if own.ranges:
+            self._patience.reset()
         self._schedule_pump()
 
-    def on_status(self, status: Status, *, retained: bool) -> None:
-        """Note the bridge's state; a retained status may be from long ago and says nothing."""
-        if not retained and self._bridge.on_status(status):
+    def on_status(self, bridge: str, status: Status) -> None:
+        """Note the state of a bridge."""
+        if self._bridge.on_status(bridge, status):
             self._on_bridge_changed()
+
+    def heal(self, first: int, last: int) -> None:
+        """Replay the settled readings first..last, which InfluxDB has lost."""
+        for a, b in self._outbox.heal(first, last):
+            self.in_flight.lost.add(a, b)
+        self._schedule_pump()
 
     def tick(self) -> None:
         """Notice silence; to be called once per second."""
@@ -151,6 +160,10 @@ class Publisher:
 
     def _pump(self) -> None:
         self._pump_is_scheduled = False
+        with suppress(OutboxBusy):  # the next tick tries again
+            self._send_what_may_go()
+
+    def _send_what_may_go(self) -> None:
         fresh, unacknowledged, in_flight = self.fresh, self._unacknowledged, self.in_flight
         storing = self.storing
         while (
@@ -172,15 +185,48 @@ class Publisher:
     def _send_old(self, source: Ranges, root: str, room: int) -> int:
         first, last = next(iter(source))
         rows = self._outbox.read(first, last, room)
-        source.remove(first, rows[-1].seq if rows else last)
+        # All that is read from the outbox, before anything changes: a busy outbox interrupts.
+        steps = []
         for row in rows:
-            self._send(row, root)
+            last_of_point = self._last_of_point(row)
+            room -= 1 + (last_of_point is not row)
+            if room < 0:
+                break
+            steps.append((row, last_of_point))
+        source.remove(first, steps[-1][0].seq if steps else last)
+        for row, last_of_point in steps:
+            self._send_in_order(row, last_of_point, root)
         self._schedule_pump()
-        return len(rows)
+        return len(steps)
+
+    def _last_of_point(self, row: Row) -> Row | None:
+        """Return the last reading accepted for the row's point, if it was sent before, or the row.
+
+        None: it has been stored, read back and pruned.
+        """
+        later = self._outbox.later(row)
+        if not later or self._is_yet_to_be_sent(later[0]):
+            return row
+        return next(iter(self._outbox.read(later[0], later[0], 1)), None)
+
+    def _send_in_order(self, row: Row, last_of_point: Row | None, root: str) -> None:
+        """Send a row such that InfluxDB ends with the last accepted reading of its point."""
+        if last_of_point is None:
+            self._outbox.settlement.apply(Receipt([(row.seq, row.seq)]))
+            return
+        self._send(row, root)
+        if last_of_point is not row:
+            later = last_of_point.seq
+            self._outbox.reopen(later, later)
+            self.in_flight.drop(later)
+            self._send(last_of_point, topics.REPLAY)
+
+    def _is_yet_to_be_sent(self, seq: int) -> bool:
+        return seq in self.unsent or bool(self.fresh and seq >= self.fresh[0].seq)
 
     def _send(self, row: Row, root: str) -> None:
-        seq, _, ns, series, payload = row
-        retain = root == topics.READINGS and self._outbox.is_newest(series, ns)
+        seq, _, _, series, payload = row
+        retain = root == topics.READINGS and self._outbox.is_newest(row)
         try:
             mid = self._publish(root + series, payload, retain)
         except NotConnected:

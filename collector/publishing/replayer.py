@@ -9,7 +9,9 @@ from typing import NamedTuple
 import msgspec
 
 from collector.outbox.row import Row
+from collector.outbox.window import Window
 from telemetry import topics
+from telemetry.decode import Unreadable, boundary
 from telemetry.mqtt import NotConnected
 from telemetry.mqtt.temporary import TemporaryClient
 from telemetry.receipt import Receipt
@@ -18,6 +20,8 @@ from telemetry.receipt import Receipt
 _MAX_IN_FLIGHT = 2000
 _ATTEMPT_S = 10.0
 _ATTEMPTS = 6
+
+_receipt = boundary(msgspec.json.Decoder(Receipt).decode)
 
 
 class Outcome(NamedTuple):
@@ -31,8 +35,9 @@ class Outcome(NamedTuple):
 class Replayer:
     """Sends readings of one outbox on a connection that is subscribed to its receipts."""
 
-    def __init__(self, connection: TemporaryClient) -> None:
+    def __init__(self, connection: TemporaryClient, window: Window) -> None:
         self._connection = connection
+        self._window = window
         self._stored = 0
         self._rejected = 0
         self._in_flight: dict[int, Row] = {}
@@ -63,9 +68,13 @@ class Replayer:
         await self._connection.wait_connected()
         for row in self._in_flight.values():
             self._connection.client.publish(topics.REPLAY + row.series, row.payload)
+            for later in self._window.last_of_point(row):
+                self._connection.client.publish(topics.REPLAY + later.series, later.payload)
         while self._in_flight:
             message = await self._connection.messages.get()
-            self._apply(msgspec.json.decode(message.payload, type=Receipt))
+            with contextlib.suppress(Unreadable):
+                if not message.retain:
+                    self._apply(self._window.own(_receipt(message.payload)))
 
     def _apply(self, receipt: Receipt) -> None:
         for first, last in receipt.stored:

@@ -16,7 +16,8 @@ from bridge.service import Bridge
 from bridge.storage import Outcome, Result
 from bridge.storage.influxdb import InfluxStorage
 from bridge.writer import Batch
-from collector.outbox.outbox import Commit, Outbox
+from collector.outbox.group_commit import Commit, GroupCommit
+from collector.outbox.outbox import Outbox
 from collector.outbox.row import Draft
 from telemetry import topics
 from telemetry.mqtt import Message, client
@@ -46,15 +47,15 @@ def kill_self_at_call(number: int) -> Callable[[], None]:
 
 def die_after_commit(after: int) -> None:
     """Die after a commit, before the HTTP responses to its requests."""
-    die, commit = kill_self_at_call(after), Outbox.commit
+    die, commit = kill_self_at_call(after), GroupCommit.commit
 
-    def commit_and_die(self: Outbox) -> None:
-        before = self.last
+    def commit_and_die(self: GroupCommit) -> None:
+        had_rows = bool(self.rows)
         commit(self)
-        if self.last > before:
+        if had_rows:
             die()  # the futures are done, but none of the tasks that await them has run yet
 
-    Outbox.commit = commit_and_die  # type: ignore[method-assign]
+    GroupCommit.commit = commit_and_die  # type: ignore[method-assign]
 
 
 def die_before_mark_published(after: int) -> None:
@@ -88,7 +89,7 @@ def settle_at_puback(_: int) -> None:
 
     def mark_and_settle(self: Outbox, seq: int) -> None:
         mark_published(self, seq)
-        self.settle(Receipt(stored=[(seq, seq)]))
+        self.settle(Receipt([(seq, seq)], run=self.run))
 
     Outbox.mark_published = mark_and_settle  # type: ignore[method-assign]
 

@@ -46,6 +46,9 @@ class PublisherRig:
         self.up = False
         self.sent: list[tuple[str, int, bool]] = []  # root, number, retain
         self._mids = 0
+        self._points: list[tuple[str, int]] = []  # of the readings; number 1 first
+        self._runs: list[str] = []  # in which they were accepted
+        self.held: dict[tuple[str, int], int] = {}  # what InfluxDB holds: the number by point
         self._unacknowledged: deque[tuple[int, int]] = deque()  # message id, number
         self._queue: deque[int] = deque()  # sequence numbers queued for the bridge
         self._receipts: list[Receipt] = []
@@ -72,21 +75,25 @@ class PublisherRig:
         publisher, in_flight = self.publisher, self.publisher.in_flight
         root, _, _ = topic.partition("/")
         number = int(json.loads(payload)["id"].partition(":")[2])
+        is_correction = bool(self.sent) and self._corrects(number, self.sent[-1][1])
         assert number <= self.outbox.last, "sent before it was committed"
         assert len(self._unacknowledged) < LIMITS["MAX_UNACKNOWLEDGED"]
         if publisher.storing:
             assert len(in_flight) < LIMITS["MAX_IN_FLIGHT"]
         if root == "replay":
-            assert publisher.storing
+            assert publisher.storing or is_correction
             assert len(in_flight) < LIMITS["MAX_OLD_IN_FLIGHT"]
             assert not publisher.fresh, "fresh readings go first"
             assert not retain
-            assert list(self.outbox.unsettled(number, number))
+            assert list(self.outbox.settlement.unsettled(number, number))
         self._mids += 1
         self.sent.append((root, number, retain))
         self._unacknowledged.append((self._mids, number))
         self._queue.append(number)
         return self._mids
+
+    def _corrects(self, number: int, other: int) -> bool:
+        return number > other and self._points[number - 1] == self._points[other - 1]
 
     def settle_down(self) -> None:
         async def turns() -> None:
@@ -99,6 +106,8 @@ class PublisherRig:
         """Accept readings with these timestamps in one request."""
 
         async def append() -> None:
+            self._points += [(series, ns) for ns in times]
+            self._runs += [self.outbox.run] * len(times)
             await self.outbox.append([Draft(series, ns, b'{"value":1}') for ns in times])
 
         self._loop.run_until_complete(append())
@@ -128,12 +137,17 @@ class PublisherRig:
     def store(self, count: int = 100, reject: int = 0) -> None:
         """Let the bridge store the next queued readings, and reject the first few of them."""
         taken = [self._queue.popleft() for _ in range(min(count, len(self._queue)))]
+        for number in taken[reject:]:
+            self.held[self._points[number - 1]] = number
         if self.up and taken:
-            rejected = [(number, "too old") for number in taken[:reject]]
-            for message in receipts(taken[reject:], rejected):
-                receipt = msgspec.json.decode(message, type=Receipt)
-                self._receipts.append(receipt)
-                self.publisher.on_receipt(receipt)
+            for run in dict.fromkeys(self._runs):
+                own = [number for number in taken if self._runs[number - 1] == run]
+                rejected = [(number, "too old") for number in own if number in taken[:reject]]
+                stored = [number for number in own if number not in taken[:reject]]
+                for message in receipts(stored, rejected, run):
+                    receipt = msgspec.json.decode(message, type=Receipt)
+                    self._receipts.append(receipt)
+                    self.publisher.on_receipt(receipt)
             self.settle_down()
 
     def repeat_receipt(self, which: int) -> None:
@@ -146,11 +160,21 @@ class PublisherRig:
         """Lose what is queued for the bridge."""
         self._queue.clear()
 
-    def say(self, state: str, *, retained: bool = False) -> None:
-        """Let the bridge publish its state."""
+    def say(self, state: str, bridge: str = "bridge") -> None:
+        """Let a bridge publish its state."""
         if self.up:
-            self.publisher.on_status(Status(state), retained=retained)
+            self.publisher.on_status(bridge, Status(state))
             self.settle_down()
+
+    def forget_points(self) -> None:
+        """Let InfluxDB lose everything, and the auditor find that."""
+        self.held.clear()
+        for first, last in list(self.outbox.settlement.settled.within(1, self.outbox.last)):
+            rejections = self.outbox.settlement.rejections
+            for number in range(first, last + 1):
+                if number not in rejections:
+                    self.publisher.heal(number, number)
+        self.settle_down()
 
     def tick(self, seconds: float = 1) -> None:
         self.now += seconds
@@ -177,12 +201,20 @@ class PublisherRig:
             self.tick()
         raise AssertionError(f"{self.outbox.pending} readings are stuck")
 
+    def check_points(self) -> None:
+        """Check that InfluxDB holds the last accepted reading of each point, unless rejected."""
+        rejected = set(self.outbox.settlement.rejections)
+        last = {
+            point: number for number, point in enumerate(self._points, 1) if number not in rejected
+        }
+        assert {point: self.held.get(point) for point in last} == last
+
     def check_places(self) -> None:
         """Check that each pending reading is in exactly one place."""
         publisher, in_flight = self.publisher, self.publisher.in_flight
         fresh = [row.seq for row in publisher.fresh]
         places = (publisher.unsent, in_flight, in_flight.uncertain, in_flight.lost)
-        for first, last in self.outbox.unsettled(1, self.outbox.last):
+        for first, last in self.outbox.settlement.unsettled(1, self.outbox.last):
             for number in range(first, last + 1):
                 found = fresh.count(number) + sum(number in place for place in places)
                 assert found == 1, f"{number} is in {found} places"

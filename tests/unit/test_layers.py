@@ -21,7 +21,7 @@ MAY_IMPORT = {
 # The modules and subpackages of each package, the lowest first: none imports one further down.
 LAYERS = {
     "telemetry": [
-        "ranges timestamp topics process backoff decode origin",
+        "ranges timestamp topics process backoff decode origin thread",
         "settings reading receipt status",
         "mqtt",
     ],
@@ -31,8 +31,8 @@ LAYERS = {
         "outbox",
         "intake",
         "publishing",
-        "lane",
         "audit",
+        "lane",
         "journal",
         "http",
         "commands",

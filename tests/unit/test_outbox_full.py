@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from collector.outbox.books import Books, read_books
-from collector.outbox.outbox import Outbox, OutboxFull
-from collector.outbox.row import Draft
+from collector.outbox.group_commit import OutboxFull
+from collector.outbox.outbox import Outbox
+from collector.outbox.row import Draft, Row
 from collector.outbox.schema import OutboxUnusable
 from telemetry.receipt import Receipt
 
@@ -27,7 +28,7 @@ def test_a_full_outbox_accepts_nothing_until_something_is_stored(tmp_path: Path)
             await fill(outbox)
         last = outbox.last
         assert 5 < last < 10
-        outbox.settle(Receipt([(1, last)]))
+        outbox.settle(Receipt([(1, last)], run=outbox.run))
         outbox.commit()
         assert await outbox.append([Draft("1/t", 0, LARGE)]) == (last + 1, last + 1)
         outbox.close()
@@ -40,11 +41,11 @@ def test_a_disk_that_fills_up_fails_that_commit_alone(tmp_path: Path) -> None:
         outbox = Outbox(tmp_path / "o.db", max_bytes=1 << 30, keep_s=3600)
         await outbox.append([Draft("1/t", 5, b'{"value":1}')])
         outbox._db.execute("PRAGMA max_page_count = 1")  # no more pages than there are
-        outbox.settle(Receipt([(1, 1)]))
+        outbox.settle(Receipt([(1, 1)], run=outbox.run))
         requests = [outbox.append([Draft("1/t", 9, LARGE)]) for _ in range(2)]
         for outcome in await asyncio.gather(*requests, return_exceptions=True):
             assert isinstance(outcome, OutboxFull)
-        assert outbox.is_newest("1/t", 5), "nothing newer has been accepted"
+        assert outbox.is_newest(Row(0, 0, 5, "1/t", b"")), "nothing newer has been accepted"
         outbox._db.execute("PRAGMA max_page_count = 100000")
         assert await outbox.append([Draft("1/t", 6, LARGE)]) == (2, 2)
         assert read_books(tmp_path / "o.db") == Books(2, 1, 0, 1)

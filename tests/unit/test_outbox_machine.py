@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from collector.outbox.outbox import Outbox
+from collector.outbox.row import Row
 from telemetry.receipt import Receipt
-from tests.unit.outbox_model import OutboxMachine
+from tests.unit.outbox_machine import OutboxMachine
 
 TestOutbox = OutboxMachine.TestCase
 TestOutbox.settings = settings(stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow])
@@ -17,8 +18,8 @@ TestOutbox.settings = settings(stateful_step_count=25, suppress_health_check=[He
 class Forgetful(Outbox):
     """Prunes what is old, stored or not."""
 
-    def commit(self) -> None:
-        super().commit()
+    def _write(self, rows: list[Row]) -> None:
+        super()._write(rows)
         self._db.execute("DELETE FROM reading WHERE at < ?", [1_700_000_000 + 3600])
 
 
@@ -33,17 +34,16 @@ class Renumbering(Outbox):
 class Gullible(Outbox):
     """Settles readings that it never accepted."""
 
-    def settle(self, receipt: Receipt) -> None:
-        super().settle(receipt)
-        for first, last in receipt.stored:
-            self._settle(first, last)
+    def settle(self, receipt: Receipt) -> Receipt:
+        self.settlement.apply(receipt)
+        return receipt
 
 
 class Hopeful(Outbox):
     """Reports a commit that is not on disk."""
 
-    def commit(self) -> None:
-        super().commit()
+    def _write(self, rows: list[Row]) -> None:
+        super()._write(rows)
         if self.last:
             self._db.execute("DELETE FROM reading WHERE seq = ?", [self.last])
 
@@ -51,14 +51,34 @@ class Hopeful(Outbox):
 class Relapsing(Outbox):
     """Lets a late rejection undo what is stored."""
 
-    def settle(self, receipt: Receipt) -> None:
-        already = [r for r in receipt.rejected if r.seq in self._settled]
-        super().settle(receipt)
+    def settle(self, receipt: Receipt) -> Receipt:
+        already = [r for r in receipt.rejected if r.seq in self.settlement.settled]
+        own = super().settle(receipt)
         for rejection in already:
-            self._rejections.add(rejection.seq, rejection.reason)
+            self.settlement.rejections.add(rejection.seq, rejection.reason)
+        return own
 
 
-@pytest.mark.parametrize("broken", [Forgetful, Renumbering, Gullible, Hopeful, Relapsing])
+class Trusting(Outbox):
+    """Prunes what is stored without waiting until it was read back."""
+
+    def settle(self, receipt: Receipt) -> Receipt:
+        own = super().settle(receipt)
+        self.verify(1, self.last)
+        return own
+
+
+class Ordered(Outbox):
+    """Takes no reading for a correction."""
+
+    def later(self, row: Row) -> list[int]:  # noqa: ARG002
+        return []
+
+
+BROKEN = [Forgetful, Renumbering, Gullible, Hopeful, Relapsing, Trusting, Ordered]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_outbox_is_detected(broken: type[Outbox]) -> None:
     machine = type("Broken", (OutboxMachine,), {"kind": broken})
     with pytest.raises(AssertionError):

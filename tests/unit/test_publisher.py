@@ -1,10 +1,12 @@
 """What the publisher sends, on which topics, in which order, and when."""
 
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
 
+from telemetry.receipt import Receipt
 from tests.unit.publisher_model import LIMITS, PublisherRig
 
 
@@ -29,7 +31,7 @@ def test_a_reading_is_published_at_once(rig: PublisherRig) -> None:
     rig.puback()
     assert rig.outbox.pending == 2
     rig.store()
-    assert (rig.outbox.pending, rig.outbox.stored) == (0, 2)
+    assert (rig.outbox.pending, rig.outbox.books.stored) == (0, 2)
 
 
 def test_only_the_newest_of_a_series_is_retained(rig: PublisherRig) -> None:
@@ -131,10 +133,54 @@ def test_a_bridge_without_a_recent_status_is_not_storing(rig: PublisherRig) -> N
     assert not rig.publisher.storing
 
 
-def test_a_retained_status_is_ignored(rig: PublisherRig) -> None:
+def test_it_replays_while_any_bridge_is_storing(rig: PublisherRig) -> None:
+    rig.append(1)
+    rig.puback()
+    rig.lose()
+    for _ in range(7):
+        rig.say("waiting", bridge="other")
+        rig.say("storing")
+        rig.tick()
+    assert sent(rig, "replay") == [1]
     rig.say("waiting")
-    rig.say("storing", retained=True)
     assert not rig.publisher.storing
+
+
+def test_a_refusing_bridge_answers_replays_too(rig: PublisherRig) -> None:
+    rig.say("refusing")
+    assert rig.publisher.storing
+
+
+def test_a_correction_is_sent_again_after_the_replay_of_what_it_corrects(rig: PublisherRig) -> None:
+    rig.append(5)  # number 1
+    rig.puback()
+    rig.lose()
+    rig.append(5)  # number 2, the same point
+    rig.puback()
+    rig.store()
+    assert sent(rig, "replay") == [1, 2]
+    assert rig.outbox.pending == 2, "until both have a receipt again"
+    rig.puback()
+    rig.store()
+    assert rig.outbox.pending == 0
+    rig.check_points()
+
+
+def test_a_receipt_of_another_run_settles_nothing(rig: PublisherRig) -> None:
+    rig.append(1)
+    rig.puback()
+    rig.publisher.on_receipt(Receipt([(1, 1)], run="00000000"))
+    rig.publisher.on_receipt(Receipt([(1, 1)]))
+    assert rig.outbox.pending == 1
+
+
+def test_one_timestamp_ahead_of_the_clock_does_not_stop_retaining(rig: PublisherRig) -> None:
+    now = time.time_ns()
+    rig.append(now + 10 * 365 * 86_400 * 10**9)
+    rig.append(now + 5 * 10**9)
+    assert [retain for _, _, retain in rig.sent] == [True, True]
+    rig.append(now)
+    assert not rig.sent[-1][2], "but an older one is not retained"
 
 
 def test_no_more_is_sent_than_the_limits_allow(rig: PublisherRig) -> None:
@@ -175,5 +221,6 @@ def test_rejected_readings_are_settled_with_their_reasons(rig: PublisherRig) -> 
     rig.append(1, 2, 3)
     rig.puback()
     rig.store(reject=2)
-    assert (rig.outbox.stored, rig.outbox.rejected, rig.outbox.pending) == (1, 2, 0)
+    books = rig.outbox.books
+    assert (books.stored, books.rejected, books.pending) == (1, 2, 0)
     assert rig.outbox.reasons(1, 3) == [(1, "too old"), (2, "too old")]

@@ -14,6 +14,7 @@ from hypothesis.stateful import (
 )
 
 from collector.outbox.outbox import Outbox
+from collector.outbox.row import Row
 from collector.publishing.publisher import Publisher
 from telemetry.receipt import Receipt
 from telemetry.status import Status
@@ -35,7 +36,9 @@ class PublisherMachine(RuleBasedStateMachine):
         """What is left is settled once the faults have stopped."""
         try:
             self.rig.heal()
-            assert self.rig.outbox.stored + self.rig.outbox.rejected == self.rig.outbox.last
+            books = self.rig.outbox.books
+            assert books.stored + books.rejected == self.rig.outbox.last
+            self.rig.check_points()
         finally:
             self.rig.close()
 
@@ -75,14 +78,18 @@ class PublisherMachine(RuleBasedStateMachine):
 
     @rule(
         state=st.sampled_from(["storing", "storing", "waiting", "offline"]),
-        retained=st.sampled_from([False, False, True]),
+        bridge=st.sampled_from(["bridge", "bridge", "other"]),
     )
-    def say(self, state: str, retained: bool) -> None:
-        self.rig.say(state, retained=retained)
+    def say(self, state: str, bridge: str) -> None:
+        self.rig.say(state, bridge)
 
     @rule(seconds=st.sampled_from([1, 6, 70]))
     def tick(self, seconds: int) -> None:
         self.rig.tick(seconds)
+
+    @rule()
+    def forget_points(self) -> None:
+        self.rig.forget_points()
 
     @rule()
     def restart(self) -> None:
@@ -110,7 +117,7 @@ class TrustsPubacks(Publisher):
         before = set(self.outbox.published(1, self.outbox.last))
         super().on_puback(mid)
         for first, last in set(self.outbox.published(1, self.outbox.last)) - before:
-            self.in_flight.settle(Receipt([(first, last)]), last)
+            self.in_flight.settle(Receipt([(first, last)]))
 
 
 class ForgetsFresh(Publisher):
@@ -124,13 +131,23 @@ class ForgetsFresh(Publisher):
 class ReplaysBlindly(Publisher):
     """Replays whether or not the bridge is storing."""
 
-    def on_status(self, status: Status, *, retained: bool) -> None:
-        super().on_status(status, retained=retained)
+    def on_status(self, bridge: str, status: Status) -> None:
+        super().on_status(bridge, status)
         if self.in_flight.lost and self.connected:
             self.replay_lost(2)
 
 
-@pytest.mark.parametrize("broken", [TrustsPubacks, ForgetsFresh, ReplaysBlindly])
+class ReplaysInAnyOrder(Publisher):
+    """Does not send the last reading of a point again after an earlier one."""
+
+    def _last_of_point(self, row: Row) -> Row | None:
+        return row
+
+
+BROKEN = [TrustsPubacks, ForgetsFresh, ReplaysBlindly, ReplaysInAnyOrder]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_publisher_is_detected(broken: type[Publisher]) -> None:
     machine = type("Broken", (PublisherMachine,), {"kind": broken})
     with pytest.raises(AssertionError):

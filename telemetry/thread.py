@@ -5,12 +5,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-class Thread(Generic[T]):
+class Thread:
     """Makes one call after another.
 
     Like a ThreadPoolExecutor with one worker, except that Python joins an executor's thread at
@@ -18,7 +18,7 @@ class Thread(Generic[T]):
     """
 
     def __init__(self, name: str) -> None:
-        self._calls: SimpleQueue[tuple[Future[T], Callable[[], T]]] = SimpleQueue()
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     async def run(self, call: Callable[[], T]) -> T:

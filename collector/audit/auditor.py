@@ -1,0 +1,134 @@
+"""In the background: no reading leaves the outbox before it was read back from InfluxDB."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from collector.audit.examiner import Examiner
+from collector.audit.patrol import Patrol
+from collector.audit.read_back import InfluxUnreachable
+from collector.outbox.outbox import Outbox
+from telemetry.ranges import Ranges, collapse
+from telemetry.settings import InfluxAccess
+from telemetry.thread import Thread
+
+logger = logging.getLogger(__name__)
+
+# Reading back costs InfluxDB as much for each series as for many points of it, so it waits until
+# there are many, but not long.
+_CHUNK_ROWS = 20_000
+_ENOUGH_ROWS = 5_000
+_LONGEST_WAIT_S = 10.0
+# Above this rate of readings per second the auditor works for a twentieth of the time only, unless
+# the outbox is more than half full.
+_BUSY_RATE = 500
+_BUSY_SHARE = 0.05
+_WATCH_S = 5.0
+_PATROL_ROWS = 100
+
+
+class Auditor:
+    """Reads stored readings back once, and all of them again when InfluxDB may have lost some.
+
+    That is after InfluxDB was restarted or could not be reached, and when the last reading of a
+    series has gone that was there before: a series or the database was dropped, or an older backup
+    restored. What is missing goes to `heal` to be replayed. That is done twice at most: then
+    somebody else writes other values.
+    """
+
+    def __init__(
+        self, outbox: Outbox, influx: InfluxAccess, heal: Callable[[int, int], None]
+    ) -> None:
+        self._outbox = outbox
+        self._heal = heal
+        self._examiner = Examiner(outbox.path, influx)
+        self._thread = Thread("auditor")
+        self._patrol = Patrol()
+        self._healed = Ranges()
+        self._healed_twice = Ranges()
+        self._started: str | None = None  # when InfluxDB was
+        self._is_reachable = True
+        self._watched_at = self._examined_at = 0.0
+        self._measured = (0.0, 0)  # when, and the last sequence number then
+
+    async def run(self) -> None:
+        """Read back for ever."""
+        while True:
+            began = time.monotonic()
+            try:
+                await self._work(began)
+            except InfluxUnreachable as unreachable:
+                self._lose_sight(unreachable)
+            await asyncio.sleep(self._pause(time.monotonic() - began))
+
+    async def _work(self, now: float) -> None:
+        if now - self._watched_at >= _WATCH_S:
+            await self._watch()
+            self._watched_at = now
+        waiting = self._outbox.verification.waiting
+        if waiting >= _ENOUGH_ROWS or (waiting and now - self._examined_at >= _LONGEST_WAIT_S):
+            await self._examine()
+            if self._outbox.verification.waiting < _ENOUGH_ROWS:
+                self._examined_at = now
+
+    def _pause(self, worked_s: float) -> float:
+        """Return how long to rest after working for `worked_s` seconds."""
+        (then, count), self._measured = self._measured, (time.monotonic(), self._outbox.last)
+        rate = (self._measured[1] - count) / (self._measured[0] - then)
+        share = _BUSY_SHARE if rate > _BUSY_RATE and self._outbox.is_roomy else 0.5
+        has_more = self._is_reachable and self._outbox.verification.waiting >= _ENOUGH_ROWS
+        return max(worked_s / share - worked_s, 0.01 if has_more else 1.0)
+
+    async def _examine(self) -> None:
+        """Compare the first readings that are stored and not verified."""
+        if (span := self._outbox.verification.next()) is None:
+            return
+        first, last = span
+        examined = await self._thread.run(lambda: self._examiner.examine(first, last, _CHUNK_ROWS))
+        lost = self._to_heal(examined.missing)
+        for a, b in collapse(lost):
+            self._heal(a, b)
+        self._outbox.verify(first, examined.last)
+        missing = set(examined.missing)
+        self._patrol.add(row for row in examined.rows if row.seq not in missing)
+        if lost:
+            logger.warning("InfluxDB has lost %d readings; they are replayed", len(lost))
+
+    def _to_heal(self, missing: Sequence[int]) -> list[int]:
+        """Return which of the missing readings are to be replayed, and count that."""
+        settlement = self._outbox.settlement
+        found = []
+        for seq in missing:
+            if seq not in settlement.settled or seq in settlement.rejections:
+                continue  # something has happened to it meanwhile
+            if seq in self._healed_twice:
+                logger.warning("number %d was replayed twice; InfluxDB has another value", seq)
+            else:
+                (self._healed_twice if seq in self._healed else self._healed).add(seq, seq)
+                found.append(seq)
+        return found
+
+    async def _watch(self) -> None:
+        """Read everything back again if InfluxDB may have lost some."""
+        started = await self._thread.run(self._examiner.started)
+        if not self._is_reachable:
+            self._begin_again("can be read again")
+        elif self._started is not None and started != self._started:
+            self._begin_again("was restarted")
+        self._is_reachable, self._started = True, started
+        rows = self._patrol.take(_PATROL_ROWS)
+        missing = set(await self._thread.run(lambda: self._examiner.missing(rows)))
+        self._patrol.add(row for row in rows if row.seq not in missing)
+        if any(self._outbox.read(seq, seq, 1) for seq in missing if seq not in self._healed_twice):
+            self._begin_again("lacks readings that it had")
+
+    def _begin_again(self, why: str) -> None:
+        self._outbox.verification.begin_again()
+        count = self._outbox.verification.waiting
+        logger.info("InfluxDB %s: %d readings are read back", why, count)
+
+    def _lose_sight(self, unreachable: InfluxUnreachable) -> None:
+        if self._is_reachable:
+            logger.warning("readings cannot be read back: %s", unreachable)
+        self._is_reachable = False

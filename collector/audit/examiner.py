@@ -1,0 +1,68 @@
+"""Reads stored readings back, beside the collector: made to run in a thread of its own."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from collector.audit.compare import differing
+from collector.audit.read_back import ReadBack
+from collector.outbox import late
+from collector.outbox.row import Row
+from collector.outbox.schema import open_beside
+from telemetry.settings import InfluxAccess
+
+
+class Examined(NamedTuple):
+    """The rows that were compared, and the numbers of those that InfluxDB does not hold.
+
+    `last` is the number up to which everything was compared.
+    """
+
+    last: int
+    rows: list[Row]
+    missing: list[int]
+
+
+class Examiner:
+    """Compares rows of an outbox's file with InfluxDB; its methods raise InfluxUnreachable."""
+
+    def __init__(self, path: Path, influx: InfluxAccess) -> None:
+        self._path = path
+        self._read_back = ReadBack(influx)
+        self._db: sqlite3.Connection | None = None
+
+    def started(self) -> str | None:
+        """Return when InfluxDB was started, if it tells."""
+        return self._read_back.started()
+
+    def examine(self, first: int, last: int, limit: int) -> Examined:
+        """Compare up to `limit` of the rows first..last that are not rejected."""
+        db = self._connection()
+        found = db.execute(
+            "SELECT * FROM reading WHERE seq BETWEEN ? AND ?"
+            " AND seq NOT IN (SELECT seq FROM rejected) ORDER BY seq LIMIT ?",
+            [first, last, limit],
+        ).fetchall()
+        rows = [Row(*fields) for fields in found]
+        end = rows[-1].seq if len(rows) == limit else last
+        return Examined(end, rows, self.missing(rows))
+
+    def missing(self, rows: Sequence[Row]) -> list[int]:
+        """Return the numbers of the rows that InfluxDB should hold, and does not."""
+        suspects = list(differing(rows, self._read_back)) if rows else []
+        kept_since = self._read_back.kept_since() if suspects else 0
+        return [
+            row.seq
+            for row, _ in suspects
+            if row.ns >= kept_since and not self._is_superseded(late.later(self._connection(), row))
+        ]
+
+    def _is_superseded(self, later: Iterable[int]) -> bool:
+        rejected = "SELECT 1 FROM rejected WHERE seq = ?"
+        return any(self._connection().execute(rejected, [seq]).fetchone() is None for seq in later)
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._db is None:  # SQLite wants it made in the thread that uses it
+            self._db = open_beside(self._path)
+        return self._db

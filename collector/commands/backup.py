@@ -1,0 +1,40 @@
+"""`backup`: a consistent copy of the outbox, beside its running collector."""
+
+import argparse
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from collector.commands.output import OK, say
+from collector.outbox.schema import OutboxUnusable, open_beside
+from collector.settings import Settings
+
+
+def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export its type
+    """Add the command to the parser."""
+    command = subparsers.add_parser("backup", help="copy the outbox, beside its running collector")
+    command.add_argument("file", type=Path, help="the copy; must not exist yet")
+    command.set_defaults(run=_run)
+
+
+def _run(settings: Settings, options: argparse.Namespace) -> int:
+    copy: Path = options.file
+    if copy.exists():
+        raise OutboxUnusable(f"{copy}: exists already")
+    partial = copy.with_name(copy.name + ".partial")
+    try:
+        partial.unlink(missing_ok=True)
+        with closing(open_beside(Path(settings.outbox_path))) as source:
+            source.execute("BEGIN")  # the copy is of this moment, whatever is written meanwhile
+            source.execute("SELECT id FROM outbox").fetchone()
+            with closing(sqlite3.connect(partial)) as target:
+                source.backup(target)
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.rename(copy)
+    except (OSError, sqlite3.Error) as error:
+        raise OutboxUnusable(f"{copy}: {error}") from error
+    say(f"copied to {copy}")
+    return OK

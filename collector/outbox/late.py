@@ -1,0 +1,41 @@
+"""Readings that may correct an earlier one: of the same series and timestamp, accepted later.
+
+Only those that were not the newest of their series when they were accepted are looked up and
+listed. Readings that arrive in order, which are nearly all, cost nothing here.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+
+from collector.outbox.row import Row
+
+_MAX_FORGOTTEN = 20_000
+
+
+def save(db: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """List late rows, within the caller's transaction."""
+    if rows:
+        db.executemany(
+            "INSERT INTO late VALUES (?, ?, ?)", [(row.series, row.ns, row.seq) for row in rows]
+        )
+
+
+def later(db: sqlite3.Connection, row: Row) -> list[int]:
+    """Return the numbers of the readings accepted later for the row's point, the last one first."""
+    found = db.execute(
+        "SELECT seq FROM late WHERE topic = ? AND ns = ? AND seq > ? ORDER BY seq DESC",
+        [row.series, row.ns, row.seq],
+    )
+    return [seq for (seq,) in found]
+
+
+def forget(db: sqlite3.Connection, before: int) -> None:
+    """Forget some numbers below `before`, within the caller's transaction.
+
+    When nothing older than a reading is left, none can be sent after it.
+    """
+    db.execute(
+        "DELETE FROM late WHERE (topic, ns, seq) IN"
+        " (SELECT topic, ns, seq FROM late WHERE seq < ? ORDER BY seq LIMIT ?)",
+        [before, _MAX_FORGOTTEN],
+    )

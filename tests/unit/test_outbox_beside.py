@@ -1,0 +1,98 @@
+"""Other programs at the outbox's file, beside its collector."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from collector.outbox.books import Books, read_books
+from collector.outbox.group_commit import OutboxBusy
+from collector.outbox.outbox import Outbox
+from collector.outbox.removal import discard_rejected, forget
+from collector.outbox.row import Draft
+from telemetry.receipt import Receipt, Rejection
+
+ONE = b'{"value":1}'
+
+
+class Rig:
+    """An outbox with ten readings: of 1/t 1 to 4, of 2/t 5 to 8, of 2/u 9 and 10."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.loop = asyncio.new_event_loop()
+
+        async def begin() -> Outbox:
+            outbox = Outbox(path, max_bytes=1 << 30, keep_s=3600)
+            series = ["1/t"] * 4 + ["2/t"] * 4 + ["2/u"] * 2
+            await outbox.append([Draft(name, ns, ONE) for ns, name in enumerate(series)])
+            return outbox
+
+        self.outbox = self.loop.run_until_complete(begin())
+
+    def append(self) -> tuple[int, int]:
+        async def append() -> tuple[int, int]:
+            return await self.outbox.append([Draft("1/t", 99, ONE)])
+
+        return self.loop.run_until_complete(append())
+
+    def settle(self, stored: list[tuple[int, int]], rejected: list[int]) -> None:
+        rejections = [Rejection(seq, "too old") for seq in rejected]
+        self.outbox.settle(Receipt(stored, rejections, self.outbox.run))
+        self.outbox.commit()
+
+    def kept(self) -> list[int]:
+        return [row.seq for row in self.outbox.read(1, 99, 99)]
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(tmp_path / "o.db")
+    yield rig
+    rig.outbox.close()
+    rig.loop.close()
+
+
+def test_while_another_program_writes_readings_are_refused_and_then_accepted(rig: Rig) -> None:
+    with closing(sqlite3.connect(rig.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        rig.outbox.settle(Receipt([(1, 3)], run=rig.outbox.run))
+        with pytest.raises(OutboxBusy):
+            rig.append()
+        rig.outbox.commit()  # what happens every second
+        other.execute("ROLLBACK")
+    assert rig.append() == (11, 11)
+    assert read_books(rig.path) == Books(accepted=11, stored=3, rejected=0, pending=8)
+
+
+def test_what_is_rejected_can_be_discarded(rig: Rig) -> None:
+    rig.settle([(1, 4)], rejected=[5, 6, 7])
+    assert discard_rejected(rig.path) == 3
+    books = Books(accepted=10, stored=4, rejected=3, pending=3, discarded=3)
+    assert read_books(rig.path) == books
+    rig.outbox.commit()
+    assert rig.outbox.books == books
+    assert rig.outbox.reasons(1, 99) == []
+    assert rig.kept() == [1, 2, 3, 4, 8, 9, 10]
+    rig.settle([], rejected=[8])
+    assert read_books(rig.path).rejected == 4
+
+
+def test_stored_readings_can_be_forgotten(rig: Rig) -> None:
+    rig.settle([(1, 2), (5, 6), (9, 9)], rejected=[7])
+    removed, pending = forget(rig.path, lambda series, ns: series.startswith("2/") and ns < 9)
+    assert (removed, pending) == (3, 1)  # 8 is pending, 10 not meant
+    assert rig.kept() == [1, 2, 3, 4, 7, 8, 10]
+    assert read_books(rig.path) == Books(accepted=10, stored=5, rejected=1, pending=4)
+
+
+def test_what_is_forgotten_is_not_healed(rig: Rig) -> None:
+    rig.settle([(1, 4)], rejected=[])
+    forget(rig.path, lambda _, ns: ns == 1)  # number 2
+    assert rig.outbox.heal(1, 3) == [(1, 1), (3, 3)]
+    assert rig.outbox.books == Books(accepted=10, stored=2, rejected=0, pending=8, healed=2)
+    assert read_books(rig.path).unbalanced == 0
+    assert forget(rig.path, lambda _, ns: ns == 0) == (0, 1), "it is pending again"
