@@ -59,7 +59,10 @@ def result(status: int, body: bytes | str) -> Result:
 
 
 def failure(error: Exception) -> Result:
-    """Return what an exception of InfluxDBClient means; raises any other."""
+    """Return what an exception of InfluxDBClient means.
+
+    The client also raises whatever its decoders raise, if the answer is not what InfluxDB sends.
+    """
     match error:
         case InfluxDBClientError():
             return result(error.code or 0, error.content)
@@ -70,7 +73,7 @@ def failure(error: Exception) -> Result:
             # A server that cannot be reached is the same for every write.
             slow = "timed out" in text and not isinstance(error, requests.ConnectTimeout)
             return Result(Outcome.FAILED if slow else Outcome.WAIT, f"no answer: {text}")
-    raise error
+    return Result(Outcome.WAIT, f"unreadable answer: {type(error).__name__}: {error}")
 
 
 def _is_readings_fault(status: int, error: str) -> bool:

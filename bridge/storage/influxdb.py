@@ -4,9 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
-import requests
 from influxdb import InfluxDBClient
-from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 from influxdb.line_protocol import quote_ident
 
 from bridge.storage import Outcome, Result
@@ -113,6 +111,6 @@ def _tag(label: str) -> str:
 def _request(request: Callable[[], object]) -> Result:
     try:
         request()
-    except (InfluxDBClientError, InfluxDBServerError, requests.RequestException) as error:
+    except Exception as error:  # noqa: BLE001  it comes from outside
         return failure(error)
     return _STORED
