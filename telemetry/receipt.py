@@ -62,9 +62,8 @@ def receipts(
     `rejections` are sequence numbers with their reasons, which are shortened to 300 characters.
     """
     ranges = collapse(stored)
-    rejected = [
-        Rejection(seq, reason[:_MAX_REASON]) for seq, reason in sorted(dict(rejections).items())
-    ]
+    reasons = sorted(dict(rejections).items())
+    rejected = [Rejection(seq, reason[:_MAX_REASON]) for seq, reason in reasons]
     while ranges or rejected:
         ends = [last for _, last in ranges[_MAX_RANGES - 1 : _MAX_RANGES]]
         ends += [rejection.seq for rejection in rejected[_MAX_REJECTIONS - 1 : _MAX_REJECTIONS]]
