@@ -24,6 +24,8 @@ _LINGER_S = 0.05
 _BUSY_RATE = 5000
 # Records of counters; in a long outage the latest are kept.
 _MAX_COUNTERS = 1000
+# Someone may have replaced the database between two writes.
+_PREPARED_S = 60.0
 # A write that fails is repeated as it is, then in halves; a single reading is set aside then.
 _ATTEMPTS = 2
 # After a failure, each successful write allows the next to be larger by this part.
@@ -51,7 +53,7 @@ class Writer:
         self._size = batch_max  # of the next write, at most
         self._failures_in_row = 0
         self._backoff = Backoff(_FIRST_DELAY_S, _LONGEST_DELAY_S)
-        self._prepared = False
+        self._prepared_at = -_PREPARED_S
         self._deliveries: list[Delivery] = []
         self._unreadable: list[DeadLetter] = []
         self._counters: deque[str] = deque(maxlen=_MAX_COUNTERS)
@@ -216,10 +218,11 @@ class Writer:
         return result
 
     async def _prepare_and_write(self, records: Sequence[str]) -> Result:
-        if not self._prepared:  # at the start, and when it may be another database than before
+        if time.monotonic() - self._prepared_at >= _PREPARED_S:
             prepared = await self._storage.prepare()
             if prepared.outcome is not Outcome.STORED:
                 return prepared
+            self._prepared_at = time.monotonic()
         result = await self._storage.write(records)
         if result.outcome is Outcome.NO_DATABASE:
             created = await self._storage.create()
@@ -227,5 +230,6 @@ class Writer:
                 result = await self._storage.write(records)
             else:
                 result = Result(Outcome.WAIT, f"cannot create the database: {created.detail}")
-        self._prepared = result.outcome is not Outcome.WAIT
+        if result.outcome is Outcome.WAIT:  # then the next database may be another one
+            self._prepared_at = -_PREPARED_S
         return result

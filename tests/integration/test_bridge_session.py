@@ -87,8 +87,7 @@ def test_a_session_without_subscriptions_is_noticed(stack: Stack, sensor: str) -
 
 
 def test_two_bridges_with_one_id_are_named_in_the_log(stack: Stack, tmp_path: Path) -> None:
-    ports = {"mqtt_port": stack.broker.port, "influx_port": stack.influx.port}
-    other = Bridge(tmp_path / "other", **ports)
+    other = Bridge(tmp_path / "other", mqtt_port=stack.broker.port, influx_port=stack.influx.port)
     other.start()
     try:
         reason = "another client has connected with the id 'bridge'"

@@ -84,6 +84,9 @@ UNREADABLE = [
     ({"value": 1, "sensor_id": "another"}, "temp"),
     ({"value": 1, "id": "no number"}, "temp"),
     ({"value": 1, "id": "a/b:1"}, "temp"),
+    (b'{"value": 1, "value": 2}', "temp"),
+    (b'{"value": 1, "ts": "2026-01-31T12:00:00Z", "ts": "2026-01-31T12:00:00Z"}', "temp"),
+    (b'{"value": 1, "valu\\u0065": 2}', "temp"),
     ({"value": 1}, "x" * 65),
     ({"value": 1}, "ends with \\"),
 ]
