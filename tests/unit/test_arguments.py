@@ -12,11 +12,15 @@ PROGRAMS = [
     "collector",
     "device",
     "run",
+    "run.database",
     "run.environment",
     "run.packages",
     "bench",
     "tests.chaos",
 ]
+
+
+OWN_WORDS = {"run.environment": ["directory"], "run.database": ["directory", "1", "iot"]}
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -34,8 +38,7 @@ def test_help_is_printed(program: str) -> None:
 @pytest.mark.parametrize("words", [["no-such-word"], ["--no-such-option"], ["-x"]])
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_unknown_words_are_refused(program: str, words: list[str]) -> None:
-    if program == "run.environment":  # its only word is a directory
-        words = ["directory", *words]
+    words = [*OWN_WORDS.get(program, []), *words]
     done = run(program, *words)
     assert done.returncode == (1 if program == "device" else 2)
     assert "usage" in done.stderr
