@@ -2,8 +2,11 @@
 
 import asyncio
 import math
+import socket
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from unittest.mock import Mock
 
 import pytest
@@ -162,3 +165,28 @@ def test_what_succeeds_is_stored(storage: InfluxStorage, monkeypatch: pytest.Mon
     assert asyncio.run(storage.create()) == Result(Outcome.STORED)
     assert asyncio.run(storage.write(["data value=1 1"])) == Result(Outcome.STORED)
     assert written == [["data value=1 1"]]
+
+
+class Stores(BaseHTTPRequestHandler):
+    """Answers every write as InfluxDB does when it has stored it."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+class IPv6Server(HTTPServer):
+    address_family = socket.AF_INET6
+
+
+def test_influxdb_at_an_ipv6_address_is_reached() -> None:
+    with IPv6Server(("::1", 0), Stores) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        access = ConnectionSettings(influx_host="::1", influx_port=server.server_port).influx
+        storage = InfluxStorage(access)
+        assert asyncio.run(storage.write(["data value=1 1"])) == Result(Outcome.STORED)
+        storage.close()
