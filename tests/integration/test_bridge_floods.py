@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from telemetry.timestamp import render
 from tests.integration.mosquitto_clients import Subscriber, publish
-from tests.integration.points import rejecting, wait_points, week
+from tests.integration.points import period, rejecting, wait_points
 from tests.stack import Stack, wait_for
 
 TS = "2026-01-31T12:00:00Z"
-OLD_TS = "2002-08-25T00:00:00Z"  # in week 50
+OLD_TS = render(period(5))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def test_each_rejected_reading_of_a_device_has_its_dead_letter(
     count = 5_000
     topic = f"readings/{sensor}/temp"
     with (
-        rejecting(stack.influx, week(50)),
+        rejecting(stack.influx, period(5)),
         Subscriber(tmp_path, stack.broker, f"rejected/{sensor}/temp") as letters,
     ):
         lines = "".join(f'{{"value":{n},"ts":"{OLD_TS}"}}\n' for n in range(count))
