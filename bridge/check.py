@@ -13,7 +13,8 @@ from telemetry.mqtt import temporary_client
 from telemetry.settings import SettingError, load
 from telemetry.status import Status
 
-_TIMEOUT_S = 3
+# A status comes every 2 s, and sooner when the state changes.
+_TIMEOUT_S = 5
 
 _decode = boundary(msgspec.json.Decoder(Status).decode)
 
@@ -30,14 +31,27 @@ def main() -> int:
 
 
 async def _published_status(settings: Settings) -> Status:
-    """Return the status that the broker retains."""
+    """Return the next status that the bridge publishes.
+
+    The one that the broker retains may be of a bridge that is no longer there.
+    """
     topic = topics.status("bridge", settings.bridge_id)
+    retained = "no bridge has ever published one"
     async with temporary_client(settings.broker, topic) as temporary:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_TIMEOUT_S):
-                message = await temporary.messages.get()
-                try:
-                    return _decode(message.payload)
-                except Unreadable as unreadable:
-                    return Status("unknown", f"unreadable status on the broker: {unreadable}")
-    return Status("unknown", "no status on the broker")
+                while True:
+                    message = await temporary.messages.get()
+                    status = _readable(message.payload)
+                    if not message.retain or status.state == "offline":
+                        return status
+                    retained = f"the last one was {status.state!r}"
+
+    return Status("unknown", f"no status within {_TIMEOUT_S} s; {retained}")
+
+
+def _readable(payload: bytes) -> Status:
+    try:
+        return _decode(payload)
+    except Unreadable as unreadable:
+        return Status("unknown", f"unreadable status on the broker: {unreadable}")

@@ -3,16 +3,19 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections import defaultdict
 
 import msgspec
 
+from bridge.batch import Batch
 from bridge.dead_letter import DeadLetter
 from bridge.decode import Delivery, counters_record
+from bridge.letters import DeadLetters
 from bridge.settings import Settings
 from bridge.storage import Storage
 from bridge.storage.influxdb import InfluxStorage
-from bridge.writer import Batch, Writer
+from bridge.writer import Writer
 from telemetry import process, topics
 from telemetry.decode import Unreadable, UnreadableLog
 from telemetry.mqtt import Message, MqttClient, NotConnected
@@ -25,6 +28,11 @@ logger = logging.getLogger(__name__)
 _DRAIN_S = 3
 # Bounds the memory; more than the broker has in flight before the first acknowledgement.
 _MAX_QUEUED = 20_000
+# Messages published and not acknowledged, of the 65,535 MQTT ids. A receipt beyond it is not sent:
+# the collector replays the readings.
+_MAX_UNACKNOWLEDGED = 20_000
+# A session of the broker brings something by then, at least the bridge's own status.
+_SILENCE_S = 3 * INTERVAL_S
 # Keeps a status below the broker's limit for one message, even if JSON escapes all of it.
 _MAX_REASON = 1000
 
@@ -40,16 +48,20 @@ class Bridge:
             **settings.broker,
             client_id=settings.bridge_id,
             subscriptions=[topics.READINGS + "#", topics.REPLAY + "#", topics.STATUS + "#"],
+            # Subscribing again would fetch the retained reading of every series.
+            keeps_subscriptions=True,
             will=(self._status_topic, OFFLINE),
             on_message=self._on_message,
             on_connected=self._on_connected,
             on_disconnected=lambda: None,
             on_puback=self._on_puback,
         )
+        self._letters = DeadLetters(self._mqtt.publish, self._mqtt.ack)
         self._stored = 0
         self._unreadable = UnreadableLog()
         self._unreadable_statuses = UnreadableLog()
-        self._awaiting_puback: dict[int, Message] = {}  # by the MQTT id of their dead letters
+        self._rejected = UnreadableLog("rejected")
+        self._silent_since: float | None = None  # until something arrives on a connection
 
     async def run(self) -> None:
         """Work until SIGTERM; raises whatever ends a part."""
@@ -72,24 +84,36 @@ class Bridge:
         self._stored += len(batch.stored)
         try:
             self._publish_receipts(batch)
-            rejected = [DeadLetter(delivery.message, reason) for delivery, reason in batch.rejected]
-            for letter in (*rejected, *batch.unreadable):
-                logger.warning("rejected %s", letter)
-                mid = self._mqtt.publish(letter.topic, letter.payload)
-                self._awaiting_puback[mid] = letter.message
+            for delivery, reason in batch.rejected:
+                self._rejected.note(delivery.message.topic, reason)
+                self._bury(delivery, DeadLetter(delivery.message, reason))
+            for letter in batch.unreadable:
+                self._letters.send(letter)
         except NotConnected:
             return
         for delivery in batch.stored:
             self._mqtt.ack(delivery.message)
+        for message in batch.repeated:
+            self._mqtt.ack(message)
         if self._writer.queued <= _MAX_QUEUED:
             self._mqtt.resume()
+
+    def _bury(self, delivery: Delivery, letter: DeadLetter) -> None:
+        if delivery.origin or not letter.message.qos:
+            self._letters.send(letter)
+        else:  # published by a device: no outbox has it
+            self._letters.keep(letter)
 
     def _on_connected(self, session_present: bool) -> None:
         if session_present:  # then the broker redelivers everything that is not acknowledged
             self._writer.forget_before(self._mqtt.epoch)
+            self._letters.forget_before(self._mqtt.epoch)
+        self._silent_since = time.monotonic()
+        self._letters.send_held()
         self._publish_status()
 
     def _on_message(self, message: Message) -> None:
+        self._silent_since = None
         if self._writer.queued > _MAX_QUEUED:
             self._mqtt.pause()
         if message.topic.startswith(topics.STATUS):
@@ -100,6 +124,9 @@ class Bridge:
         except Unreadable as unreadable:
             self._unreadable.note(message.topic, unreadable)
             self._writer.add_unreadable(DeadLetter(message, str(unreadable)))
+
+    def _on_puback(self, mid: int) -> None:
+        self._letters.on_puback(mid)
 
     def _on_status(self, message: Message) -> None:
         self._mqtt.ack(message)
@@ -112,11 +139,6 @@ class Bridge:
             return
         if record is not None:
             self._writer.add_counters(record)
-
-    def _on_puback(self, mid: int) -> None:
-        # Only now is the dead letter safe, and it may become the only copy of the message.
-        if message := self._awaiting_puback.pop(mid, None):
-            self._mqtt.ack(message)
 
     def _publish_receipts(self, batch: Batch) -> None:
         stored: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -132,7 +154,8 @@ class Bridge:
         for key in {*stored, *rejected}:
             outbox, run = key
             for receipt in receipts(stored[key], rejected[key], run):
-                self._mqtt.publish(topics.RECEIPTS + outbox, receipt)
+                if self._mqtt.unacknowledged < _MAX_UNACKNOWLEDGED:
+                    self._mqtt.publish(topics.RECEIPTS + outbox, receipt)
 
     def _publish_status(self) -> None:
         if self._mqtt.connected:
@@ -140,10 +163,12 @@ class Bridge:
             self._mqtt.publish(self._status_topic, status, retain=True)
 
     def _status(self) -> Status:
-        reason, counters = self._writer.reason, self._counters()
-        if reason is None:
-            return Status("storing", counters=counters)
-        return Status("waiting", reason[:_MAX_REASON], counters)
+        state, counters = self._writer.state, self._counters()
+        if state.waiting is not None:
+            return Status("waiting", state.waiting[:_MAX_REASON], counters)
+        if state.refusing is not None:
+            return Status("refusing", state.refusing[:_MAX_REASON], counters)
+        return Status("storing", counters=counters)
 
     def _counters(self) -> dict[str, int]:
         return {
@@ -153,12 +178,23 @@ class Bridge:
             "writes": self._writer.writes,
             "write_failures": self._writer.failures,
             "queue": self._writer.queued,
+            "set_aside": len(self._writer.aside),
+            "dead_letters_dropped": self._letters.dropped,
         }
 
     async def _publish_statuses(self) -> None:
         while True:
             self._publish_status()
+            self._subscribe_if_silent()
             await asyncio.sleep(INTERVAL_S)
+
+    def _subscribe_if_silent(self) -> None:
+        """Subscribe again if the session turns out to lack the subscriptions."""
+        since = self._silent_since
+        if self._mqtt.connected and since is not None and time.monotonic() - since > _SILENCE_S:
+            logger.warning("the broker's session delivers nothing: subscribing again")
+            self._silent_since = None
+            self._mqtt.subscribe()
 
     async def _stop(self) -> None:
         """Publish the end, and wait until the broker has acknowledged everything."""

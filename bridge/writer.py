@@ -1,19 +1,18 @@
 """Collects readings during a write, then writes them together until each is stored or rejected."""
 
 import asyncio
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
+from bridge.aside import Aside
+from bridge.batch import Batch, Part, sort_out
 from bridge.dead_letter import DeadLetter
 from bridge.decode import Delivery
+from bridge.state import State
 from bridge.storage import Outcome, Result, Storage
 from telemetry.backoff import Backoff
 from telemetry.mqtt import Message
-
-logger = logging.getLogger(__name__)
 
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 5.0
@@ -25,14 +24,12 @@ _LINGER_S = 0.05
 _BUSY_RATE = 5000
 # Records of counters; in a long outage the latest are kept.
 _MAX_COUNTERS = 1000
-
-
-class Batch(NamedTuple):
-    """Messages whose outcome is known."""
-
-    stored: list[Delivery]
-    rejected: list[tuple[Delivery, str]]
-    unreadable: list[DeadLetter]
+# Someone may have replaced the database between two writes.
+_PREPARED_S = 60.0
+# A write that fails is repeated as it is, then in halves; a single reading is set aside then.
+_ATTEMPTS = 2
+# After a failure, each successful write allows the next to be larger by this part.
+_GROWTH = 8
 
 
 class Writer:
@@ -48,12 +45,15 @@ class Writer:
         self._storage = storage
         self._batch_max = batch_max
         self._settle = settle
-        self._on_state = on_state
-        self.reason: str | None = f"no answer yet from {storage.name}"
-        """Why the bridge is waiting; None while it is storing."""
+        self.state = State(storage.name, on_state)
         self.writes = 0
         self.failures = 0
         self.rejected = 0
+        self.aside = Aside(storage.point)
+        self._size = batch_max  # of the next write, at most
+        self._failures_in_row = 0
+        self._backoff = Backoff(_FIRST_DELAY_S, _LONGEST_DELAY_S)
+        self._prepared_at = -_PREPARED_S
         self._deliveries: list[Delivery] = []
         self._unreadable: list[DeadLetter] = []
         self._counters: deque[str] = deque(maxlen=_MAX_COUNTERS)
@@ -91,6 +91,7 @@ class Writer:
 
         self._deliveries = [d for d in self._deliveries if stays(d.message)]
         self._unreadable = [letter for letter in self._unreadable if stays(letter.message)]
+        self.aside.forget_before(epoch)
 
     async def run(self) -> None:
         """Write for ever."""
@@ -99,11 +100,11 @@ class Writer:
             await self._linger()
             self._arrived.clear()
             await self._write_counters()
+            await self._write_aside()
             deliveries, unreadable = self._take()
-            rejected = await self._store(deliveries) if deliveries else []
-            self.rejected += len(rejected)
+            await self._store(deliveries)
             if deliveries or unreadable:
-                self._settle(Batch(_without(deliveries, rejected), rejected, unreadable))
+                self._settle(Batch(unreadable=unreadable))
 
     async def _linger(self) -> None:
         rate = len(self._deliveries) / (time.monotonic() - self._taken_at)
@@ -123,66 +124,112 @@ class Writer:
     async def _write_counters(self) -> None:
         records = list(self._counters)
         self._counters.clear()
-        if records:
-            await self._attempt(records)
+        if not records:
+            return
+        result = await self._attempt(records)
+        if result.outcome in {Outcome.STORED, Outcome.REJECTED}:
+            self.state.wait(None)
 
-    async def _store(self, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, str]]:
-        """Write until all but the rejected are stored; return the rejected with their reasons."""
-        result = await self._write([delivery.record for delivery in deliveries])
+    async def _write_aside(self) -> None:
+        """Write one of the readings that were set aside, if it is time."""
+        delivery = self.aside.due()
+        if delivery is None:
+            return
+        self.writes += 1
+        result = await self._storage.write([delivery.record])
         if result.outcome is Outcome.STORED:
-            return []
-        if len(deliveries) == 1:
-            return [(deliveries[0], result.detail)]
-        # The storage does not say which: halve. Writing the good ones twice is harmless.
-        middle = len(deliveries) // 2
-        return await self._store(deliveries[:middle]) + await self._store(deliveries[middle:])
+            self._known(Batch(stored=[delivery]))
+        elif result.outcome is Outcome.REJECTED:
+            self._known(Batch(rejected=[(delivery, result.detail)]))
+        else:
+            self.aside.failed(delivery)
+            return
+        self.aside.settled(delivery)
 
-    async def _write(self, records: Sequence[str]) -> Result:
-        """Write again and again until the result is STORED, REJECTED or TOO_LARGE."""
-        backoff = Backoff(_FIRST_DELAY_S, _LONGEST_DELAY_S)
-        while True:
-            result = await self._attempt(records)
-            if result.outcome not in {Outcome.WAIT, Outcome.NO_DATABASE}:
-                return result
-            await asyncio.sleep(backoff.next())
+    async def _store(self, deliveries: Part) -> None:
+        """Write until all are stored, rejected or set aside; settle each part once it is known."""
+        parts: deque[Part] = deque([deliveries])
+        answered = False
+        while part := self._next(parts):
+            result = await self._attempt([delivery.record for delivery in part])
+            if result.outcome is Outcome.STORED:
+                self._known(Batch(stored=part))
+                self._size = min(self._batch_max, self._size + self._size // _GROWTH + 1)
+            elif result.outcome is Outcome.REJECTED:
+                known, unknown = sort_out(part, result, self._storage.time)
+                if unknown and self.state.waiting is None:  # nothing is replayed meanwhile
+                    name = self._storage.name
+                    self.state.wait(f"{name} to tell what it rejects: {result.detail}")
+                self._known(known)
+                parts.extendleft(reversed(unknown))
+            else:
+                await self._put_back(part, parts, result)
+                continue
+            answered = True
+            self._failures_in_row = 0
+            self._backoff.reset()
+        if answered:
+            self.state.wait(None)
+
+    async def _put_back(self, part: Part, parts: deque[Part], result: Result) -> None:
+        """Let a part be written again: as it is, in halves, or beside the others."""
+        parts.appendleft(part)
+        self._failures_in_row += result.outcome is Outcome.FAILED
+        again = self._failures_in_row >= _ATTEMPTS
+        if again and len(part) > 1:
+            self._size = len(part) // 2
+            self._failures_in_row = 0
+            self._backoff.reset()
+        elif again and not self.aside.is_full:
+            self.aside.add(parts.popleft()[0])
+            self._failures_in_row = 0
+        else:
+            await asyncio.sleep(self._backoff.next())
+
+    def _next(self, parts: deque[Part]) -> Part:
+        """Take the next part to write, of at most `_size`; empty if there is none."""
+        while parts:
+            part, repeated = self.aside.without(parts.popleft())
+            if repeated:
+                self._settle(Batch(repeated=repeated))
+            if len(part) > self._size:
+                parts.appendleft(part[self._size :])
+                part = part[: self._size]
+            if part:
+                return part
+        return ()
+
+    def _known(self, batch: Batch) -> None:
+        self.rejected += len(batch.rejected)
+        if batch.stored or batch.rejected:
+            self._settle(batch)
+        self.state.note(batch)
 
     async def _attempt(self, records: Sequence[str]) -> Result:
-        """Write once, and create the database if it is missing."""
+        """Write once, and create the database if it is missing; report why it fails."""
         self.writes += 1
         name = self._storage.name
-        slow = asyncio.get_running_loop().call_later(_SLOW_S, self._report, f"{name} to answer")
-        result = await self._storage.write(records)
+        slow = asyncio.get_running_loop().call_later(_SLOW_S, self.state.wait, f"{name} to answer")
+        result = await self._prepare_and_write(records)
         slow.cancel()
-        if result.outcome is Outcome.NO_DATABASE:
-            result = await self._create_and_write(records)
-        match result.outcome:
-            case Outcome.STORED:
-                self._report(None)
-            case Outcome.WAIT | Outcome.NO_DATABASE:
-                self.failures += 1
-                self._report(f"{name}: {result.detail}")
+        if result.outcome not in {Outcome.STORED, Outcome.REJECTED}:
+            self.failures += 1
+            self.state.wait(f"{name}: {result.detail}")
         return result
 
-    async def _create_and_write(self, records: Sequence[str]) -> Result:
-        created = await self._storage.create()
-        if created.outcome is Outcome.STORED:
-            return await self._storage.write(records)
-        return Result(Outcome.WAIT, f"cannot create the database: {created.detail}")
-
-    def _report(self, reason: str | None) -> None:
-        """Log and report a change of the state: storing, or waiting for this reason."""
-        if reason == self.reason:
-            return
-        if reason is None:
-            logger.info("%s stores", self._storage.name)
-        else:
-            logger.warning("waiting for %s", reason)
-        self.reason = reason
-        self._on_state()
-
-
-def _without(deliveries: list[Delivery], rejected: list[tuple[Delivery, str]]) -> list[Delivery]:
-    if not rejected:
-        return deliveries
-    gone = {id(delivery) for delivery, _ in rejected}
-    return [delivery for delivery in deliveries if id(delivery) not in gone]
+    async def _prepare_and_write(self, records: Sequence[str]) -> Result:
+        if time.monotonic() - self._prepared_at >= _PREPARED_S:
+            prepared = await self._storage.prepare()
+            if prepared.outcome is not Outcome.STORED:
+                return prepared
+            self._prepared_at = time.monotonic()
+        result = await self._storage.write(records)
+        if result.outcome is Outcome.NO_DATABASE:
+            created = await self._storage.create()
+            if created.outcome is Outcome.STORED:
+                result = await self._storage.write(records)
+            else:
+                result = Result(Outcome.WAIT, f"cannot create the database: {created.detail}")
+        if result.outcome is Outcome.WAIT:  # then the next database may be another one
+            self._prepared_at = -_PREPARED_S
+        return result

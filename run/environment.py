@@ -3,6 +3,7 @@
 Runs before that environment exists, so it uses only the standard library.
 """
 
+import argparse
 import importlib.util
 import subprocess
 import sys
@@ -37,7 +38,9 @@ def _check_version() -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m run.environment", description=__doc__)
+    parser.add_argument("directory", type=Path)
     try:
-        make(Path(sys.argv[1]))
+        make(parser.parse_args().directory)
     except subprocess.CalledProcessError as failed:
         sys.exit(f"failed: {' '.join(failed.cmd)}")

@@ -3,6 +3,7 @@
 Runs before the Python environment exists, so it uses only the standard library.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -71,4 +72,6 @@ def _install(packages: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    require(missing(sys.argv[1:]))
+    parser = argparse.ArgumentParser(prog="python -m run.packages", description=__doc__)
+    parser.add_argument("packages", nargs="+", choices=PROGRAMS)
+    require(missing(parser.parse_args().packages))

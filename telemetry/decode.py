@@ -36,9 +36,10 @@ def boundary(decode: Callable[P, T]) -> Callable[P, T]:
 
 
 class UnreadableLog:
-    """Counts what was unreadable, and logs it, at most one line per second."""
+    """Counts what was unreadable or rejected, and logs it, at most one line per second."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "unreadable") -> None:
+        self._what = what
         self.count = 0
         self._logged = 0
         self._logged_at = -_LOG_EVERY_S
@@ -50,5 +51,5 @@ class UnreadableLog:
         if now - self._logged_at >= _LOG_EVERY_S:
             others = self.count - self._logged - 1
             more = f" (and {others} more before it)" if others else ""
-            logger.warning("unreadable message on %.200s: %.1000s%s", topic, reason, more)
+            logger.warning("%s message on %.200s: %.1000s%s", self._what, topic, reason, more)
             self._logged, self._logged_at = self.count, now

@@ -1,5 +1,7 @@
 """Receipts: the bridge tells a collector which of its readings InfluxDB stored or rejected."""
 
+import math
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -56,11 +58,17 @@ def receipts(
 ) -> Iterator[bytes]:
     """Yield the receipts of one run in one batch as JSON, each small enough for one message.
 
+    They ascend: a collector takes a reading for lost once a later one has its receipt.
     `rejections` are sequence numbers with their reasons, which are shortened to 300 characters.
     """
     ranges = collapse(stored)
-    rejected = [Rejection(seq, reason[:_MAX_REASON]) for seq, reason in rejections]
+    reasons = sorted(dict(rejections).items())
+    rejected = [Rejection(seq, reason[:_MAX_REASON]) for seq, reason in reasons]
     while ranges or rejected:
-        receipt = Receipt(ranges[:_MAX_RANGES], rejected[:_MAX_REJECTIONS], run)
-        yield msgspec.json.encode(receipt)
-        del ranges[:_MAX_RANGES], rejected[:_MAX_REJECTIONS]
+        ends = [last for _, last in ranges[_MAX_RANGES - 1 : _MAX_RANGES]]
+        ends += [rejection.seq for rejection in rejected[_MAX_REJECTIONS - 1 : _MAX_REJECTIONS]]
+        end = min(ends, default=math.inf)
+        low = bisect_right(ranges, end, key=lambda one: one[1])
+        high = bisect_right(rejected, end, key=lambda one: one.seq)
+        yield msgspec.json.encode(Receipt(ranges[:low], rejected[:high], run))
+        del ranges[:low], rejected[:high]

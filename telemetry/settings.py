@@ -58,7 +58,8 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def influx(self) -> InfluxAccess:
         return {
-            "host": self.influx_host,
+            # It becomes part of a URL.
+            "host": f"[{self.influx_host}]" if ":" in self.influx_host else self.influx_host,
             "port": self.influx_port,
             "username": self.influx_username or None,
             "password": self.influx_password or None,

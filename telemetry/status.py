@@ -7,7 +7,10 @@ INTERVAL_S = 2
 
 
 class Status(msgspec.Struct, omit_defaults=True):
-    """`state` is up, storing, waiting (with the reason) or offline; `counters` are numbers."""
+    """The state of a service with its reason, and its counters.
+
+    `state` is up (a collector), storing, refusing or waiting (a bridge), or offline.
+    """
 
     state: str
     reason: str | None = None

@@ -10,22 +10,29 @@ class Outcome(Enum):
 
     STORED = auto()
     REJECTED = auto()  # at least one record, for good
-    TOO_LARGE = auto()
+    FAILED = auto()  # this write; a smaller one may succeed
     NO_DATABASE = auto()
     WAIT = auto()  # then write the same again
 
 
 class Result(NamedTuple):
-    """The outcome of a write; `detail` says why it is not STORED."""
+    """The outcome of a write; `detail` says why it is not STORED.
+
+    `dropped` is how many records were REJECTED, if the storage says so. With `oldest`, these are
+    the oldest of the write, and all others are stored; without, some of the others may not be.
+    """
 
     outcome: Outcome
     detail: str = ""
+    dropped: int | None = None
+    oldest: bool = False
 
 
 class Storage(Protocol):
     """A database for readings. A record is one reading in the form in which `write` takes it.
 
-    Writing a record twice must have the same effect as writing it once.
+    Writing a record twice must have the same effect as writing it once. Of two records with the
+    same point, the one written last is what the storage holds.
     """
 
     @property
@@ -38,11 +45,20 @@ class Storage(Protocol):
     def counters(self, service: str, instance: str, counters: Mapping[str, int], ns: int) -> str:
         """Return the record of a service's counters; raises ValueError for unfit names."""
 
+    def time(self, record: str) -> int:
+        """Return the `ns` of a reading's record."""
+
+    def point(self, record: str) -> tuple[str, str]:
+        """Return what identifies the point of a reading's record: its series and its time."""
+
     async def write(self, records: Sequence[str]) -> Result:
         """Write records. Never raises for what the storage or the network does."""
 
     async def create(self) -> Result:
         """Create the database; STORED when it exists, else WAIT."""
+
+    async def prepare(self) -> Result:
+        """Set up an existing database, as far as allowed; WAIT if the storage does not answer."""
 
     def close(self) -> None:
         """Close the connection."""

@@ -1,22 +1,30 @@
-"""InfluxDB 1.x: its line protocol, and what its HTTP responses mean."""
+"""InfluxDB 1.x: its line protocol, and the client for it."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
-import msgspec
-import requests
 from influxdb import InfluxDBClient
-from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
+from influxdb.line_protocol import quote_ident
 
 from bridge.storage import Outcome, Result
+from bridge.storage.answers import failure
 from telemetry.reading import label_fault
 from telemetry.settings import InfluxAccess
 from telemetry.thread import Thread
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 10
 _READINGS = "data"  # the measurement of the readings
 _COUNTERS = "pipeline"  # that of the services' counters
 _TAG_ESCAPES = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
+_STORED = Result(Outcome.STORED)
+# Each shard costs memory and open files. With InfluxDB's default of a week, readings with `ts` in
+# some hundred weeks are more than it can open; in twelve weeks, all since 1970 are 250 shards.
+_DEFAULT_SHARD = "168h0m0s"
+_SHARD = "12w"
+_INFINITE = "0s"
 
 
 class InfluxStorage:
@@ -27,6 +35,7 @@ class InfluxStorage:
     def __init__(self, access: InfluxAccess) -> None:
         self._database = access["database"]
         self._client = InfluxDBClient(**access, timeout=TIMEOUT_S, retries=1)
+        self._unprepared = ""
         self._thread = Thread("influxdb")
 
     def reading(self, series: str, value: float, ns: int) -> str:
@@ -39,44 +48,53 @@ class InfluxStorage:
         fields = ",".join(f"{name}={number}i" for name, number in counters.items())
         return f"{_COUNTERS},instance={_tag(instance)},service={_tag(service)} {fields} {ns}"
 
+    def time(self, record: str) -> int:
+        return int(record.rpartition(" ")[2])
+
+    def point(self, record: str) -> tuple[str, str]:
+        series, _, rest = record.rpartition(" value=")
+        return series, rest.partition(" ")[2]
+
     async def write(self, records: Sequence[str]) -> Result:
         return await self._thread.run(lambda: self._write(records))
 
     async def create(self) -> Result:
         return await self._thread.run(self._create)
 
+    async def prepare(self) -> Result:
+        return await self._thread.run(self._prepare)
+
     def close(self) -> None:
         self._client.close()
 
     def _write(self, records: Sequence[str]) -> Result:
         params = {"db": self._database}
-        failure = _failure(lambda: self._client.write(records, params, protocol="line"))
-        return result(*failure) if failure else Result(Outcome.STORED)
+        return _request(lambda: self._client.write(records, params, protocol="line"))
 
     def _create(self) -> Result:
-        failure = _failure(lambda: self._client.create_database(self._database))
+        created = _request(lambda: self._client.create_database(self._database))
+        if created.outcome is Outcome.STORED:
+            return self._prepare()
         # No response to this says anything about the readings.
-        return Result(Outcome.WAIT, _detail(*failure)) if failure else Result(Outcome.STORED)
+        return Result(Outcome.WAIT, created.detail)
 
+    def _prepare(self) -> Result:
+        """Lengthen the shards of the default retention policy, unless someone has set them."""
+        detail = _request(self._lengthen_shards).detail
+        if detail.startswith(("no answer", "401")):
+            return Result(Outcome.WAIT, detail)
+        if detail != self._unprepared and "database not found" not in detail:
+            self._unprepared = detail
+            logger.warning("shards keep their duration of a week: %s", detail)
+        return _STORED
 
-def result(status: int, message: str) -> Result:
-    """Return what a response to POST /write means.
-
-    Only what InfluxDB documents as the points' own fault is REJECTED. Everything else, such as a
-    wrong password or a proxy's 405, is repaired elsewhere, so it never costs a reading.
-    Source: InfluxDB 1.x, services/httpd/handler.go, serveWrite.
-    """
-    match status:
-        case 204:
-            return Result(Outcome.STORED)
-        case 400:
-            return Result(Outcome.REJECTED, message.strip())
-        case 404 if "database not found" in message:
-            return Result(Outcome.NO_DATABASE, _detail(status, message))
-        case 413:
-            return Result(Outcome.TOO_LARGE, message.strip())
-        case _:
-            return Result(Outcome.WAIT, _detail(status, message))
+    def _lengthen_shards(self) -> None:
+        for policy in self._client.get_list_retention_policies(self._database):
+            shard = (policy["duration"], policy["shardGroupDuration"])
+            if policy["default"] and shard == (_INFINITE, _DEFAULT_SHARD):
+                name, database = quote_ident(policy["name"]), quote_ident(self._database)
+                alter = f"ALTER RETENTION POLICY {name} ON {database} SHARD DURATION {_SHARD}"
+                self._client.query(alter, method="POST")
 
 
 @lru_cache(maxsize=65536)
@@ -90,26 +108,9 @@ def _tag(label: str) -> str:
     return label.translate(_TAG_ESCAPES)
 
 
-def _failure(request: Callable[[], object]) -> tuple[int, str] | None:
-    """Make a request; return None on success, else status and message, status 0 if no response."""
+def _request(request: Callable[[], object]) -> Result:
     try:
         request()
-    except InfluxDBClientError as error:
-        return error.code or 0, _message(error.content)
-    except InfluxDBServerError as error:
-        return 500, _message(error.args[0])
-    except requests.RequestException as error:
-        return 0, f"no answer: {error}"
-    return None
-
-
-def _message(body: bytes | str) -> str:
-    """Return the text in InfluxDB's {"error": "…"}, or the whole body if it has another form."""
-    try:
-        return msgspec.json.decode(body, type=dict[str, str])["error"]
-    except (msgspec.MsgspecError, KeyError):
-        return body.decode(errors="replace") if isinstance(body, bytes) else body
-
-
-def _detail(status: int, message: str) -> str:
-    return f"{status or ''} {message}".strip()
+    except Exception as error:  # noqa: BLE001  it comes from outside
+        return failure(error)
+    return _STORED

@@ -20,6 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from telemetry.backoff import Backoff
 from telemetry.mqtt.buffered_socket import BufferedSocket
+from telemetry.mqtt.errors import ConnectFailed, NotConnected
 from telemetry.mqtt.handshake import Handshake
 from telemetry.mqtt.paho_client import Message, PahoClient
 
@@ -33,14 +34,6 @@ FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 5.0
 
 
-class NotConnected(Exception):
-    """A message was not taken, because there is no connection to the broker."""
-
-
-class ConnectFailed(Exception):
-    """An attempt to connect and subscribe failed; the text is the reason."""
-
-
 class MqttClient:
     """An MQTT client (3.1.1, QoS 1) that reconnects for ever while `run()` runs.
 
@@ -48,7 +41,7 @@ class MqttClient:
     raises whatever they raise. `on_connected` is called when the subscriptions are in place, with
     whether the broker still had the session; messages queued in the session may arrive earlier.
     `on_disconnected` is called once for each `on_connected`. `will` is a topic and a payload,
-    retained.
+    retained. With `keeps_subscriptions` it does not subscribe if the broker still has the session.
     """
 
     def __init__(  # noqa: PLR0913  all are keywords
@@ -66,6 +59,7 @@ class MqttClient:
         password: str = "",
         will: tuple[str, bytes] | None = None,
         clean_session: bool = False,
+        keeps_subscriptions: bool = False,
     ) -> None:
         self.connected = False
         self._paused = False
@@ -87,13 +81,24 @@ class MqttClient:
         if will:
             self._client.will_set(*will, qos=1, retain=True)
         self._client.connect_async(host, port, KEEPALIVE_S)
-        self._handshake = Handshake(self._client, subscriptions)
+        self._handshake = Handshake(
+            self._client, client_id, subscriptions, keeps_subscriptions=keeps_subscriptions
+        )
         self._client.on_disconnect = self._on_disconnect
 
     @property
     def epoch(self) -> int:
         """The number of the current connection; a message carries that of its own."""
         return self._client.epoch
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many published messages the broker has not acknowledged."""
+        return self._client.unacknowledged
+
+    def subscribe(self) -> None:
+        """Make the subscriptions again; retained messages come again too."""
+        self._handshake.subscribe()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
         """Send a message at QoS 1; return its id, which `on_puback` gets on the PUBACK.
@@ -213,6 +218,7 @@ class MqttClient:
             self._fail(error)
 
     def _on_eof(self) -> None:
+        self._handshake.closed = True
         try:
             self._client.loop_read()  # paho finds the end and calls on_disconnect
         except Exception as error:  # noqa: BLE001  run() raises it
@@ -239,4 +245,4 @@ class MqttClient:
             self.connected = False
             self._on_disconnected()
         if not self._down.done():
-            self._down.set_result(self._handshake.refusal or f"connection lost: {code}")
+            self._down.set_result(self._handshake.end(code))

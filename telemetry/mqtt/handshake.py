@@ -1,4 +1,4 @@
-"""From CONNECT to SUBACK."""
+"""From CONNECT to SUBACK, and why a connection ended."""
 
 from collections.abc import Sequence
 
@@ -9,18 +9,30 @@ from paho.mqtt.reasoncodes import ReasonCode
 class Handshake:
     """Subscribes after CONNACK; knows when that is complete, or why the broker refused.
 
-    It subscribes when the broker had no session, and always on the first connection of the
-    process: the session may come from a version that subscribed to less, or from a process that
-    died between CONNECT and SUBSCRIBE. Retained messages then come again, marked `retain`.
+    It subscribes when the broker had no session, and on the first connection of the process: the
+    session may come from a version that subscribed to less, or from a process that died between
+    CONNECT and SUBSCRIBE. Retained messages then come again, marked `retain`. Those of many series
+    could push others out of the broker's queue, so with `keeps_subscriptions` it relies on the
+    session, and `subscribe` is for a caller who finds that they are missing.
     """
 
-    def __init__(self, client: Client, subscriptions: Sequence[str]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        client_id: str,
+        subscriptions: Sequence[str],
+        *,
+        keeps_subscriptions: bool,
+    ) -> None:
         self._client = client
+        self._client_id = client_id
         self._subscriptions = [(topic, 1) for topic in subscriptions]
-        self._subscribed = False
+        self._subscribed = keeps_subscriptions
         self.complete = False
         self.session_present = False
         self.refusal: str | None = None
+        self.closed = False
+        """Whether the broker has closed the connection."""
         client.on_connect = self._on_connack
         client.on_subscribe = self._on_suback
 
@@ -28,6 +40,19 @@ class Handshake:
         """Forget the previous connection."""
         self.complete = False
         self.refusal = None
+        self.closed = False
+
+    def end(self, code: ReasonCode) -> str:
+        """Return why the connection ended; `code` is what paho knows."""
+        if self.refusal:
+            return self.refusal
+        if not self.closed:
+            return f"connection lost: {code}"
+        if not self._client_id:
+            return "the broker closed the connection"
+        # Mosquitto does so without a word to MQTT 3.1.1 clients.
+        other = f"another client has connected with the id {self._client_id!r}"
+        return f"the broker closed the connection: it is ending, or {other}"
 
     def _on_connack(
         self, _client: Client, _: object, flags: ConnectFlags, code: ReasonCode, *_rest: object
@@ -36,9 +61,13 @@ class Handshake:
         if code.is_failure:
             self.refusal = f"refused: {code}"
         elif self._subscriptions and not (self.session_present and self._subscribed):
-            self._client.subscribe(self._subscriptions)
+            self.subscribe()
         else:
             self.complete = True
+
+    def subscribe(self) -> None:
+        """Send SUBSCRIBE."""
+        self._client.subscribe(self._subscriptions)
 
     def _on_suback(
         self, _client: Client, _: object, _mid: int, codes: list[ReasonCode], *_rest: object

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bridge.batch import Batch
 from bridge.service import Bridge
 from bridge.storage import Outcome, Result
 from bridge.storage.influxdb import InfluxStorage
-from bridge.writer import Batch
 from collector.outbox.group_commit import Commit, GroupCommit
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Draft

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 Mode = Literal["pass", "drop", 401, 429, 500, 503]
 UPSTREAM_TIMEOUT_S = 30
-NOT_FORWARDED = {"host", "connection", "content-length"}
+NOT_FORWARDED = {"host", "connection", "content-length", "accept-encoding"}
 RETURNED = {"content-type", "x-influxdb-error", "x-influxdb-version"}
 
 

@@ -8,7 +8,8 @@ from tests.stack import Influx, wait_for
 
 Points = dict[tuple[str, int], float]
 
-_WEEK_NS = 7 * 86400 * 10**9
+# As long as the bridge lets InfluxDB keep in one shard.
+_PERIOD_NS = 12 * 7 * 86400 * 10**9
 
 
 def points(influx: Influx, sensor_id: str, db: str = "iot") -> Points:
@@ -29,25 +30,25 @@ def wait_points(
     )
 
 
-def week(number: int) -> int:
-    """Return a time (ns) in a past week; InfluxDB keeps each week in a shard of its own."""
-    return 10**18 + number * _WEEK_NS
+def period(number: int) -> int:
+    """Return a time (ns) in a past period; InfluxDB keeps each in a shard of its own."""
+    return 10**18 + number * _PERIOD_NS
 
 
 @contextlib.contextmanager
 def rejecting(influx: Influx, ns: int, db: str = "iot") -> Iterator[None]:
-    """Make InfluxDB reject every reading of the week of `ns`, where `value` becomes an integer.
+    """Make InfluxDB reject every reading of the period of `ns`, where `value` becomes an integer.
 
-    At the end that week is dropped, and InfluxDB stores readings there again.
+    At the end that period is dropped, and InfluxDB stores readings there again.
     """
     influx.write(f"data,sensor_id=conflict,type=conflict value=1i {ns}", db)
     try:
         yield
     finally:
-        _drop_week(influx, ns, db)
+        _drop_period(influx, ns, db)
 
 
-def _drop_week(influx: Influx, ns: int, db: str) -> None:
+def _drop_period(influx: Influx, ns: int, db: str) -> None:
     moment = datetime.fromtimestamp(ns / 1e9, UTC)
     for shard in influx.query("SHOW SHARDS"):
         first, last = (datetime.fromisoformat(shard[key]) for key in ("start_time", "end_time"))

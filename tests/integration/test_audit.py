@@ -12,7 +12,7 @@ import pytest
 from collector.outbox.books import read_books
 from telemetry import timestamp
 from tests.builders import reading
-from tests.integration.points import points, rejecting, week
+from tests.integration.points import period, points, rejecting
 from tests.integration.posting import STORED, client, metrics, send
 from tests.stack import Stack, wait_for
 
@@ -52,8 +52,8 @@ def test_audit_counts_each_outcome_and_nothing_is_missing(
     assert send(http, stored, path=STORED).status_code == 201
     for value in (1, 2):
         assert send(http, reading(sensor, ns, value), path=STORED).status_code == 201
-    with rejecting(audited.influx, week(1)):
-        assert send(http, reading(sensor, week(1)), path=STORED).status_code == 422
+    with rejecting(audited.influx, period(1)):
+        assert send(http, reading(sensor, period(1)), path=STORED).status_code == 422
     wait_settled(audited)
     audited.bridge.pause()
     try:

@@ -8,7 +8,7 @@ import pytest
 
 from collector.outbox.books import read_books
 from tests.builders import reading
-from tests.integration.points import points, rejecting, week
+from tests.integration.points import period, points, rejecting
 from tests.integration.posting import STORED, client, metrics, send
 from tests.stack import Collector, Stack, wait_for
 
@@ -36,7 +36,7 @@ def http(collector: Collector) -> Iterator[httpx.Client]:
 def test_rejected_readings_are_listed_and_replayed_once_the_cause_is_removed(
     pipeline: Stack, collector: Collector, http: httpx.Client, sensor: str
 ) -> None:
-    ns = week(20)
+    ns = period(20)
     bad = [reading(sensor, ns + i, i) for i in range(3)]
     with rejecting(pipeline.influx, ns):
         response = send(http, [*bad, reading(sensor)], path=STORED)
@@ -70,8 +70,8 @@ def test_rejected_readings_are_listed_and_replayed_once_the_cause_is_removed(
 def test_a_rejection_survives_a_restart(
     pipeline: Stack, collector: Collector, http: httpx.Client, sensor: str
 ) -> None:
-    with rejecting(pipeline.influx, week(21)):
-        assert send(http, reading(sensor, week(21)), path=STORED).status_code == 422
+    with rejecting(pipeline.influx, period(21)):
+        assert send(http, reading(sensor, period(21)), path=STORED).status_code == 422
         collector.kill()
         collector.start()
         collector.wait_ready()

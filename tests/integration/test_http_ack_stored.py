@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.builders import ndjson, reading
-from tests.integration.points import points, rejecting, wait_points, week
+from tests.integration.points import period, points, rejecting, wait_points
 from tests.integration.posting import JSON, NDJSON, STORED, client, problem, send
 from tests.stack import Collector, Stack, wait_for
 
@@ -63,7 +63,7 @@ def test_202_while_influxdb_does_not_answer_and_stored_later(
 def test_422_for_rejected_readings_while_the_others_are_stored(
     pipeline: Stack, http: httpx.Client, sensor: str
 ) -> None:
-    bad, good = week(1), time.time_ns()
+    bad, good = period(1), time.time_ns()
     batch = [
         reading(sensor, good), reading(sensor, bad), reading(sensor, good + 1),
         reading(sensor, bad + 1),
@@ -78,8 +78,8 @@ def test_422_for_rejected_readings_while_the_others_are_stored(
 def test_a_rejection_affects_only_its_own_request(
     pipeline: Stack, http: httpx.Client, sensor: str
 ) -> None:
-    with rejecting(pipeline.influx, week(2)):
-        problem(send(http, reading(sensor, week(2)), path=STORED), 422)
+    with rejecting(pipeline.influx, period(2)):
+        problem(send(http, reading(sensor, period(2)), path=STORED), 422)
         assert send(http, reading(sensor), path=STORED).status_code == 201
 
 

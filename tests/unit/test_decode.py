@@ -224,3 +224,26 @@ def test_any_message_is_a_status_or_unreadable(payload: bytes, topic: str) -> No
             decode_status(payload, name)
         except Unreadable as unreadable:
             assert str(unreadable)  # noqa: PT017  either may happen
+
+
+MEMBERS = {
+    "id": st.just('"ab.cd:7"'),
+    "ts": st.just('"2026-01-31T12:00:00Z"'),
+    "type": st.just('"temp"'),
+    "value": st.sampled_from(["1", "2.5"]),
+    "sensor_id": st.sampled_from(["123", '"123"', '"\\u0031\\u0032\\u0033"']),
+}
+NAMES = st.lists(st.sampled_from([*MEMBERS, "\\u0074s", "valu\\u0065"]), min_size=1, max_size=8)
+
+
+@given(NAMES, st.data())
+def test_a_member_twice_is_unreadable(names: list[str], data: st.DataObject) -> None:
+    plain = [json.loads(f'"{name}"') for name in names]
+    members = [f'"{name}":{data.draw(MEMBERS[p])}' for name, p in zip(names, plain, strict=True)]
+    sent = message("{" + ",".join(members) + "}")
+    whole = {"id", "sensor_id", "type", "ts"} <= {*plain} or "id" not in plain
+    if len({*plain}) == len(plain) and "value" in plain and whole:
+        assert Delivery(sent, lambda *_: "").message is sent
+    else:
+        with pytest.raises(Unreadable):
+            Delivery(sent, lambda *_: "")

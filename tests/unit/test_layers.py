@@ -38,7 +38,17 @@ LAYERS = {
         "commands",
         "service",
     ],
-    "bridge": ["settings", "storage", "decode", "dead_letter", "writer", "check", "service"],
+    "bridge": [
+        "settings",
+        "storage",
+        "decode",
+        "dead_letter",
+        "batch letters",
+        "aside state",
+        "writer",
+        "check",
+        "service",
+    ],
 }
 
 Sources = Mapping[str, str]

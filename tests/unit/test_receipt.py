@@ -1,5 +1,8 @@
 """Receipts: they name every settled reading, in messages that fit the broker."""
 
+import itertools
+import random
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -25,7 +28,23 @@ def test_every_settled_reading_is_named_once(stored: set[int], rejected: dict[in
     assert sum(last - first + 1 for first, last in ranges) == len(stored)
     assert {seq for first, last in ranges for seq in range(first, last + 1)} == stored
     reasons = [(r.seq, r.reason) for receipt in named for r in receipt.rejected]
-    assert reasons == [(seq, reason[:300]) for seq, reason in rejected.items()]
+    assert reasons == [(seq, reason[:300]) for seq, reason in sorted(rejected.items())]
+
+
+@given(st.integers(), st.floats(0, 1))
+def test_receipts_ascend(seed: int, share: float) -> None:
+    numbers = random.Random(seed).sample(range(1, 10_000), 3000)
+    stored = numbers[: int(share * 3000)]
+    rejected = [(seq, "why") for seq in numbers[len(stored) :]]
+    named = decoded(list(receipts(stored, rejected)))
+    spans = [receipt.ranges for receipt in named]
+    for earlier, later in itertools.pairwise(spans):
+        assert max(last for _, last in earlier) < min(first for first, _ in later)
+
+
+def test_a_rejection_given_a_thousand_times_is_one() -> None:
+    (receipt,) = decoded(list(receipts([], [(9, "x" * 300)] * 1000)))
+    assert receipt.rejected == [Rejection(9, "x" * 300)]
 
 
 @pytest.mark.parametrize("character", ["a", '"', "\\", "\x01", "é", "温", "😀", "\ufffd"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.settings import Settings as BridgeSettings
 from collector.settings import Settings as CollectorSettings
-from telemetry.settings import SettingError, load
+from telemetry.settings import ConnectionSettings, SettingError, load
 
 KINDS = [CollectorSettings, BridgeSettings]
 
@@ -113,3 +113,8 @@ def test_any_text_is_a_port_or_an_error(key: str, value: str) -> None:
         assert str(error).startswith(f"{key}={value!r}: Expected ")  # noqa: PT017
     else:
         assert 1 <= port <= 65535
+
+
+def test_an_ipv6_address_of_influxdb_has_brackets() -> None:
+    assert load(ConnectionSettings, {"INFLUX_HOST": "::1"}).influx["host"] == "[::1]"
+    assert load(ConnectionSettings, {"INFLUX_HOST": "db"}).influx["host"] == "db"

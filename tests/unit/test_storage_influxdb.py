@@ -1,9 +1,12 @@
-"""Records read back by an independent parser and by InfluxDB's rules; what its responses mean."""
+"""Records read back by an independent parser and by InfluxDB's rules; failed requests."""
 
 import asyncio
 import math
+import socket
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from unittest.mock import Mock
 
 import pytest
@@ -15,7 +18,7 @@ from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 from line_protocol_parser import parse_line
 
 from bridge.storage import Outcome, Result
-from bridge.storage.influxdb import InfluxStorage, result
+from bridge.storage.influxdb import InfluxStorage
 from telemetry.reading import MAX_VALUE, series
 from telemetry.settings import ConnectionSettings
 from telemetry.timestamp import MAX_NS, MIN_NS
@@ -109,67 +112,6 @@ def test_counters_with_unfit_names_are_refused(service: str, instance: str, coun
         STORAGE.counters(service, instance, {counter: 1}, 7)
 
 
-PARTIAL = "partial write: points beyond retention policy dropped=1"
-CONFLICT = (
-    'partial write: field type conflict: input field "value" on measurement "data" is type string'
-)
-TAGS = "partial write: max-values-per-tag limit exceeded (100000/100000) dropped=1"
-SERIES = "partial write: max-series-per-database limit exceeded: (1000000) dropped=1"
-RESPONSES = [
-    (204, "", Outcome.STORED),
-    (400, PARTIAL, Outcome.REJECTED),
-    (400, CONFLICT, Outcome.REJECTED),
-    (400, TAGS, Outcome.REJECTED),
-    (400, SERIES, Outcome.REJECTED),
-    (400, "unable to parse 'data value= 1': missing field value", Outcome.REJECTED),
-    (400, "unable to parse 'data value=1 99999999999999999999': bad timestamp", Outcome.REJECTED),
-    (404, 'database not found: "iot"', Outcome.NO_DATABASE),
-    (404, "404 page not found", Outcome.WAIT),
-    (413, "Request Entity Too Large", Outcome.TOO_LARGE),
-    (401, "authorization failed", Outcome.WAIT),
-    (401, "unable to parse authentication credentials", Outcome.WAIT),
-    (403, '"writer" user is not authorized to write to database "iot"', Outcome.WAIT),
-    (429, "too many requests", Outcome.WAIT),
-    (500, "timeout", Outcome.WAIT),
-    (500, "engine: cache-max-memory-size exceeded: (1073741824/1073741824)", Outcome.WAIT),
-    (500, "retention policy not found: autogen", Outcome.WAIT),
-    (502, "Bad Gateway", Outcome.WAIT),
-    (503, "Service Unavailable", Outcome.WAIT),
-    (504, "Gateway Timeout", Outcome.WAIT),
-    (405, "Method Not Allowed", Outcome.WAIT),
-    (301, "", Outcome.WAIT),
-    (200, '{"error":"..."}', Outcome.WAIT),
-    (0, "no answer: Connection refused", Outcome.WAIT),
-]
-
-
-@pytest.mark.parametrize(("status", "message", "expected"), RESPONSES)
-def test_the_outcome_of_each_response(status: int, message: str, expected: Outcome) -> None:
-    assert result(status, f'{{"error":"{message}"}}\n').outcome is expected
-
-
-@given(st.integers(0, 599).filter(lambda status: status not in {204, 400, 404, 413}), st.text())
-def test_an_unknown_response_costs_no_reading(status: int, message: str) -> None:
-    assert result(status, message).outcome is Outcome.WAIT
-
-
-@pytest.mark.parametrize(
-    ("status", "message", "detail"),
-    [
-        (400, "partial write: too old\n", "partial write: too old"),
-        (413, "Request Entity Too Large\n", "Request Entity Too Large"),
-        (500, "timeout\n", "500 timeout"),
-        (503, "", "503"),
-        (404, "database not found", "404 database not found"),
-        (0, "no answer: timed out", "no answer: timed out"),
-    ],
-)
-def test_the_detail_has_the_status_where_it_is_not_the_readings_fault(
-    status: int, message: str, detail: str
-) -> None:
-    assert result(status, message).detail == detail
-
-
 @pytest.fixture
 def storage() -> Iterator[InfluxStorage]:
     storage = InfluxStorage(ConnectionSettings().influx)
@@ -182,12 +124,16 @@ def raising(monkeypatch: pytest.MonkeyPatch, method: str, error: Exception) -> N
 
 
 FAILURES = [
-    (InfluxDBClientError(b'{"error":"too old"}\n', 400), Result(Outcome.REJECTED, "too old")),
-    (InfluxDBClientError(b"<html>\xff", 400), Result(Outcome.REJECTED, "<html>\ufffd")),
+    (
+        InfluxDBClientError(b'{"error":"unable to parse x"}\n', 400),
+        Result(Outcome.REJECTED, "unable to parse x"),
+    ),
+    (InfluxDBClientError(b"<html>\xff", 400), Result(Outcome.WAIT, "400 <html>\ufffd")),
     (InfluxDBClientError('{"error":"no"}', 401), Result(Outcome.WAIT, "401 no")),
-    (InfluxDBClientError("[]", 413), Result(Outcome.TOO_LARGE, "[]")),
+    (InfluxDBClientError("[]", 413), Result(Outcome.FAILED, "413 []")),
     (InfluxDBClientError("gone"), Result(Outcome.WAIT, "gone")),
-    (InfluxDBServerError(b'{"error":"timeout"}'), Result(Outcome.WAIT, "500 timeout")),
+    (InfluxDBServerError(b'{"error":"timeout"}'), Result(Outcome.FAILED, "500 timeout")),
+    (requests.ReadTimeout("Read timed out."), Result(Outcome.FAILED, "no answer: Read timed out.")),
     (requests.ConnectionError("cut"), Result(Outcome.WAIT, "no answer: cut")),
 ]
 
@@ -205,15 +151,42 @@ def test_a_database_that_cannot_be_created_is_waited_for(
     storage: InfluxStorage, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     raising(monkeypatch, "create_database", InfluxDBClientError('{"error":"no"}', status))
-    assert asyncio.run(storage.create()) == Result(Outcome.WAIT, f"{status} no")
+    created = asyncio.run(storage.create())
+    assert (created.outcome, created.detail) == (Outcome.WAIT, f"{status} no")
 
 
 def test_what_succeeds_is_stored(storage: InfluxStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[Sequence[str]] = []
     monkeypatch.setattr(InfluxDBClient, "create_database", Mock())
+    monkeypatch.setattr(InfluxDBClient, "get_list_retention_policies", lambda *_: [])
     monkeypatch.setattr(
         InfluxDBClient, "write", lambda _, lines, *_args, **_options: written.append(lines)
     )
     assert asyncio.run(storage.create()) == Result(Outcome.STORED)
     assert asyncio.run(storage.write(["data value=1 1"])) == Result(Outcome.STORED)
     assert written == [["data value=1 1"]]
+
+
+class Stores(BaseHTTPRequestHandler):
+    """Answers every write as InfluxDB does when it has stored it."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+class IPv6Server(HTTPServer):
+    address_family = socket.AF_INET6
+
+
+def test_influxdb_at_an_ipv6_address_is_reached() -> None:
+    with IPv6Server(("::1", 0), Stores) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        access = ConnectionSettings(influx_host="::1", influx_port=server.server_port).influx
+        storage = InfluxStorage(access)
+        assert asyncio.run(storage.write(["data value=1 1"])) == Result(Outcome.STORED)
+        storage.close()
