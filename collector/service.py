@@ -5,6 +5,7 @@ import socket
 
 from collector.access.tokens import Tokens
 from collector.http.data import DataEndpoint
+from collector.http.limits import Limits, connections_allowed
 from collector.http.server import Server
 from collector.journal import Journal
 from collector.lane import Lane
@@ -24,14 +25,14 @@ def main() -> int:
 
 async def serve() -> None:
     """Serve until a signal; raises SettingError, or OutboxUnusable, also when the disk fails."""
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     settings = load(Settings)
     tokens = Tokens.load(settings.tokens_file)
     listener = _listen(settings.collector_host, settings.collector_port)
     lane = Lane(settings)
     journal = Journal()
     lane.outbox.add_listener(journal.on_committed)
-    server = Server(DataEndpoint(lane.outbox, tokens, settings), [lane])
+    limits = Limits(connections_allowed(settings.max_connections))
+    server = Server(DataEndpoint(lane.outbox, tokens, settings), [lane], limits)
     logger.info(
         "collector %s listens on %s:%d, %d readings pending in %s",
         lane.outbox.id,

@@ -29,7 +29,7 @@ _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "UTF-8", b"\xff\xfe": "UTF-16", b"\xfe\xff
 
 
 class NotJson(ValueError):
-    """The content is not JSON, or not JSON of which everything could be kept."""
+    """The content is not JSON, holds no reading, or something of which one would be lost."""
 
 
 class TooManyReadings(ValueError):
@@ -79,7 +79,7 @@ def _decode(content: bytes, *, lines: bool) -> tuple[Sequence[Reading], bool]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _not_json(content, error) from None
     if not readings:
-        raise NotJson("there is no reading in it")
+        raise NotJson("the body holds no reading")
     if len(readings) > MAX_READINGS:
         raise TooManyReadings
     return readings, single
@@ -88,8 +88,11 @@ def _decode(content: bytes, *, lines: bool) -> tuple[Sequence[Reading], bool]:
 def _not_json(content: bytes, error: Exception) -> NotJson:
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if content.startswith(mark):
-            return NotJson(f"it begins with a byte order mark of {encoding}; send UTF-8 without")
-    return NotJson(str(error)[:_MAX_DETAIL])
+            return NotJson(
+                f"the body is not JSON: it begins with a byte order mark of {encoding}; send UTF-8"
+                " without one"
+            )
+    return NotJson(f"the body is not JSON: {error}"[:_MAX_DETAIL])
 
 
 def _explanation(content: bytes, error: ValueError, *, lines: bool) -> ValueError:
@@ -104,8 +107,10 @@ def _explanation(content: bytes, error: ValueError, *, lines: bool) -> ValueErro
             return InvalidReadings(detail, [fault(0, None, None, detail)])
         items = islice(_separate(content, lines=lines), MAX_READINGS)
         found = list(islice(_faults(items), MAX_FAULTS))
+    except RepeatedMember as repeated:
+        return NotJson(str(repeated))
     except (ValueError, RecursionError) as not_json:
-        return NotJson(str(not_json)[:_MAX_DETAIL])
+        return _not_json(content, not_json)
     return InvalidReadings(detail, found) if found else TooManyReadings()
 
 

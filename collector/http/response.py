@@ -1,0 +1,36 @@
+"""Responses as bytes."""
+
+from http import HTTPStatus
+from typing import NamedTuple
+
+from collector.http.media import Headers
+from collector.http.problem import MEDIA_TYPE, Problem
+
+
+class Response(NamedTuple):
+    """A response: `head` is the status line and the header fields, each with its line end."""
+
+    status: int
+    head: bytes
+    content: bytes
+
+
+def response(status: int, headers: Headers, content: bytes) -> Response:
+    """Return a response; its header fields beside these are added when it is sent."""
+    lines = [b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())]
+    lines += [b"%b: %b\r\n" % field for field in headers]
+    return Response(status, b"".join(lines), content)
+
+
+def content_response(status: int, media_type: str, content: bytes) -> Response:
+    """Return a response with content of a media type."""
+    length = b"%d" % len(content)
+    fields = [(b"content-type", media_type.encode()), (b"content-length", length)]
+    return response(status, fields, content)
+
+
+def problem_response(problem: Problem) -> Response:
+    """Return the response that gives a problem's details."""
+    plain = content_response(problem.status, MEDIA_TYPE, problem.body())
+    extra = "".join(f"{name.lower()}: {text}\r\n" for name, text in problem.headers.items())
+    return plain._replace(head=plain.head + extra.encode("latin-1"))
