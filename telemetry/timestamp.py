@@ -27,7 +27,7 @@ def parse(text: str) -> int:
         raise ValueError("must be RFC 3339 with an offset, such as 2026-01-31T12:00:00Z")
     second, fraction, offset = match.groups()
     if second.endswith(":60"):
-        raise ValueError("is a leap second, which InfluxDB cannot hold: send the second before it")
+        raise ValueError("has a second 60 (a leap second), which InfluxDB cannot hold; send 59")
     ns = _epoch(second, offset) * _S
     if fraction is not None:
         if len(fraction) > _MAX_DIGITS:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import uvicorn
+from collector.http.fast_path import FastPathProtocol, KnownHead
 from uvicorn.server import ServerState
 
 from collector.access.tokens import Tokens
 from collector.http.app import App
 from collector.http.data import DataEndpoint
-from collector.http.fast_path import FastPathProtocol, KnownHead
 from collector.lane import Lane
 from collector.settings import Settings
 from tests.builders import reading_json

@@ -7,10 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from collector.http.fast_path import MAX_HEADS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.http.fast_path import MAX_HEADS
 from tests.builders import reading_json
 from tests.unit.fast_path_model import GOOD, REQUESTS, NoHeads, Server, post
 
