@@ -2,10 +2,10 @@
 
 import asyncio
 import math
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Any, cast
+from typing import cast
 
 from starlette.types import ASGIApp
 
@@ -176,9 +176,9 @@ class Connection(asyncio.Protocol):
             if head.problem:
                 self._respond(problem_response(head.problem))
             elif head.terms is None:
-                self._start(asgi.respond(self._app, head))
+                self._start(partial(asgi.respond, self._app, head))
             elif head.terms.gzipped or head.terms.stored:
-                self._start(self._endpoint.respond(head.terms, content))
+                self._start(partial(self._endpoint.respond, head.terms, content))
             else:
                 commit, response = self._endpoint.take(head.terms, content)
                 commit.add_done_callback(partial(self._on_committed, response))
@@ -190,12 +190,12 @@ class Connection(asyncio.Protocol):
         self._respond(problem_response(self._problem(error)) if error else response)
         self._go_on()
 
-    def _start(self, answer: Coroutine[Any, Any, Response]) -> None:
-        self._task = self._loop.create_task(self._run(answer))
+    def _start(self, respond: Callable[[], Awaitable[Response]]) -> None:
+        self._task = self._loop.create_task(self._run(respond))
 
-    async def _run(self, answer: Coroutine[Any, Any, Response]) -> None:
+    async def _run(self, respond: Callable[[], Awaitable[Response]]) -> None:
         try:
-            response = await answer
+            response = await respond()
         except asyncio.CancelledError:
             response = problem_response(unavailable(_STOPPING))
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets a response

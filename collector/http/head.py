@@ -49,7 +49,8 @@ class _Callbacks:
     def __init__(self) -> None:
         self.url = b""
         self.headers: Headers = []
-        self.keep_alive: bool | None = None  # until the head is complete
+        self.version = ""  # until the head is complete
+        self.keep_alive = False
         self.parser = httptools.HttpRequestParser(self)
 
     def on_url(self, url: bytes) -> None:
@@ -59,8 +60,8 @@ class _Callbacks:
         self.headers.append((name.lower(), text))
 
     def on_headers_complete(self) -> None:
-        is_http_1_1 = self.parser.get_http_version() == "1.1"
-        self.keep_alive = is_http_1_1 and self.parser.should_keep_alive()
+        self.version = self.parser.get_http_version()
+        self.keep_alive = self.version == "1.1" and self.parser.should_keep_alive()
 
 
 def _parse(head: bytes) -> Head:
@@ -71,8 +72,8 @@ def _parse(head: bytes) -> Head:
         pass  # raised after the head
     except httptools.HttpParserError as error:
         raise _not_http(error) from None
-    if found.keep_alive is None:
-        raise _not_http("the head is not complete")
+    if found.version not in ("1.0", "1.1"):
+        raise _not_http(f"version {found.version!r}")
     return _head(found.parser.get_method().decode(), found.url, found.headers, found.keep_alive)
 
 

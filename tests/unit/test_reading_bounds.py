@@ -145,7 +145,7 @@ def test_ts_may_be_from_1970_to_a_day_ahead_of_the_clock(monkeypatch: pytest.Mon
         check_refused(reading_json(ts=f'"{render(ns)}"'), "ts")
     with pytest.raises(Problem) as raised:
         accepted(reading_json(ts='"2100-01-01T00:00:00Z"'))
-    (fault,) = raised.value.errors or ()
+    (fault,) = raised.value.errors or [{}]
     assert "between 1970-01-01T00:00:00Z and 2027-01-16T08:00:00Z" in str(fault["detail"])
 
 

@@ -3,15 +3,16 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-import uvicorn
-from collector.http.fast_path import FastPathProtocol, KnownHead
-from uvicorn.server import ServerState
+import httptools
 
 from collector.access.tokens import Tokens
 from collector.http.app import App
+from collector.http.connection import Connection
+from collector.http.connections import Connections
 from collector.http.data import DataEndpoint
+from collector.http.limits import Limits
 from collector.lane import Lane
 from collector.settings import Settings
 from tests.builders import reading_json
@@ -20,80 +21,72 @@ IDLE_TURNS = 15
 """After this many turns of the event loop without output, none is coming."""
 
 
-class NoHeads(dict[bytes, KnownHead]):
-    """Remembers no head, so that every request goes through uvicorn."""
-
-    def __setitem__(self, key: bytes, value: KnownHead) -> None:
-        pass
-
-
 class Wire:
-    """A transport that keeps what was sent, piece by piece."""
+    """A transport that keeps what was sent."""
 
     def __init__(self) -> None:
-        self.sent: list[bytes] = []
+        self.sent = b""
         self.closed = False
+        self.paused = False
 
     def write(self, data: bytes) -> None:
-        if not self.closed:
-            self.sent.append(data)
+        assert not self.closed
+        self.sent += data
 
     def close(self) -> None:
         self.closed = True
 
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def get_extra_info(self, _: str) -> None:
-        pass
+    write_eof = abort = close
 
     def pause_reading(self) -> None:
-        pass
+        self.paused = True
 
-    resume_reading = pause_reading
+    def resume_reading(self) -> None:
+        self.paused = False
+
+
+class Outcome(NamedTuple):
+    """Statuses of the responses, whether the connection is closed, how many were accepted."""
+
+    statuses: list[int]
+    closed: bool
+    accepted: int
 
 
 class Server:
-    """A collector without sockets."""
+    """A collector without sockets, whose only token is for sensor 1."""
 
-    def __init__(self, directory: Path, heads: dict[bytes, KnownHead]) -> None:
-        self.heads = heads
+    def __init__(self, directory: Path, limits: Limits) -> None:
         settings = Settings(outbox_path=str(directory / "outbox.db"), max_body_bytes=1000)
         lane = Lane(settings)
         self.outbox = lane.outbox
         self.outbox._db.execute("PRAGMA synchronous = OFF")  # many commits, and no crashes here
         tokens_file = directory / "tokens"
-        tokens_file.write_text("secret 1\n")  # good for sensor 1 only
+        tokens_file.write_text("secret 1\n")
         self.endpoint = DataEndpoint(self.outbox, Tokens.load(str(tokens_file)), settings)
-        app = App(self.endpoint, [lane])
-        self.config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none")
-        self.config.load()
-        self.state = ServerState()
+        self.connections = Connections(limits)
+        self._app = App([lane])
 
-    def dial(self) -> tuple[FastPathProtocol, Wire]:
+    def dial(self) -> tuple[Connection, Wire]:
         wire = Wire()
-        protocol = FastPathProtocol(
-            self.endpoint, self.heads, config=self.config, server_state=self.state, app_state={}
-        )
-        protocol.connection_made(cast("Any", wire))
-        return protocol, wire
+        connection = Connection(self.endpoint, self._app, self.connections)
+        connection.connection_made(cast("Any", wire))
+        return connection, wire
 
-    async def answers(self, pieces: list[bytes], *, hurry: bool) -> tuple[bytes, bool, int]:
-        """Return what a new connection sends, whether it is closed, and how many are accepted.
+    async def outcome(self, *pieces: bytes, hurry: bool = False) -> Outcome:
+        """Return what comes of these pieces on a connection of their own.
 
         In a hurry, pieces arrive while earlier requests may still wait for their responses.
         """
         before = self.outbox.last
-        protocol, wire = self.dial()
+        connection, wire = self.dial()
         for piece in pieces:
-            if not wire.closed:
-                protocol.data_received(piece)
+            connection.data_received(piece)
             if not hurry:
                 await self.settle_down(wire)
         await self.settle_down(wire)
-        if not wire.closed:
-            protocol.connection_lost(None)
-        return b"".join(wire.sent), wire.closed, self.outbox.last - before
+        connection.connection_lost(None)
+        return Outcome(statuses(wire.sent), wire.closed, self.outbox.last - before)
 
     async def settle_down(self, wire: Wire) -> None:
         """Wait until nothing more is sent."""
@@ -105,6 +98,25 @@ class Server:
 
     def close(self) -> None:
         self.outbox.close()
+
+
+class _Responses:
+    """Statuses of the final responses that httptools finds."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+        self.parser = httptools.HttpResponseParser(self)
+
+    def on_message_complete(self) -> None:
+        if self.parser.get_status_code() != 100:
+            self.statuses.append(self.parser.get_status_code())
+
+
+def statuses(sent: bytes) -> list[int]:
+    """Return the statuses of whole responses, and nothing else, one behind the other."""
+    found = _Responses()
+    found.parser.feed_data(sent)
+    return found.statuses
 
 
 def post(body: bytes, *fields: str, path: str = "/data") -> bytes:
@@ -125,6 +137,7 @@ REQUESTS = {
     "invalid, of the same length": post(reading_json(value="true")),
     "another's sensor": post(reading_json(sensor_id="2")),
     "no body": post(b""),
+    "whole body to another path": post(READING, path="/healthz"),
     "empty batch": post(b"[]"),
     "too large": post(b" " * 1001),
     "another form": post(reading_json(), "Content-Type: text/plain"),
@@ -142,7 +155,7 @@ REQUESTS = {
     "GET": b"GET /healthz HTTP/1.1\r\nHost: c\r\n\r\n",
     "GET /data": b"GET /data HTTP/1.1\r\nHost: c\r\nContent-Length: 0\r\n\r\n",
     "a request in a body": post(GOOD, "Content-Type: text/plain"),
-    "a request in a body that is accepted": post(b'"%b"' % GOOD.replace(b"\r\n", b"  ")),
+    "a request in a body that is a string": post(b'"%b"' % GOOD.replace(b"\r\n", b"  ")),
     "a newline before": b"\r\n" + GOOD,
     "no head": reading_json(),
     "half a head": GOOD[GOOD.index(b"HTTP") :],
