@@ -225,8 +225,8 @@ class Connection(asyncio.Protocol):
         is_last = self._is_last_request or not head.keep_alive
         fields = self._connections.date + (b"connection: close\r\n\r\n" if is_last else b"\r\n")
         content = b"" if head.method == "HEAD" else response.content
+        self._expect(self._limits.idle_s)  # shorter if writing pauses
         self._transport.write(response.head + fields + content)
-        self._expect(self._limits.idle_s)
         if is_last:
             self._close(is_unread=is_unread)
 

@@ -38,6 +38,7 @@ class Connections:
         self.date = b""
         """The header field `date`, with its line end."""
         self._open: set[Member] = set()
+        self._refused: set[Member] = set()  # of the open ones
         self._all_closed = asyncio.Event()
         self._held = 0
         self._logged: set[str] = set()  # in this second
@@ -47,17 +48,18 @@ class Connections:
         """Add a connection; return the problem to answer if there are too many."""
         self._open.add(connection)
         self._all_closed.clear()
-        excess = len(self._open) - self.limits.connections
-        if excess <= 0:
+        if len(self._open) - len(self._refused) <= self.limits.connections:
             return None
+        self._refused.add(connection)
         detail = f"{self.limits.connections} connections are open (MAX_CONNECTIONS)"
         self._log(logging.WARNING, "connections refused: %s", detail)
-        if excess > _REFUSED_AT_ONCE:
+        if len(self._refused) > _REFUSED_AT_ONCE:
             connection.abort()
         return unavailable(detail)
 
     def discard(self, connection: Member) -> None:
         self._open.discard(connection)
+        self._refused.discard(connection)
         if not self._open:
             self._all_closed.set()
 
