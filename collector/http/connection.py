@@ -223,10 +223,11 @@ class Connection(asyncio.Protocol):
             return
         head = self._reader.head
         is_last = self._is_last_request or not head.keep_alive
-        fields = self._connections.date + (b"connection: close\r\n\r\n" if is_last else b"\r\n")
+        line, fields = response.line + self._connections.date, response.fields
+        end = b"connection: close\r\n\r\n" if is_last else b"\r\n"
         content = b"" if head.method == "HEAD" else response.content
         self._expect(self._limits.idle_s)  # shorter if writing pauses
-        self._transport.write(response.head + fields + content)
+        self._transport.write(line + fields + end + content)
         if is_last:
             self._close(is_unread=is_unread)
 

@@ -96,6 +96,8 @@ DATA: dict[str, Any] = {
             "413": _problem("the body is too large, as sent or inflated, or has too many readings"),
             "415": _problem("another media type or encoding"),
             "422": _problem("not a valid reading: the first 100 faults by index and field"),
+            "431": _problem("the head is too large"),
+            "501": _problem("another transfer coding than chunked"),
             "503": {
                 **_problem("the outbox or the disk is full, or the collector has too much to do"),
                 "headers": {"Retry-After": {"schema": {"type": "integer"}}},

@@ -8,18 +8,17 @@ from collector.http.problem import MEDIA_TYPE, Problem
 
 
 class Response(NamedTuple):
-    """A response: `head` is the status line and the header fields, each with its line end."""
+    """A response: the status line, the header fields, each with its line end, and the content."""
 
-    status: int
-    head: bytes
+    line: bytes
+    fields: bytes
     content: bytes
 
 
 def response(status: int, headers: Headers, content: bytes) -> Response:
     """Return a response; its header fields beside these are added when it is sent."""
-    lines = [b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())]
-    lines += [b"%b: %b\r\n" % field for field in headers]
-    return Response(status, b"".join(lines), content)
+    line = b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())
+    return Response(line, b"".join(b"%b: %b\r\n" % field for field in headers), content)
 
 
 def content_response(status: int, media_type: str, content: bytes) -> Response:
@@ -33,4 +32,4 @@ def problem_response(problem: Problem) -> Response:
     """Return the response that gives a problem's details."""
     plain = content_response(problem.status, MEDIA_TYPE, problem.body())
     extra = "".join(f"{name.lower()}: {text}\r\n" for name, text in problem.headers.items())
-    return plain._replace(head=plain.head + extra.encode("latin-1"))
+    return plain._replace(fields=plain.fields + extra.encode("latin-1"))
