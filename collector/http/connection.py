@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
         self._is_closing = True
         self._hold(0)
         self._connections.discard(self)
-        if self._task is not None:
+        if self._task:
             self._task.cancel()
 
     def pause_writing(self) -> None:
@@ -205,12 +205,11 @@ class Connection(asyncio.Protocol):
         self._go_on()
 
     def _problem(self, error: BaseException) -> Problem:
-        problem = refusal(error)
-        if problem is None:
-            self._connections.report(error)
-            detail = "the collector has failed to take the request"
-            return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
-        return problem
+        if problem := refusal(error):
+            return problem
+        self._connections.report(error)
+        detail = "the collector has failed to take the request"
+        return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
     def _refuse(self, problem: Problem) -> None:
         """Respond to what has not arrived whole, and close as soon as the client may have read."""
