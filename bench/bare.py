@@ -1,6 +1,6 @@
 """The smallest app that answers a POST: decodes a reading, sends 201. `python -m bench.bare PORT`.
 
-Served as the collector serves: uvicorn on uvloop and httptools.
+Served by uvicorn on uvloop and httptools.
 """
 
 import sys

@@ -1,6 +1,5 @@
 """Decoding of what the broker delivers: readings and the services' statuses."""
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -12,7 +11,7 @@ from telemetry import timestamp, topics
 from telemetry.decode import boundary
 from telemetry.mqtt import Message
 from telemetry.origin import Origin
-from telemetry.reading import PublishedReading, check_value, series
+from telemetry.reading import PublishedReading, check_members, check_value, series
 from telemetry.status import Status
 
 _reading = msgspec.json.Decoder(PublishedReading)
@@ -37,7 +36,7 @@ class Delivery:
         # With an id all members are there, and the text of a sensor's id is the only choice.
         quotes = 18 if type(reading.sensor_id) is str else 16
         if reading.id is UNSET or message.payload.count(b'"') != quotes:
-            _check_members(reading, message.payload)
+            check_members(message.payload, reading)
         sensor_id, type_, name = _series(message.topic)
         if reading.sensor_id is not UNSET and str(reading.sensor_id) != sensor_id:
             raise ValueError(f"sensor_id {reading.sensor_id!r} is not the topic's {sensor_id!r}")
@@ -47,6 +46,8 @@ class Delivery:
         self.origin = _origin(reading)
         ts = reading.ts
         ns = time.time_ns() if ts is UNSET else timestamp.parse(ts)
+        if ns < 0 and self.origin is None:  # older collectors accepted such times
+            raise ValueError("ts must not lie before 1970")
         self.record = encode(name, reading.value, ns)
         self.message = message
 
@@ -72,24 +73,6 @@ def _series(topic: str) -> tuple[str, str, str]:
     """Return the sensor_id, the type and the name of a topic's series; raises ValueError."""
     sensor_id, type_ = topics.labels(topic)
     return sensor_id, type_, series(sensor_id, type_)
-
-
-def _check_members(reading: PublishedReading, payload: bytes) -> None:
-    """Raise ValueError if the object has a member twice, of which decoding keeps the last only.
-
-    Each name and each text has two quotation marks, so repetition, and escapes, make them more.
-    """
-    members = (reading.id, reading.ts, reading.type, reading.value, reading.sensor_id)
-    names = sum(member is not UNSET for member in members)
-    texts = sum(isinstance(member, str) for member in members)
-    if payload.count(b'"') != 2 * (names + texts):
-        json.loads(payload, object_pairs_hook=_without_repetition)
-
-
-def _without_repetition(members: list[tuple[str, object]]) -> None:
-    names = [name for name, _ in members]
-    if repeated := {name for name in names if names.count(name) > 1}:
-        raise ValueError(f"{', '.join(sorted(repeated))}: more than once")
 
 
 def _origin(reading: PublishedReading) -> Origin | None:

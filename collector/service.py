@@ -6,6 +6,7 @@ import sys
 
 from collector.access.tokens import Tokens
 from collector.http.data import DataEndpoint
+from collector.http.limits import Limits, connections_allowed
 from collector.http.server import Server
 from collector.journal import Journal
 from collector.lane import Lane
@@ -35,7 +36,8 @@ async def serve() -> None:
     lane = Lane(settings)
     journal = Journal()
     lane.outbox.add_listener(journal.on_committed)
-    server = Server(DataEndpoint(lane.outbox, tokens, settings), [lane])
+    limits = Limits(connections_allowed(settings.max_connections))
+    server = Server(DataEndpoint(lane.outbox, tokens, settings), [lane], limits)
     logger.info(
         "collector %s listens on %s:%d, %d readings pending in %s",
         lane.outbox.id,

@@ -16,5 +16,6 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     outbox_max_bytes: Annotated[int, Meta(ge=1 << 20)] = 1 << 30
     outbox_keep_hours: Annotated[float, Meta(gt=0)] = 24  # for audit and replay --since
     max_body_bytes: Positive = 8 << 20
+    max_connections: Positive = 10_000  # fewer where the file descriptors do not allow them
     tokens_file: str = ""  # empty: anyone who can reach the port may post
     stored_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5  # of POST /data?ack=stored

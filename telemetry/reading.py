@@ -1,5 +1,6 @@
 """What a reading is: its fields, their rules and their JSON schema, and its series."""
 
+import json
 import sys
 from functools import lru_cache
 from typing import Annotated
@@ -17,7 +18,8 @@ _FORBIDDEN = "/+#"  # they separate and match the levels of an MQTT topic
 _Timestamp = Annotated[
     str | UnsetType,
     Meta(
-        description="RFC 3339 with an offset, to the nanosecond; absent: now",
+        description="RFC 3339 with an offset, to the nanosecond, from 1970 to a day ahead of the"
+        " collector's clock; absent: now",
         extra_json_schema={"format": "date-time"},
     ),
 ]
@@ -104,3 +106,47 @@ def check_value(value: float) -> None:
     """Raise ValueError when `value` is not finite."""
     if not is_finite(value):
         raise ValueError("value must be a finite number")
+
+
+class RepeatedMember(ValueError):
+    """A member that occurs more than once in a JSON object; `name` is its name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the member {name[:MAX_LABEL]!r} occurs more than once in an object")
+        self.name = name
+
+
+def quotes(reading: Reading | PublishedReading) -> int:
+    """Return how many quotation marks a reading has as JSON, without escapes and repetitions."""
+    count = 2  # of the name `value`
+    if reading.type is not UNSET:
+        count += 4  # of the name and of the text
+    if reading.ts is not UNSET:
+        count += 4
+    if reading.sensor_id is not UNSET:
+        count += 4 if isinstance(reading.sensor_id, str) else 2
+    if isinstance(reading, PublishedReading) and reading.id is not UNSET:
+        count += 4
+    return count
+
+
+def check_members(payload: bytes, reading: Reading | PublishedReading) -> None:
+    """Raise RepeatedMember if `payload`, which was decoded to `reading`, has a member twice.
+
+    Decoders keep the last and say nothing. A second one has quotation marks of its own; only when
+    there are too many, or something is escaped, the payload is decoded again.
+    """
+    if payload.count(b'"') != quotes(reading) or payload.find(b"\\") >= 0:
+        json.loads(payload, object_pairs_hook=unique_members)
+
+
+def unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return a JSON object with these members; raises RepeatedMember (json's object_pairs_hook)."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        seen = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise RepeatedMember(name)
+            seen.add(name)
+    return members

@@ -19,12 +19,14 @@ def parse(text: str) -> int:
     """Return the nanoseconds since the epoch of an RFC 3339 timestamp.
 
     Raises ValueError with what was expected when `text` is not such a timestamp, has more than
-    nine decimals of a second, or lies outside the range that InfluxDB stores.
+    nine decimals of a second, is a leap second, or lies outside MIN_NS..MAX_NS.
     """
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise ValueError("must be RFC 3339 with an offset, such as 2026-01-31T12:00:00Z")
     second, fraction, offset = match.groups()
+    if second.endswith(":60"):
+        raise ValueError("has a second 60 (a leap second), which InfluxDB cannot hold; send 59")
     ns = _epoch(second, offset) * _S
     if fraction is not None:
         if len(fraction) > _MAX_DIGITS:

@@ -19,12 +19,12 @@ logger = logging.getLogger(__name__)
 # there are many, but not long.
 _CHUNK_ROWS = 20_000
 _ENOUGH_ROWS = 5_000
-_LONGEST_WAIT_S = 10.0
+_LONGEST_WAIT_S = 3.0
 # Above this rate of readings per second the auditor works for a twentieth of the time only, unless
 # the outbox is more than half full.
 _BUSY_RATE = 500
 _BUSY_SHARE = 0.05
-_WATCH_S = 5.0
+_WATCH_S = 3.0
 _PATROL_ROWS = 100
 
 

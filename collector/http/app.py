@@ -1,4 +1,4 @@
-"""The HTTP application: POST /data beside FastAPI's health, metrics and documentation."""
+"""The HTTP application: health, metrics, documentation, and 404 or 405 for everything else."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from collector.http.openapi import DATA
 from collector.http.problem import MEDIA_TYPE, Problem
@@ -16,17 +16,16 @@ from collector.lane import Lane, counters
 
 
 class App(FastAPI):
-    """FastAPI, except that POST /data goes straight to its endpoint."""
+    """Everything but POST /data: FastAPI would cost as much as all the rest of it."""
 
-    def __init__(self, data: ASGIApp, lanes: Sequence[Lane]) -> None:
+    def __init__(self, lanes: Sequence[Lane]) -> None:
         super().__init__(
             title="Collector",
             description="Accepts readings; what it answers with 201 will be in InfluxDB.",
             redoc_url=None,
             redirect_slashes=False,
         )
-        self._data = data
-        self.router.routes.append(Route("/data", data, methods=["POST"]))  # other methods: 405
+        self.router.routes.append(Route("/data", _OnlyPost()))
         self.add_exception_handler(HTTPException, _http_problem)
         self.get("/healthz", response_class=PlainTextResponse)(_healthz)
 
@@ -41,21 +40,29 @@ class App(FastAPI):
         @self.get("/metrics", response_class=PlainTextResponse)
         async def metrics() -> str:
             """Counters in Prometheus' text format; accepted = stored + rejected + pending."""
+            found = counters(lanes)
+            found["pruned_at"] = max(lane.outbox.pruned_at for lane in lanes)
             return "".join(
                 f"# TYPE collector_{name} gauge\ncollector_{name} {value}\n"
-                for name, value in counters(lanes).items()
+                for name, value in found.items()
             )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/data" and scope["method"] == "POST":
-            await self._data(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+        if scope.get("method") == "HEAD":  # uvicorn, which knows, leaves out the content
+            scope = {**scope, "method": "GET"}
+        await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         schema = super().openapi()
         schema["paths"].setdefault("/data", DATA)
         return schema
+
+
+class _OnlyPost:
+    """An endpoint that any other method than POST comes to."""
+
+    async def __call__(self, _: Scope, __: Receive, ___: Send) -> None:
+        raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
 
 
 async def _healthz() -> str:

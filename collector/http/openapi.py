@@ -5,11 +5,14 @@ from typing import Any
 import msgspec
 
 from collector.http.problem import MEDIA_TYPE
+from collector.intake.readings import MAX_READINGS
 from telemetry.reading import Reading
 
 _READING: dict[str, Any] = msgspec.json.schema_components([Reading])[1]["Reading"] | {
     "example": {"ts": "2026-01-31T12:00:00Z", "type": "temp", "value": 21, "sensor_id": 123}
 }
+
+_BATCH = {"type": "array", "items": _READING, "minItems": 1, "maxItems": MAX_READINGS}
 
 _PROBLEM = {
     "type": "object",
@@ -65,11 +68,12 @@ DATA: dict[str, Any] = {
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {
-                    "schema": {"anyOf": [_READING, {"type": "array", "items": _READING}]}
-                },
+                "application/json": {"schema": {"anyOf": [_READING, _BATCH]}},
                 "application/x-ndjson": {
-                    "schema": {"type": "string", "description": "one reading per line"}
+                    "schema": {
+                        "type": "string",
+                        "description": f"one reading per line, at most {MAX_READINGS}",
+                    }
                 },
             },
         },
@@ -85,14 +89,17 @@ DATA: dict[str, Any] = {
                 "description": "ack=stored: accepted, but not yet in InfluxDB",
                 "content": {"application/json": {"schema": _COUNT}},
             },
-            "400": _problem("not JSON, broken gzip, or an unknown query"),
+            "400": _problem("not JSON, empty, a member twice, broken gzip, an unknown query"),
             "401": _problem("tokens are configured, and the request has none of them"),
             "403": _problem("the token is for other sensors"),
-            "413": _problem("the body is too large, as sent or inflated"),
+            "408": _problem("the request has not arrived in time"),
+            "413": _problem("the body is too large, as sent or inflated, or has too many readings"),
             "415": _problem("another media type or encoding"),
             "422": _problem("not a valid reading: the first 100 faults by index and field"),
+            "431": _problem("the head is too large"),
+            "501": _problem("another transfer coding than chunked"),
             "503": {
-                **_problem("the outbox or the disk is full"),
+                **_problem("the outbox or the disk is full, or the collector has too much to do"),
                 "headers": {"Retry-After": {"schema": {"type": "integer"}}},
             },
         },

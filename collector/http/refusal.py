@@ -5,28 +5,35 @@ from http import HTTPStatus
 from collector.access.identity import SensorForbidden
 from collector.access.tokens import UnknownToken
 from collector.http.problem import Problem
-from collector.intake.faults import MAX_FAULTS
-from collector.intake.readings import InvalidReadings, NotJson
+from collector.intake.readings import MAX_FAULTS, InvalidReadings, NotJson, TooManyReadings
 from collector.outbox.group_commit import OutboxBusy, OutboxFull
+from collector.outbox.schema import OutboxUnusable
 
 RETRY_AFTER_S = 5
 
 
-def refusal(error: BaseException) -> Problem:
-    """Return the problem details of an error of intake, access or outbox."""
+_STATUSES = {
+    NotJson: HTTPStatus.BAD_REQUEST,
+    SensorForbidden: HTTPStatus.FORBIDDEN,
+    TooManyReadings: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    OutboxUnusable: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+def refusal(error: BaseException) -> Problem | None:
+    """Return the problem that an error of intake, access or outbox is; None: it is unexpected."""
     match error:
-        case NotJson():
-            return Problem(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}")
-        case UnknownToken():
-            headers = {"WWW-Authenticate": "Bearer"}
-            return Problem(HTTPStatus.UNAUTHORIZED, str(error), headers=headers)
-        case SensorForbidden():
-            return Problem(HTTPStatus.FORBIDDEN, str(error))
+        case Problem():
+            return error
         case InvalidReadings():
             return _invalid(error)
         case OutboxFull() | OutboxBusy():
             return unavailable(str(error))
-    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+        case UnknownToken():
+            headers = {"WWW-Authenticate": "Bearer"}
+            return Problem(HTTPStatus.UNAUTHORIZED, str(error), headers=headers)
+    status = _STATUSES.get(type(error))
+    return Problem(status, str(error)) if status else None
 
 
 def unavailable(detail: str) -> Problem:

@@ -1,4 +1,4 @@
-"""uvicorn on a listening socket of ours, with the fast path and without its signal handlers."""
+"""The HTTP server: uvicorn's, with a protocol of our own for POST /data, and its limits."""
 
 import asyncio
 import contextlib
@@ -10,43 +10,45 @@ from typing import cast
 import uvicorn
 
 from collector.http.app import App
+from collector.http.connection import Connection
+from collector.http.connections import Connections
 from collector.http.data import DataEndpoint
-from collector.http.fast_path import FastPathProtocol
+from collector.http.limits import Limits
 from collector.lane import Lane
-
-_SHUTDOWN_S = 3
-_KEEP_ALIVE_S = 75  # a device that posts once per minute need not connect each time
 
 
 class Server(uvicorn.Server):
     """Serves the HTTP interface of some lanes until `stop`."""
 
-    def __init__(self, endpoint: DataEndpoint, lanes: Sequence[Lane]) -> None:
-        protocol = partial(FastPathProtocol, endpoint, {})
+    def __init__(self, endpoint: DataEndpoint, lanes: Sequence[Lane], limits: Limits) -> None:
+        self._connections = Connections(limits)
+        protocol = partial(Connection, endpoint, self._connections)
         super().__init__(
             uvicorn.Config(
-                App(endpoint, lanes),
+                App(lanes),
                 http=cast("type[asyncio.Protocol]", protocol),
                 access_log=False,
                 log_config=None,
                 lifespan="off",
                 ws="none",
                 server_header=False,
-                timeout_keep_alive=_KEEP_ALIVE_S,
-                timeout_graceful_shutdown=_SHUTDOWN_S,
+                timeout_graceful_shutdown=int(limits.shutdown_s),
             )
         )
         self._ended = asyncio.Event()
 
     async def run_on(self, listener: socket.socket) -> None:
         """Answer requests until `stop`, and the ones under way for up to 3 s more."""
+        sweep = asyncio.create_task(self._connections.sweep(), name="sweep")
         try:
             await self.serve([listener])
+            await self._connections.drain()
         finally:
+            sweep.cancel()
             self._ended.set()
 
     async def stop(self) -> None:
-        """Return when the last request has been answered."""
+        """Accept no more connections; return when the last request has been answered."""
         self.should_exit = True
         await self._ended.wait()
 

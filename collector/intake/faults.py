@@ -1,64 +1,44 @@
-"""Finds every fault of invalid readings, by index and field, where the decoder stops at one."""
+"""Finds every fault of an invalid reading, by field, where the decoder stops at one."""
 
 import json
-from collections import Counter
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Iterator
 from typing import cast
 
 import msgspec
 
-from telemetry import timestamp
+from collector.intake.draft import checked_ns
+from collector.intake.exact import TooSmall
 from telemetry.reading import MAX_SENSOR_ID, Reading, is_finite, label_fault
 
-MAX_FAULTS = 100
 _REQUIRED = [field.name for field in msgspec.structs.fields(Reading) if field.required]
 _MAX_SHOWN = 100
-_MAX_DIGITS = 400
 
 Fault = dict[str, object]
 
 
-def faults(body: bytes, *, lines: bool) -> list[Fault]:
-    """Return the first 100 faults of the readings in a JSON or (`lines`) NDJSON body.
-
-    Raises ValueError or RecursionError when the body is not JSON.
-    """
-    decoded = [_json(line) for line in body.splitlines() if line.strip()] if lines else _json(body)
-    readings = decoded if isinstance(decoded, list) else [decoded]
-    found = (fault for index, item in enumerate(readings) for fault in _of_one(index, item))
-    return list(islice(found, MAX_FAULTS))
-
-
-class _Object(dict[str, object]):
-    """A JSON object, and the names that occur in it more than once."""
-
-    def __init__(self, pairs: list[tuple[str, object]]) -> None:
-        super().__init__(pairs)
-        names = Counter(name for name, _ in pairs)
-        self.repeated = [name for name, count in names.items() if count > 1]
-
-
-def _json(text: bytes) -> object:
-    return json.loads(text, object_pairs_hook=_Object, parse_int=_integer)
-
-
-def _integer(digits: str) -> float:
-    # Python refuses to parse thousands of digits; as a float they are infinite, and so a fault.
-    return int(digits) if len(digits) < _MAX_DIGITS else float(digits)
-
-
-def _of_one(index: int, item: object) -> list[Fault]:
-    if not isinstance(item, _Object):
-        return [_fault(index, None, item, "a reading is a JSON object")]
-    found = [_fault(index, field, None, "is required") for field in _REQUIRED if field not in item]
+def faults_of(index: int, item: object) -> Iterator[Fault]:
+    """Yield the faults of a decoded item of a request; none if it is a valid reading."""
+    if not isinstance(item, dict):
+        yield fault(index, None, item, "a reading is a JSON object")
+        return
+    for field in _REQUIRED:
+        if field not in item:
+            yield fault(index, field, None, "is required")
     for field, given in item.items():
         rule = _RULES.get(field)
         detail = rule(given) if rule else "is not a field of a reading"
         if detail is not None:
-            found.append(_fault(index, field, given, detail))
-    found += [_fault(index, name, item[name], "is given more than once") for name in item.repeated]
-    return found
+            yield fault(index, field, given, detail)
+
+
+def fault(index: int, field: str | None, given: object, detail: str) -> Fault:
+    """Return an entry of the list of faults; what was given is shown shortened, as JSON."""
+    described: Fault = {"index": index, "detail": _encodable(detail)}
+    if field is not None:
+        described["field"] = _shortened(field)
+    if given is not None:
+        described["value"] = _shortened(_json(given))
+    return described
 
 
 def _type_fault(given: object) -> str | None:
@@ -74,6 +54,8 @@ def _sensor_id_fault(given: object) -> str | None:
 
 
 def _value_fault(given: object) -> str | None:
+    if isinstance(given, TooSmall):
+        return "is not 0, but too small for a 64-bit float"
     if type(given) in (int, float) and is_finite(cast("float", given)):
         return None
     return "must be a finite number"
@@ -83,7 +65,7 @@ def _ts_fault(given: object) -> str | None:
     if not isinstance(given, str):
         return "must be a string in RFC 3339 form"
     try:
-        timestamp.parse(given)
+        checked_ns(given)
     except ValueError as error:
         return str(error)
     return None
@@ -97,16 +79,13 @@ _RULES: dict[str, Callable[[object], str | None]] = {
 }
 
 
-def _fault(index: int, field: str | None, given: object, detail: str) -> Fault:
-    shown = _encodable(json.dumps(given, ensure_ascii=False))
-    if len(shown) > _MAX_SHOWN:
-        shown = shown[:_MAX_SHOWN] + "…"
-    fault: Fault = {"index": index, "detail": detail}
-    if field is not None:
-        fault["field"] = _encodable(field)
-    if given is not None:
-        fault["value"] = shown
-    return fault
+def _json(given: object) -> str:
+    return given.text if isinstance(given, TooSmall) else json.dumps(given, ensure_ascii=False)
+
+
+def _shortened(text: str) -> str:
+    shown = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
+    return _encodable(shown)
 
 
 def _encodable(text: str) -> str:

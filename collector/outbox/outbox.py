@@ -82,6 +82,11 @@ class Outbox:
         return self._space.used
 
     @property
+    def pruned_at(self) -> int:
+        """When the last of the pruned readings was accepted (Unix time, s); 0: none was pruned."""
+        return int(self._db.execute("SELECT pruned_at FROM outbox").fetchone()[0])
+
+    @property
     def is_roomy(self) -> bool:
         """Whether less than half of what the outbox may take is used."""
         return self._space.is_roomy

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.integration.http_connection import Connection, Dial
 from tests.integration.posting import client
 from tests.stack import Stack
 
@@ -39,3 +40,17 @@ def http(pipeline: Stack) -> Iterator[httpx.Client]:
 def sensor() -> str:
     """A sensor id that no other test has."""
     return f"sensor {next(_numbers)}"
+
+
+@pytest.fixture
+def dial(pipeline: Stack) -> Iterator[Dial]:
+    """A function that opens connections, which are closed after the test."""
+    opened: list[Connection] = []
+
+    def dial() -> Connection:
+        opened.append(Connection(pipeline.collector.port))
+        return opened[-1]
+
+    yield dial
+    for connection in opened:
+        connection.close()

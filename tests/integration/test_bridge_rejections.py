@@ -146,7 +146,7 @@ def test_a_reading_that_always_fails_blocks_no_other_and_is_stored_in_the_end(
         wait_points(stack.influx, sensor, 499, timeout=60)
         publish_readings(stack, f"{sensor} later", 10)
         wait_points(stack.influx, f"{sensor} later", 10)
-        assert metrics(http)["pending"] == before + 1
+        wait_for(lambda: metrics(http)["pending"] == before + 1, 30, "all other receipts")
         proxy.answer = store
         wait_points(stack.influx, sensor, 500, timeout=90)
         wait_for(lambda: metrics(http)["pending"] == before, 90, "its receipt")

@@ -1,71 +1,16 @@
 """HTTP/1.1 over a raw socket: keep-alive, pipelining, cut connections."""
 
 import json
-import socket
 import time
-from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 
 from tests.builders import reading
+from tests.integration.http_connection import Dial, head
 from tests.integration.points import wait_points
 from tests.integration.posting import metrics, problem
 from tests.stack import Stack
-
-
-class Connection:
-    """A connection to the collector, read one response at a time."""
-
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
-        self.responses = self.socket.makefile("rb")
-
-    def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> None:
-        self.socket.sendall(head(method, path, len(body), **headers) + body)
-
-    def response(self) -> tuple[int, bytes]:
-        """Return status and body of the next response."""
-        status, fields = self.head()
-        return status, self.responses.read(int(fields.get("content-length", 0)))
-
-    def head(self) -> tuple[int, dict[str, str]]:
-        """Return status and header fields of the next response."""
-        status = int(self.responses.readline().split()[1])
-        fields = {}
-        while line := self.responses.readline().decode().strip():
-            name, _, text = line.partition(":")
-            fields[name.lower()] = text.strip()
-        return status, fields
-
-    def close(self) -> None:
-        self.responses.close()
-        self.socket.close()
-
-
-def head(method: str, path: str, length: int, **headers: str) -> bytes:
-    """Return the head of a request whose body has `length` bytes."""
-    fields = {"Host": "collector", "Content-Type": "application/json", **headers}
-    fields["Content-Length"] = str(length)
-    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {text}" for name, text in fields.items())]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-@pytest.fixture
-def dial(pipeline: Stack) -> Iterator[Callable[[], Connection]]:
-    """A function that opens connections, which are closed after the test."""
-    opened: list[Connection] = []
-
-    def dial() -> Connection:
-        opened.append(Connection(pipeline.collector.port))
-        return opened[-1]
-
-    yield dial
-    for connection in opened:
-        connection.close()
-
-
-Dial = Callable[[], Connection]
 
 
 def body(sensor: str, ns: int) -> bytes:
@@ -81,8 +26,15 @@ def test_a_connection_stays_open_over_accepted_and_refused_requests(
         assert connection.response() == (201, b"Created")
         connection.request("POST", "/data", b"nonsense")
         assert connection.response()[0] == 400
-        connection.request("GET", "/healthz")
-        assert connection.response()[0] == 200
+
+
+def test_after_another_request_than_post_data_the_connection_ends(dial: Dial, sensor: str) -> None:
+    connection = dial()
+    connection.request("POST", "/data", body(sensor, time.time_ns()))
+    assert connection.response() == (201, b"Created")
+    connection.request("GET", "/healthz")
+    assert connection.response() == (200, b"alive\n")
+    assert connection.responses.read() == b""
 
 
 def test_pipelined_requests_are_answered_in_order(pipeline: Stack, dial: Dial, sensor: str) -> None:
@@ -175,12 +127,11 @@ def test_bytes_that_are_not_http_get_400_and_the_collector_continues(dial: Dial)
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/data", "/metrics"])
-def test_head_has_no_body_and_leaves_the_connection_usable(dial: Dial, path: str) -> None:
+def test_head_has_no_body(dial: Dial, path: str) -> None:
     connection = dial()
     connection.request("HEAD", path)
-    assert connection.head()[0] in {200, 405}
-    connection.request("GET", "/healthz")
-    assert connection.response() == (200, b"alive\n")
+    assert connection.head()[0] == (405 if path == "/data" else 200)
+    assert connection.responses.read() == b""
 
 
 def test_many_connections_at_once(dial: Dial, sensor: str) -> None:

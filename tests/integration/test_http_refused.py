@@ -7,9 +7,10 @@ import time
 import httpx
 import pytest
 
+from collector.intake.readings import MAX_READINGS
 from tests.builders import ndjson, reading
 from tests.integration.points import points, wait_points
-from tests.integration.posting import JSON, NDJSON, metrics, problem, send
+from tests.integration.posting import JSON, NDJSON, STORED, metrics, problem, send
 from tests.stack import Stack
 
 VALID = {"type": "temp", "value": 1, "sensor_id": 1}
@@ -35,10 +36,23 @@ VALID = {"type": "temp", "value": 1, "sensor_id": 1}
 )
 @pytest.mark.parametrize("form", [JSON, NDJSON])
 def test_400_for_a_body_that_is_not_json(http: httpx.Client, body: bytes, form: str) -> None:
-    if form == NDJSON and not body.strip():
-        return  # an empty batch
-    members = problem(send(http, body, form), 400)
-    assert "not JSON" in members["detail"]
+    detail = problem(send(http, body, form), 400)["detail"]
+    assert "not JSON" in detail or (form == NDJSON and "holds no reading" in detail)
+
+
+@pytest.mark.parametrize(
+    ("body", "form"), [(b"[]", JSON), (b" [ ] ", JSON), (b"", NDJSON), (b"\n\n", NDJSON)]
+)
+@pytest.mark.parametrize("path", ["/data", STORED])
+def test_400_for_an_empty_batch(http: httpx.Client, body: bytes, form: str, path: str) -> None:
+    assert "holds no reading" in problem(send(http, body, form, path=path), 400)["detail"]
+
+
+def test_413_for_more_readings_than_are_taken_at_once(http: httpx.Client) -> None:
+    many = [VALID] * (MAX_READINGS + 1)
+    assert send(http, many[1:]).status_code == 201
+    for body, form in ((many, JSON), (ndjson(many), NDJSON)):
+        assert str(MAX_READINGS) in problem(send(http, body, form), 413)["detail"]
 
 
 @pytest.mark.parametrize(
@@ -121,8 +135,9 @@ FAULTS = [
     ("sensor_id", True), ("sensor_id", ""), ("sensor_id", "a/b"), ("sensor_id", [1]),
     ("ts", None), ("ts", 1795376087), ("ts", ""), ("ts", "2026-01-31"), ("ts", "2026-01-31T12:00Z"),
     ("ts", "2026-01-31T12:00:00"), ("ts", "2026-02-30T12:00:00Z"), ("ts", "2026-01-31T25:00:00Z"),
-    ("ts", "2026-01-31T12:00:00.1234567890Z"), ("ts", "1677-09-21T00:12:43.145224193Z"),
-    ("ts", "2262-04-11T23:47:16.854775807Z"), ("ts", "0000-01-01T00:00:00Z"),
+    ("ts", "2026-01-31T12:00:00.1234567890Z"), ("ts", "1969-12-31T23:59:59.999999999Z"),
+    ("ts", "2100-01-01T00:00:00Z"), ("ts", "2262-04-11T23:47:16.854775807Z"),
+    ("ts", "2016-12-31T23:59:60Z"), ("ts", "0000-01-01T00:00:00Z"),
     ("unit", "C"), ("id", "abc:1"),
 ]  # fmt: skip
 
@@ -167,9 +182,16 @@ def test_422_shortens_the_value_it_shows(http: httpx.Client) -> None:
     assert len(fault["value"]) <= 101
 
 
-def test_a_repeated_field_is_accepted_once_or_refused(http: httpx.Client) -> None:
-    response = send(http, b'{"type":"t","value":1,"value":2,"sensor_id":1}')
-    assert response.status_code in {201, 400, 422}
+def test_400_for_a_member_twice(http: httpx.Client) -> None:
+    body = b'{"type":"t","value":1,"value":2,"sensor_id":1}'
+    for sent, form in ((body, JSON), (b"[" + body + b"]", JSON), (body, NDJSON)):
+        assert "'value'" in problem(send(http, sent, form), 400)["detail"]
+
+
+def test_422_for_a_value_too_small_to_be_kept(http: httpx.Client) -> None:
+    body = b'[{"type":"t","value":0.0,"sensor_id":1},{"type":"t","value":1e-400,"sensor_id":1}]'
+    (fault,) = problem(send(http, body), 422)["errors"]
+    assert (fault["index"], fault["field"], fault["value"]) == (1, "value", "1e-400")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])

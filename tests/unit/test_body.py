@@ -1,59 +1,98 @@
-"""Reading and inflating a request body within its limit."""
+"""Filling and inflating a request body within its limit."""
 
 import asyncio
 import gzip
+import itertools
+import time
 import tracemalloc
 from http import HTTPStatus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.types import Message
 
-from collector.http.body import inflate, read
+from collector.http import body as body_module
+from collector.http.body import Body, ChunkedBody, CountedBody
 from collector.http.problem import Problem
 
 LIMIT = 100
 
 
-def received(*messages: Message, limit: int = LIMIT) -> bytes:
-    """Return the body read from these messages."""
-    waiting = iter(messages)
-
-    async def receive() -> Message:
-        return next(waiting)
-
-    return asyncio.run(read(receive, limit))
+def inflate(body: bytes, limit: int) -> bytes:
+    return asyncio.run(body_module.inflate(body, limit))
 
 
-def part(body: bytes, *, more: bool) -> Message:
-    return {"type": "http.request", "body": body, "more_body": more}
+def fill(body: Body, stream: bytes, cuts: list[int]) -> bytes | None:
+    """Feed a stream cut at some places, up to the piece that completes the body."""
+    edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
+    for start, end in itertools.pairwise(edges):
+        rest = body.feed(stream[start:end])
+        if rest is not None:
+            return rest + stream[end:]
+    return None
 
 
-@given(st.lists(st.binary(max_size=60), min_size=1, max_size=5))
-def test_a_body_within_the_limit_is_read_whole_and_a_larger_one_refused(parts: list[bytes]) -> None:
-    messages = [part(p, more=n < len(parts)) for n, p in enumerate(parts, 1)]
-    whole = b"".join(parts)
-    if len(whole) <= LIMIT:
-        assert received(*messages) == whole
-    else:
-        with pytest.raises(Problem, match="larger than 100 bytes") as raised:
-            received(*messages)
-        assert raised.value.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+CUTS = st.lists(st.integers(0, 1000), max_size=4)
 
 
-def test_nothing_is_read_beyond_the_limit() -> None:
-    with pytest.raises(Problem, match="larger"):  # a third message would be StopIteration
-        received(part(b"x" * 60, more=True), part(b"x" * 41, more=True))
+@given(st.binary(min_size=1), st.binary(), CUTS)
+def test_a_counted_body_is_cut_by_its_length(
+    content: bytes, behind: bytes, cuts: list[int]
+) -> None:
+    body = CountedBody(len(content))
+    assert fill(body, content + behind, cuts) == behind
+    assert body.content == content
+    assert fill(CountedBody(len(content) + 1), content, cuts) is None
 
 
-def test_a_body_that_is_cut_off_is_refused() -> None:
-    with pytest.raises(Problem, match="ended before") as raised:
-        received(part(b"[1", more=True), {"type": "http.disconnect"})
+def chunked(chunks: list[bytes], trailer: bytes = b"") -> bytes:
+    sent = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks if chunk)
+    return sent + b"0\r\n" + trailer + b"\r\n"
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=20), max_size=5),
+    st.sampled_from([b"", b"Digest: none\r\n"]),
+    st.sampled_from([b"", b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nxyz", b"\0"]),
+    CUTS,
+)
+def test_a_chunked_body_is_read_to_its_end(
+    chunks: list[bytes], trailer: bytes, behind: bytes, cuts: list[int]
+) -> None:
+    body = ChunkedBody(LIMIT)
+    assert fill(body, chunked(chunks, trailer) + behind, cuts) is not None
+    assert body.content == b"".join(chunks)
+    assert fill(ChunkedBody(LIMIT), chunked(chunks, trailer)[:-1], cuts) is None
+
+
+def test_a_chunked_body_beyond_the_limit_is_refused() -> None:
+    assert ChunkedBody(LIMIT).feed(chunked([b"x" * 50] * 2)) == b""
+    with pytest.raises(Problem, match="larger than 100 bytes") as raised:
+        ChunkedBody(LIMIT).feed(chunked([b"x" * 50] * 2 + [b"x"])[:-5])
+    assert raised.value.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+@pytest.mark.parametrize("sent", [b"x\r\n", b"-1\r\n", b"1\r\nab\r\n", b"f" * 17 + b"\r\n"])
+def test_broken_chunks_are_refused(sent: bytes) -> None:
+    with pytest.raises(Problem, match="chunks are broken") as raised:
+        ChunkedBody(LIMIT).feed(sent)
     assert raised.value.status == HTTPStatus.BAD_REQUEST
 
 
-@given(st.lists(st.binary(max_size=6000), max_size=4))
+def test_trailers_take_no_memory() -> None:
+    body = ChunkedBody(LIMIT)
+    body.feed(chunked([])[:-2] + b"a: ")
+    tracemalloc.start()
+    try:
+        for _ in range(1000):
+            body.feed(b"x" * 10_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+@given(st.lists(st.binary(max_size=6000), min_size=1, max_size=4))
 def test_gzip_with_any_number_of_members_is_inflated(members: list[bytes]) -> None:
     whole = b"".join(members)
     packed = b"".join(gzip.compress(member, mtime=0) for member in members)
@@ -111,3 +150,21 @@ def test_many_empty_members_take_no_more_memory_than_their_size() -> None:
     finally:
         tracemalloc.stop()
     assert peak < len(body)
+
+
+def slow_deflate() -> bytes:
+    """Return gzip that inflates to nothing and takes its time: tiny members."""
+    return gzip.compress(b"", mtime=0) * 100_000
+
+
+def test_inflating_lets_the_event_loop_turn() -> None:
+    async def scenario() -> float:
+        longest, before = 0.0, time.thread_time()
+        task = asyncio.create_task(body_module.inflate(slow_deflate(), LIMIT))
+        while not task.done():
+            await asyncio.sleep(0)
+            longest, before = max(longest, time.thread_time() - before), time.thread_time()
+        assert task.result() == b""
+        return longest
+
+    assert asyncio.run(scenario()) < 0.2

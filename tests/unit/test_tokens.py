@@ -27,6 +27,7 @@ def status(known: Tokens, authorization: str | None, *sensor_ids: str) -> int:
         known.identify((authorization or "").encode()).check(readings)
     except (UnknownToken, SensorForbidden) as error:
         problem = refusal(error)
+        assert problem
         if problem.status == HTTPStatus.UNAUTHORIZED:
             assert problem.headers == {"WWW-Authenticate": "Bearer"}
         return problem.status.value

@@ -3,15 +3,18 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
+import httptools
 import uvicorn
 from uvicorn.server import ServerState
 
 from collector.access.tokens import Tokens
 from collector.http.app import App
+from collector.http.connection import Connection
+from collector.http.connections import Connections
 from collector.http.data import DataEndpoint
-from collector.http.fast_path import FastPathProtocol, KnownHead
+from collector.http.limits import Limits
 from collector.lane import Lane
 from collector.settings import Settings
 from tests.builders import reading_json
@@ -20,80 +23,85 @@ IDLE_TURNS = 15
 """After this many turns of the event loop without output, none is coming."""
 
 
-class NoHeads(dict[bytes, KnownHead]):
-    """Remembers no head, so that every request goes through uvicorn."""
-
-    def __setitem__(self, key: bytes, value: KnownHead) -> None:
-        pass
-
-
 class Wire:
-    """A transport that keeps what was sent, piece by piece."""
+    """A transport that keeps what was sent."""
 
     def __init__(self) -> None:
-        self.sent: list[bytes] = []
+        self.sent = b""
         self.closed = False
+        self.protocol: asyncio.Protocol
+        self.paused = False
 
     def write(self, data: bytes) -> None:
-        if not self.closed:
-            self.sent.append(data)
+        assert not self.closed
+        self.sent += data
 
     def close(self) -> None:
         self.closed = True
 
+    write_eof = abort = close
+
     def is_closing(self) -> bool:
         return self.closed
 
+    def set_protocol(self, protocol: asyncio.Protocol) -> None:
+        self.protocol = protocol
+
     def get_extra_info(self, _: str) -> None:
-        pass
+        return None
 
     def pause_reading(self) -> None:
-        pass
+        self.paused = True
 
-    resume_reading = pause_reading
+    def resume_reading(self) -> None:
+        self.paused = False
+
+
+class Outcome(NamedTuple):
+    """Statuses of the responses, whether the connection is closed, how many were accepted."""
+
+    statuses: list[int]
+    closed: bool
+    accepted: int
 
 
 class Server:
-    """A collector without sockets."""
+    """A collector without sockets, whose only token is for sensor 1."""
 
-    def __init__(self, directory: Path, heads: dict[bytes, KnownHead]) -> None:
-        self.heads = heads
+    def __init__(self, directory: Path, limits: Limits) -> None:
         settings = Settings(outbox_path=str(directory / "outbox.db"), max_body_bytes=1000)
         lane = Lane(settings)
         self.outbox = lane.outbox
         self.outbox._db.execute("PRAGMA synchronous = OFF")  # many commits, and no crashes here
         tokens_file = directory / "tokens"
-        tokens_file.write_text("secret 1\n")  # good for sensor 1 only
+        tokens_file.write_text("secret 1\n")
         self.endpoint = DataEndpoint(self.outbox, Tokens.load(str(tokens_file)), settings)
-        app = App(self.endpoint, [lane])
-        self.config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none")
-        self.config.load()
-        self.state = ServerState()
+        self.connections = Connections(limits)
+        config = uvicorn.Config(App([lane]), ws="none", log_config=None, lifespan="off")
+        config.load()
+        self._uvicorns = {"config": config, "server_state": ServerState(), "app_state": {}}
 
-    def dial(self) -> tuple[FastPathProtocol, Wire]:
+    def dial(self) -> tuple[Connection, Wire]:
         wire = Wire()
-        protocol = FastPathProtocol(
-            self.endpoint, self.heads, config=self.config, server_state=self.state, app_state={}
-        )
-        protocol.connection_made(cast("Any", wire))
-        return protocol, wire
+        wire.protocol = connection = Connection(self.endpoint, self.connections, **self._uvicorns)
+        connection.connection_made(cast("Any", wire))
+        return connection, wire
 
-    async def answers(self, pieces: list[bytes], *, hurry: bool) -> tuple[bytes, bool, int]:
-        """Return what a new connection sends, whether it is closed, and how many are accepted.
+    async def outcome(self, *pieces: bytes, hurry: bool = False) -> Outcome:
+        """Return what comes of these pieces on a connection of their own.
 
         In a hurry, pieces arrive while earlier requests may still wait for their responses.
         """
         before = self.outbox.last
-        protocol, wire = self.dial()
+        _, wire = self.dial()
         for piece in pieces:
             if not wire.closed:
-                protocol.data_received(piece)
+                wire.protocol.data_received(piece)
             if not hurry:
                 await self.settle_down(wire)
         await self.settle_down(wire)
-        if not wire.closed:
-            protocol.connection_lost(None)
-        return b"".join(wire.sent), wire.closed, self.outbox.last - before
+        wire.protocol.connection_lost(None)
+        return Outcome(statuses(wire.sent), wire.closed, self.outbox.last - before)
 
     async def settle_down(self, wire: Wire) -> None:
         """Wait until nothing more is sent."""
@@ -105,6 +113,25 @@ class Server:
 
     def close(self) -> None:
         self.outbox.close()
+
+
+class _Responses:
+    """Statuses of the final responses that httptools finds."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+        self.parser = httptools.HttpResponseParser(self)
+
+    def on_message_complete(self) -> None:
+        if self.parser.get_status_code() != 100:
+            self.statuses.append(self.parser.get_status_code())
+
+
+def statuses(sent: bytes) -> list[int]:
+    """Return the statuses of whole responses, and nothing else, one behind the other."""
+    found = _Responses()
+    found.parser.feed_data(sent)
+    return found.statuses
 
 
 def post(body: bytes, *fields: str, path: str = "/data") -> bytes:
@@ -125,6 +152,7 @@ REQUESTS = {
     "invalid, of the same length": post(reading_json(value="true")),
     "another's sensor": post(reading_json(sensor_id="2")),
     "no body": post(b""),
+    "whole body to another path": post(READING, path="/healthz"),
     "empty batch": post(b"[]"),
     "too large": post(b" " * 1001),
     "another form": post(reading_json(), "Content-Type: text/plain"),
@@ -142,7 +170,7 @@ REQUESTS = {
     "GET": b"GET /healthz HTTP/1.1\r\nHost: c\r\n\r\n",
     "GET /data": b"GET /data HTTP/1.1\r\nHost: c\r\nContent-Length: 0\r\n\r\n",
     "a request in a body": post(GOOD, "Content-Type: text/plain"),
-    "a request in a body that is accepted": post(b'"%b"' % GOOD.replace(b"\r\n", b"  ")),
+    "a request in a body that is a string": post(b'"%b"' % GOOD.replace(b"\r\n", b"  ")),
     "a newline before": b"\r\n" + GOOD,
     "no head": reading_json(),
     "half a head": GOOD[GOOD.index(b"HTTP") :],

@@ -1,0 +1,120 @@
+"""What all connections share: the limits, their number, the memory that they hold, the clock."""
+
+import asyncio
+import contextlib
+import logging
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Protocol
+
+from collector.http.limits import Limits
+from collector.http.problem import Problem
+from collector.http.refusal import refusal, unavailable
+
+logger = logging.getLogger(__name__)
+
+# So many more are accepted and told that they are too many; beyond, they are just closed.
+_REFUSED_AT_ONCE = 100
+
+
+class Member(Protocol):
+    """One of the connections; past its `deadline` (of the event loop's clock) it expires."""
+
+    deadline: float
+
+    def expire(self) -> None: ...
+
+    def shutdown(self) -> None: ...
+
+    def hurry(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class Connections:
+    """The open connections."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.date = b""
+        """The header field `date`, with its line end."""
+        self._open: set[Member] = set()
+        self._refused: set[Member] = set()  # of the open ones
+        self._all_closed = asyncio.Event()
+        self._held = 0
+        self._logged: set[str] = set()  # in this second
+        self._set_date()
+
+    def add(self, connection: Member) -> Problem | None:
+        """Add a connection; return the problem to answer if there are too many."""
+        self._open.add(connection)
+        self._all_closed.clear()
+        if len(self._open) - len(self._refused) <= self.limits.connections:
+            return None
+        self._refused.add(connection)
+        detail = f"{self.limits.connections} connections are open (MAX_CONNECTIONS)"
+        self._log(logging.WARNING, "connections refused: %s", detail)
+        if len(self._refused) > _REFUSED_AT_ONCE:
+            connection.abort()
+        return unavailable(detail)
+
+    def discard(self, connection: Member) -> None:
+        self._open.discard(connection)
+        self._refused.discard(connection)
+        if not self._open:
+            self._all_closed.set()
+
+    def hold(self, change: int) -> None:
+        """Count bytes of unfinished requests; raises Problem 503 when there are too many."""
+        self._held += change
+        if change > 0 and self._held > self.limits.held_bytes:
+            detail = f"unfinished requests hold {self.limits.held_bytes} bytes of memory"
+            self._log(logging.WARNING, "requests refused: %s", detail)
+            raise unavailable(detail)
+
+    def problem(self, error: BaseException) -> Problem:
+        """Return the problem that an error is; an unexpected one is logged with its traceback."""
+        if problem := refusal(error):
+            return problem
+        self._log(logging.ERROR, "a request failed: %s", error, error)
+        detail = "the collector has failed to take the request"
+        return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+
+    async def sweep(self) -> None:
+        """Expire what is past its deadline, for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self.limits.sweep_s)
+            self._logged.clear()
+            self._set_date()
+            now = loop.time()
+            for connection in [c for c in self._open if c.deadline <= now]:
+                connection.expire()
+
+    async def drain(self) -> None:
+        """Close the idle connections, and the others after their responses."""
+        for connection in list(self._open):
+            connection.shutdown()
+        await self._wait_closed(self.limits.shutdown_s)
+        for connection in list(self._open):
+            connection.hurry()
+        await self._wait_closed(1)
+        for connection in list(self._open):
+            connection.abort()
+
+    async def _wait_closed(self, seconds: float) -> None:
+        if self._open:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._all_closed.wait()
+
+    def _set_date(self) -> None:
+        self.date = f"date: {formatdate(usegmt=True)}\r\n".encode()
+
+    def _log(
+        self, level: int, text: str, detail: object, error: BaseException | None = None
+    ) -> None:
+        """Log at most one line of a kind in a second."""
+        if text not in self._logged:
+            self._logged.add(text)
+            logger.log(level, text, detail, exc_info=error)

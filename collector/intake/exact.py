@@ -1,0 +1,84 @@
+"""JSON decoded without losing anything: each repeated member and each digit is noticed."""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+
+from telemetry.reading import Reading, quotes, unique_members
+
+_LINE = re.compile(rb"\S[^\n]*")
+_MAX_DIGITS = 400
+# A value that underflows has one of these in it; few bodies do, and the exact way takes its time.
+_TINY = (b"e-", b"E-", b"0" * 300)
+
+
+class TooManyDigits(ValueError):
+    """A number that would take too long to read."""
+
+
+class TooSmall(float):
+    """A number that is not 0, and too small for a 64-bit float; `text` is how it was sent."""
+
+    text: str
+
+
+class Inexact(ValueError):
+    """The value of a reading is not 0, but would be as a 64-bit float."""
+
+    def __init__(self, index: int, given: TooSmall) -> None:
+        super().__init__("value is not 0, but too small for a 64-bit float")
+        self.index = index
+        self.given = given
+
+
+def lines(content: bytes) -> Iterator[bytes]:
+    """Yield the lines of an NDJSON body that are not blank."""
+    return (match[0] for match in _LINE.finditer(content))
+
+
+def loads(content: bytes) -> object:
+    """Decode JSON; raises RepeatedMember, or another ValueError or RecursionError: not JSON."""
+    return _decoder.decode(content.decode())
+
+
+def is_suspect(content: bytes, readings: Sequence[Reading]) -> bool:
+    """Return whether decoding `content` to these readings may have lost something.
+
+    To be called before the readings get their normal form.
+    """
+    return (
+        content.count(b'"') != sum(map(quotes, readings))
+        or content.find(b"\\") >= 0
+        or (0 in [r.value for r in readings] and any(content.find(part) >= 0 for part in _TINY))
+    )
+
+
+def check(content: bytes, *, ndjson: bool) -> None:
+    """Raise RepeatedMember or Inexact for what decoding these valid readings has lost."""
+    decoded = [loads(line) for line in lines(content)] if ndjson else loads(content)
+    for index, reading in enumerate(decoded if isinstance(decoded, list) else [decoded]):
+        if isinstance(reading["value"], TooSmall):
+            raise Inexact(index, reading["value"])
+
+
+def _integer(digits: str) -> float:
+    if len(digits) <= _MAX_DIGITS:
+        return int(digits)
+    return -math.inf if digits[0] == "-" else math.inf  # and so a fault
+
+
+def _float(text: str) -> float:
+    if len(text) > _MAX_DIGITS:  # Python takes the square of their number to read them
+        raise TooManyDigits(f"a number has more than {_MAX_DIGITS} digits")
+    number = float(text)
+    mantissa = text.lower().partition("e")[0]
+    if number == 0 and mantissa.strip("-0."):
+        number = TooSmall(number)
+        number.text = text
+    return number
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=unique_members, parse_int=_integer, parse_float=_float
+)

@@ -1,0 +1,98 @@
+"""Bodies made to hold the event loop: each is answered soon, and in little memory."""
+
+import time
+import tracemalloc
+from collections.abc import Callable
+
+import pytest
+
+from collector.intake import readings
+from collector.intake.readings import MAX_READINGS, InvalidReadings, NotJson, TooManyReadings
+from tests.builders import reading_json
+
+SIZE = 8 << 20
+LONGEST_S = 0.6
+"""Of CPU time: three times the 200 ms that are wanted, for machines with other things to do."""
+
+GOOD = reading_json()
+ESCAPED = reading_json(type='"\\u0061"')[:-1].ljust(SIZE // MAX_READINGS - 2) + b"}"
+
+
+def many(item: bytes, last: bytes = b"{}", size: int = SIZE) -> bytes:
+    return b"[" + (item + b",") * (size // (len(item) + 1) - 1) + last + b"]"
+
+
+def numbered(count: int) -> bytes:
+    return b"{" + b",".join(b'"a%d":1' % number for number in range(count)) + b"}"
+
+
+ARRAYS: dict[str, Callable[[], bytes]] = {
+    "empty objects": lambda: many(b"{}"),
+    "numbers": lambda: many(b"1"),
+    "small readings": lambda: many(GOOD, GOOD),
+    "small readings and a fault": lambda: b"[" + (GOOD + b",") * (MAX_READINGS - 1) + b"{}]",
+    "a fault and small readings": lambda: b"[{}" + (b"," + GOOD) * (MAX_READINGS - 1) + b"]",
+    "escaped readings": lambda: b"[" + b",".join([ESCAPED] * MAX_READINGS) + b"]",
+    "escaped readings and a fault": lambda: many(ESCAPED),
+    "a million members": lambda: numbered(700_000),
+    "as many as are examined": lambda: numbered(90_000),
+    "a long list": lambda: b'{"value":' + many(b"1") + b"}",
+    "many long lists": lambda: many(b'{"value":' + many(b"1", b"1", 10_000) + b"}"),
+    "nested arrays": lambda: b"[" * SIZE,
+    "nested objects": lambda: b'[{"a":' * (SIZE // 6),
+    "braces in a string": lambda: many(reading_json(type='"' + "{" * 1000 + '"')),
+    "one string of braces": lambda: reading_json(type='"' + '{\\"' * (SIZE // 3 - 50) + '"'),
+    "a long name": lambda: b'{"' + b"a" * SIZE + b'":1}',
+    "a long number": lambda: reading_json(value="1" * SIZE),
+    "a long small number": lambda: reading_json(value="0." + "1" * SIZE + "e-9999999"),
+    "a long zero": lambda: reading_json(value="0." + "0" * SIZE),
+    "blanks": lambda: b" " * SIZE,
+}
+LINES: dict[str, Callable[[], bytes]] = {
+    "empty lines": lambda: b"\n" * SIZE,
+    "blank lines": lambda: b" \n" * (SIZE // 2),
+    "empty objects": lambda: b"{}\n" * (SIZE // 3),
+    "small readings": lambda: (GOOD + b"\n") * (SIZE // (len(GOOD) + 1)),
+    "escaped readings": lambda: b"\n".join([ESCAPED] * MAX_READINGS),
+    "an escaped reading and blank lines": lambda: ESCAPED + b" \n" * (SIZE // 2),
+}
+BODIES = [*((name, False) for name in ARRAYS), *((name, True) for name in LINES)]
+
+
+def refused(body: bytes, *, lines: bool) -> str:
+    """Return why a body is refused, "" if it is accepted, checked to be known soon."""
+    before, detail = time.thread_time(), ""
+    try:
+        readings.accept(body, lines=lines)
+    except (InvalidReadings, NotJson, TooManyReadings) as error:
+        detail = str(error)
+    assert time.thread_time() - before < LONGEST_S
+    return detail
+
+
+@pytest.mark.parametrize(("name", "lines"), BODIES)
+def test_the_event_loop_is_not_held(name: str, lines: bool) -> None:
+    body = (LINES if lines else ARRAYS)[name]()
+    detail = refused(body, lines=lines)
+    assert len(detail) < 1000
+    assert ("more than" in detail) or name != "small readings"
+    assert detail or "escaped reading" in name
+
+
+def test_control_explaining_every_object_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    for bound in ("_MAX_COMMAS", "MAX_FAULTS", "MAX_READINGS", "_MAX_EXAMINED_BYTES"):
+        monkeypatch.setattr(readings, bound, SIZE)
+    with pytest.raises(AssertionError):
+        refused(many(b"{}", size=SIZE // 16), lines=False)
+
+
+def test_the_faults_of_many_objects_take_little_memory() -> None:
+    body = ARRAYS["empty objects"]()
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidReadings):
+            readings.accept(body, lines=False)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < SIZE
