@@ -31,7 +31,8 @@ def draft(reading: Reading) -> Draft:
 def checked_ns(ts: str) -> int:
     """Return a timestamp in nanoseconds; ValueError unless it is from 1970 to a day from now."""
     ns = timestamp.parse(ts)
-    if not 0 <= ns <= (latest := time.time_ns() + _AHEAD_NS):
+    latest = time.time_ns() + _AHEAD_NS
+    if not 0 <= ns <= latest:
         raise ValueError(
             f"must lie between {timestamp.render(0)} and {timestamp.render(latest)},"
             " a day ahead of the collector's clock"
