@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from tests.chaos.checker import Findings
-from tests.chaos.faults import CRASH_FAULTS, FAULTS, SERVICE_FAULTS, Fault, Heal, Part
+from tests.chaos.fault import Fault, Heal, Part
+from tests.chaos.faults import CRASH_FAULTS, DATABASE_FAULTS, FAULTS, SERVICE_FAULTS, SERVICES
 from tests.chaos.rig import Rig
 
 ROUND_S = 90.0
@@ -55,7 +56,9 @@ class Mix:
         self._heal_due(float("inf"))
 
     def _inject_one(self) -> None:
-        fault = self._draw({part for _, active, _ in self._active for part in active.parts})
+        taken = {part for _, active, _ in self._active for part in active.parts}
+        self._note_the_dead(taken)
+        fault = self._draw(taken)
         if fault is None:
             return
         seconds = self._rng.uniform(*fault.seconds)
@@ -68,12 +71,20 @@ class Mix:
             return
         self._active.append((time.monotonic() + seconds, fault, heal))
 
+    def _note_the_dead(self, taken: set[Part]) -> None:
+        """Note the services that have ended by themselves, and start them again."""
+        for name in SERVICES:
+            service = self._rig.service(name)
+            if name not in taken and not service.running:
+                self._problems.append(f"{name} has ended: see {service.log}")
+                service.start()
+
     def _draw(self, taken: set[Part]) -> Fault | None:
         """Return the next fault that affects none of the parts `taken`."""
         if not self._next:
             # There are more kinds of proxy faults; this makes the others about as frequent.
-            every = FAULTS + SERVICE_FAULTS + CRASH_FAULTS
-            possible = [f for f in every if f.kind != "disk full" or self._rig.disk]
+            every = FAULTS + SERVICE_FAULTS + DATABASE_FAULTS + CRASH_FAULTS
+            possible = [f for f in every if self._rig.disk or not f.needs_disk]
             self._next = self._rng.sample(possible, len(possible))
         for fault in self._next:
             if taken.isdisjoint(fault.parts):
