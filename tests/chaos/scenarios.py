@@ -37,7 +37,7 @@ class Size(NamedTuple):
     queued: int  # readings that wait for a slow database
 
 
-SHORT = Size(flood=50_000, refused=2_000, queued=1_000)
+SHORT = Size(flood=150_000, refused=2_000, queued=1_000)
 FULL = Size(flood=400_000, refused=20_000, queued=5_000)
 
 Scenario = Callable[[Rig, Size], str | None]
@@ -46,7 +46,12 @@ Scenario = Callable[[Rig, Size], str | None]
 
 def wait_drained(rig: Rig) -> None:
     """Wait until nothing is pending; unlike the drain of a check, the fault stays."""
-    wait_for(lambda: not rig.books().pending, DRAIN_S, "nothing pending")
+
+    def drained() -> bool:
+        assert all(service.running for service in rig.services), "a service has ended"
+        return not rig.books().pending
+
+    wait_for(drained, DRAIN_S, "nothing pending")
 
 
 def post(rig: Rig, readings: list[Reading]) -> None:
