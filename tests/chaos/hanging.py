@@ -23,11 +23,14 @@ BEGINNINGS = (
 
 def hanging_connections(rig: Rig, _: random.Random) -> Heal:
     """Open hundreds of connections, send less than a request on each; the load must go on."""
-    opened = contextlib.ExitStack()
-    for number in range(CONNECTIONS):
-        address = ("127.0.0.1", rig.collector.port)
-        connection = opened.enter_context(socket.create_connection(address, timeout=10))
-        with contextlib.suppress(OSError):  # the collector may close what it has enough of
-            connection.sendall(BEGINNINGS[number % len(BEGINNINGS)])
-    rig.wait_acknowledged(30)
-    return opened.close
+    rig.collector.wait_ready()
+    address = ("127.0.0.1", rig.collector.port)
+    with contextlib.ExitStack() as opened:
+        for number in range(CONNECTIONS):
+            connection = opened.enter_context(socket.create_connection(address, timeout=10))
+            with contextlib.suppress(OSError):  # the collector may close what it has enough of
+                connection.sendall(BEGINNINGS[number % len(BEGINNINGS)])
+        assert rig.collector.is_ready(), f"no response beside {CONNECTIONS} connections"
+        rig.device_proxy.reset()  # the devices, too, have to connect beside them
+        rig.wait_acknowledged(30)
+        return opened.pop_all().close

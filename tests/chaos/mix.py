@@ -57,7 +57,9 @@ class Mix:
 
     def _inject_one(self) -> None:
         taken = {part for _, active, _ in self._active for part in active.parts}
-        self._note_the_dead(taken)
+        for problem in restart_the_dead(self._rig, taken):
+            self._log(problem)
+            self._problems.append(problem)
         fault = self._draw(taken)
         if fault is None:
             return
@@ -70,14 +72,6 @@ class Mix:
             self._problems.append(f"{fault.kind}: {error}")
             return
         self._active.append((time.monotonic() + seconds, fault, heal))
-
-    def _note_the_dead(self, taken: set[Part]) -> None:
-        """Note the services that have ended by themselves, and start them again."""
-        for name in SERVICES:
-            service = self._rig.service(name)
-            if name not in taken and not service.running:
-                self._problems.append(f"{name} has ended: see {service.log}")
-                service.start()
 
     def _draw(self, taken: set[Part]) -> Fault | None:
         """Return the next fault that affects none of the parts `taken`."""
@@ -98,3 +92,14 @@ class Mix:
             if at <= now:
                 self._active.remove(active)
                 heal()
+
+
+def restart_the_dead(rig: Rig, taken: set[Part]) -> list[str]:
+    """Start the services that have ended though no fault has `taken` them; return what to report.
+
+    Otherwise a later fault would start them and hide it.
+    """
+    dead = [name for name in SERVICES if name not in taken and not rig.service(name).running]
+    for name in dead:
+        rig.service(name).start()
+    return [f"{name} has ended: see {rig.service(name).log}" for name in dead]
