@@ -20,6 +20,8 @@ from tests.chaos.proxy import BOTH, Direction, Kind, Proxy, Toxic
 from tests.chaos.rig import CONFLICTING_WEEK_NS, Rig
 
 BRIDGE_ID = "bridge"
+PUBLISHING: frozenset[Part] = frozenset({"devices", "collector", "broker"})
+"""The parts that have to work for readings to be published."""
 SERVICES: tuple[Part, ...] = ("collector", "broker", "bridge", "influx")
 NOT_INFLUXDB = {
     "text": Answer(400, b"Client sent an HTTP request to an HTTPS server.\n"),
@@ -188,9 +190,9 @@ SERVICE_FAULTS: list[Fault] = [
     ),
     Fault("rejected reading", frozenset({"devices"}), post_rejected, (0, 0)),
     Fault("disk full", frozenset({"collector"}), fill_disk, (0.5, 5), needs_disk=True),
-    Fault("garbage", frozenset({"broker", "devices"}), garbage),
-    Fault("forged receipts", frozenset({"broker", "collector"}), forged_receipts),
-    Fault("retained receipts", frozenset({"broker", "collector"}), retained_receipts),
+    Fault("garbage", PUBLISHING, garbage),
+    Fault("forged receipts", PUBLISHING, forged_receipts),
+    Fault("retained receipts", PUBLISHING, retained_receipts),
     Fault("hanging connections", frozenset({"devices", "collector"}), hanging_connections, (2, 20)),
     Fault("outbox restored", frozenset({"collector", "influx"}), restore_outbox),
 ]
@@ -199,7 +201,7 @@ DATABASE_FAULTS: list[Fault] = [
     Fault("database dropped", frozenset({"influx", "devices"}), drop_database, (0, 0)),
     Fault("series dropped", frozenset({"influx"}), drop_series, (0, 0)),
     Fault("database restored", frozenset({"influx"}), restore_database, (1, 5)),
-    Fault("log torn", frozenset({"influx", "broker", "bridge"}), tear_log, (1, 3), needs_disk=True),
+    Fault("log torn", frozenset({"devices", *SERVICES}), tear_log, (1, 3), needs_disk=True),
 ]
 """InfluxDB forgets what it has confirmed."""
 
