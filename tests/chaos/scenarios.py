@@ -18,6 +18,7 @@ from tests.chaos.load import post_once
 from tests.chaos.measured_stack import peak_mb
 from tests.chaos.mqtt_publisher import discard_session, publication, publish
 from tests.chaos.outbox_copy import OutboxCopy
+from tests.chaos.proxy import Kind, Toxic
 from tests.chaos.rig import Rig
 from tests.stack import Service, wait_for
 
@@ -142,12 +143,14 @@ def scattered_timestamps(rig: Rig, _: Size) -> None:
 
 
 def numbers_given_twice(rig: Rig, _: Size) -> None:
-    """An outbox is restored, and the bridge stores retained readings with numbers of new ones."""
+    """An outbox is restored while receipts and retained readings name the numbers of new ones."""
     with rig.load(RATE):
         rig.wait_acknowledged(100)
         copy = OutboxCopy(rig)
+        rig.collector_proxy.apply(Toxic(Kind.STALL), ("down",))  # the receipts wait at the broker
+        stored = bridge_counter(rig.broker, "stored")
         rig.wait_acknowledged(500)
-    rig.drain()
+    wait_for(lambda: bridge_counter(rig.broker, "stored") >= stored + 500, what="stored")
     rig.collector_proxy.cut()
     copy.restore()
     rig.collector.start()
