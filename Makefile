@@ -45,7 +45,7 @@ lint: $(VENV)/ready ## Run ruff and mypy
 	$(BIN)/mypy
 
 .PHONY: chaos
-chaos: $(VENV)/ready ## Inject faults under load and count what is lost (DURATION=15m SEED=7)
+chaos: $(VENV)/ready ## Run the scenarios, then mix faults under load for DURATION=15m; count what is lost (SEED=7)
 	@$(PYTHON) -m run.packages mosquitto mosquitto-clients influxdb
 	$(BIN)/python -m tests.chaos --duration $(DURATION) $(if $(SEED),--seed $(SEED)) $(ARGS)
 

@@ -1,4 +1,7 @@
-"""`python -m tests.chaos --duration 15m --seed 7`: mixed faults under load; 1 on any violation."""
+"""`python -m tests.chaos --duration 15m --seed 7`: the scenarios, then mixed faults under load.
+
+Ends with 1 on any violation.
+"""
 
 import argparse
 import random
@@ -12,6 +15,7 @@ from tests.chaos.checker import Findings
 from tests.chaos.ledger import PostOutcome
 from tests.chaos.mix import Mix
 from tests.chaos.rig import Rig
+from tests.chaos.scenarios import FULL, SCENARIOS, run
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -34,13 +38,29 @@ def main() -> int:
     arguments = parse_arguments()
     directory = Path(tempfile.mkdtemp(prefix="chaos-"))
     log(f"seed {arguments.seed}, logs in {directory}")
-    with Rig(directory, seed=arguments.seed) as rig:
+    violated = run_scenarios(directory, arguments.seed)
+    with Rig(directory / "mix", seed=arguments.seed) as rig:
         mix = Mix(rig, seed=arguments.seed, log=log)
         findings = mix.run(arguments.duration, rate=arguments.rate)
     report(mix, findings, arguments.seed)
-    if findings.clean:
+    if not findings.clean:
+        violated.append("mixed faults")
+    log(f"violated by: {', '.join(violated) or 'nothing'}")
+    if not violated:
         shutil.rmtree(directory)
-    return 0 if findings.clean else 1
+    return 1 if violated else 0
+
+
+def run_scenarios(directory: Path, seed: int) -> list[str]:
+    """Run each scenario on a rig of its own; return the names of those that found a violation."""
+    violated = []
+    for name, scenario in SCENARIOS.items():
+        with Rig(directory / name, seed=seed) as rig:
+            findings = run(rig, scenario, FULL)
+        log(f"{name}\n{findings}")
+        if not findings.clean:
+            violated.append(name)
+    return violated
 
 
 def report(mix: Mix, findings: Findings, seed: int) -> None:

@@ -1,10 +1,11 @@
-"""The collector's books, from GET /metrics or from the `books` command."""
+"""What the services count: the collector's books, the bridge's counters."""
 
+import json
 import re
 import urllib.request
 from dataclasses import dataclass
 
-from tests.stack import Collector
+from tests.stack import Broker, Collector
 
 LINE = re.compile(r"^(?:collector_)?(accepted|stored|rejected|pending) +(\d+)$", re.MULTILINE)
 
@@ -34,6 +35,12 @@ def books_from_metrics(url: str) -> Books:
 def books_from_command(collector: Collector) -> Books:
     """Return what `books` reads from the outbox's file, which may be a second behind."""
     return _parse(collector.command("books").stdout)
+
+
+def bridge_counter(broker: Broker, name: str) -> int:
+    """Return a counter of the bridge's last status."""
+    status = json.loads(broker.retained("status/bridge/bridge"))
+    return int(status["counters"][name])
 
 
 def _parse(text: str) -> Books:

@@ -33,6 +33,7 @@ VIOLATIONS = (
     "books",
     "still pending",
     "service failed",
+    "unmet",
 )
 
 
@@ -45,6 +46,8 @@ class Findings:
     readings: Counter[PostOutcome] = field(default_factory=Counter)
     points: int = 0
     books: Books | None = None
+    figures: str = ""
+    """What a scenario measured."""
 
     def add(self, violation: str, example: str) -> None:
         self.counts[violation] += 1
@@ -66,6 +69,7 @@ class Findings:
             f"points:   {self.points:,}",
             f"books:    {self.books or 'not checked'}",
             f"found:    {found}",
+            *([f"figures:  {self.figures}"] if self.figures else []),
             *(
                 f"  {violation}: {example}"
                 for violation in VIOLATIONS

@@ -4,22 +4,35 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import chain
-from typing import Literal
 
+from tests.chaos import mqtt_publisher
 from tests.chaos.broken import CRASH_POINTS
-from tests.chaos.influx_stub import Mode
+from tests.chaos.database_faults import drop_database, drop_series, restore_database, tear_log
+from tests.chaos.fault import Fault, Heal, Inject, Part, nothing_to_heal
+from tests.chaos.forgery import forged_receipts, retained_receipts
+from tests.chaos.garbage import garbage
+from tests.chaos.hanging import hanging_connections
+from tests.chaos.influx_stub import Answer, Mode
+from tests.chaos.load import post_once
+from tests.chaos.outbox_copy import restore_outbox
 from tests.chaos.proxy import BOTH, Direction, Kind, Proxy, Toxic
-from tests.chaos.rig import Rig
+from tests.chaos.rig import CONFLICTING_WEEK_NS, Rig
 
-Part = Literal["devices", "collector", "broker", "bridge", "influx"]
-Heal = Callable[[], None]
-Inject = Callable[[Rig, random.Random], Heal]
-
+BRIDGE_ID = "bridge"
+PUBLISHING: frozenset[Part] = frozenset({"devices", "collector", "broker"})
+"""The parts that have to work for readings to be published."""
 SERVICES: tuple[Part, ...] = ("collector", "broker", "bridge", "influx")
+NOT_INFLUXDB = {
+    "text": Answer(400, b"Client sent an HTTP request to an HTTPS server.\n"),
+    "HTML": Answer(400, b"<html><h1>400 Bad Request</h1></html>", "text/html"),
+    "JSON": Answer(400, b'{"error":{"code":400,"message":"bad request"}}', "application/json"),
+    "text as JSON": Answer(400, b'{"error":"bad request"}', "application/json"),
+}
+"""Responses of a proxy that has not asked InfluxDB."""
 STUB_FAULTS: dict[str, Mode] = {
-    **{f"InfluxDB responds {status}": status for status in (401, 429, 500, 503)},
+    **{f"InfluxDB responds {status}": Answer(status) for status in (401, 429, 500, 503)},
+    **{f"a proxy responds 400 in {form}": answer for form, answer in NOT_INFLUXDB.items()},
     "InfluxDB's responses lost": "drop",
 }
 DIRECTIONS: dict[str, tuple[Direction, ...]] = {"": BOTH, " up": ("up",), " down": ("down",)}
@@ -29,21 +42,6 @@ TWO_WAY_TOXICS = {
     "slice": Toxic(Kind.SLICE, size=200, delay_s=0.002),
     "limit": Toxic(Kind.LIMIT, size=5000),
 }
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One kind of fault. Two are injected at once only when they affect different parts."""
-
-    kind: str
-    parts: frozenset[Part]
-    inject: Inject
-    seconds: tuple[float, float] = (0.5, 4.0)
-    """The shortest and longest time until it is healed."""
-
-
-def nothing_to_heal() -> None:
-    pass
 
 
 def kill(name: Part, times: int = 1) -> Inject:
@@ -86,7 +84,7 @@ def wipe_broker(rig: Rig, _: random.Random) -> Heal:
 
 
 def discard_session(rig: Rig, _: random.Random) -> Heal:
-    rig.discard_session()
+    mqtt_publisher.discard_session(rig.broker.port, BRIDGE_ID)
     return nothing_to_heal
 
 
@@ -122,8 +120,19 @@ def on_proxy(name: str, action: Callable[[Proxy], None]) -> Inject:
     return inject
 
 
-def post_rejected(rig: Rig, _: random.Random) -> Heal:
-    rig.post_rejected()
+def post_rejected(rig: Rig, rng: random.Random) -> Heal:
+    """Post six good readings and one that InfluxDB rejects in one request."""
+    series = rig.ledger.series_of("rejected", "temp")
+    rig.ledger.rejected.add(series.key)
+    good = rig.ledger.series_of("beside rejected", "temp")
+
+    async def post() -> None:
+        readings = [rig.ledger.attempt(good, time.time_ns(), n / 7) for n in range(6)]
+        ns = CONFLICTING_WEEK_NS + rng.randrange(3600 * 10**9)
+        readings.insert(3, rig.ledger.attempt(series, ns, 0.5))
+        await post_once(rig.device_proxy.port, rig.ledger, readings)
+
+    rig.background.run(post(), timeout=30)
     return nothing_to_heal
 
 
@@ -180,8 +189,21 @@ SERVICE_FAULTS: list[Fault] = [
         for kind, mode in STUB_FAULTS.items()
     ),
     Fault("rejected reading", frozenset({"devices"}), post_rejected, (0, 0)),
-    Fault("disk full", frozenset({"collector"}), fill_disk, (0.5, 5)),
+    Fault("disk full", frozenset({"collector"}), fill_disk, (0.5, 5), needs_disk=True),
+    Fault("garbage", PUBLISHING, garbage),
+    Fault("forged receipts", PUBLISHING, forged_receipts),
+    Fault("retained receipts", PUBLISHING, retained_receipts),
+    Fault("hanging connections", frozenset({"devices", "collector"}), hanging_connections, (2, 20)),
+    Fault("outbox restored", frozenset({"collector", "influx"}), restore_outbox),
 ]
+
+DATABASE_FAULTS: list[Fault] = [
+    Fault("database dropped", frozenset({"influx", "devices"}), drop_database, (0, 0)),
+    Fault("series dropped", frozenset({"influx"}), drop_series, (0, 0)),
+    Fault("database restored", frozenset({"influx"}), restore_database, (1, 5)),
+    Fault("log torn", frozenset({"devices", *SERVICES}), tear_log, (1, 3), needs_disk=True),
+]
+"""InfluxDB forgets what it has confirmed."""
 
 CRASH_FAULTS: list[Fault] = [
     Fault(f"SIGKILL {crash_point}", frozenset({name}), crash_at(name, crash_point), (2, 5))
@@ -191,4 +213,9 @@ CRASH_FAULTS: list[Fault] = [
 ]
 """Crashes between two steps that belong together."""
 
-FAULTS = [*SERVICE_FAULTS, *CRASH_FAULTS, *chain.from_iterable(PROXY_FAULTS.values())]
+FAULTS = [
+    *SERVICE_FAULTS,
+    *DATABASE_FAULTS,
+    *CRASH_FAULTS,
+    *chain.from_iterable(PROXY_FAULTS.values()),
+]

@@ -1,29 +1,56 @@
-"""A reverse proxy in front of InfluxDB that responds wrongly, or stores and drops the response."""
+"""A reverse proxy in front of InfluxDB that responds by itself, is slow or drops responses."""
 
+import contextlib
+import gzip
 import http.client
 import threading
+import time
 from collections import Counter
+from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
-Mode = Literal["pass", "drop", 401, 429, 500, 503]
+from tests.stack import wait_for
+
+
+class Answer(NamedTuple):
+    """A response that the stub gives by itself."""
+
+    status: int
+    content: bytes = b""
+    content_type: str = "text/plain"
+
+
+class Slow(NamedTuple):
+    """Writes of more than `points` get no response for `seconds`, and are not forwarded."""
+
+    points: int
+    seconds: float
+
+
+Mode = Literal["pass", "drop"] | Answer | Slow
 UPSTREAM_TIMEOUT_S = 30
-NOT_FORWARDED = {"host", "connection", "content-length", "accept-encoding"}
-RETURNED = {"content-type", "x-influxdb-error", "x-influxdb-version"}
+NOT_FORWARDED = {"host", "connection", "content-length"}
+RETURNED = {"content-type", "content-encoding", "x-influxdb-error", "x-influxdb-version"}
 
 
 class InfluxStub:
     """Listens on `port` and forwards to the InfluxDB on port `upstream`.
 
-    `mode` affects writes only: `"pass"` forwards them; with a status, the stub responds with it
+    `mode` affects writes only: `"pass"` forwards them; with an Answer, the stub responds with it
     and writes nothing; `"drop"` forwards the write and closes the connection instead of responding.
+    `written` counts how often each line that begins with `counted` is forwarded to InfluxDB.
     """
 
     def __init__(self, *, port: int, upstream: int) -> None:
         self.port = port
         self.mode: Mode = "pass"
         self.responses: Counter[str] = Counter()
+        self.counted = b""
+        self.written: Counter[bytes] = Counter()
+        self._lock = threading.Lock()
+        self._writes = 0
         self.upstream = upstream
         handler = type("Handler", (_Handler,), {"stub": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
@@ -35,6 +62,31 @@ class InfluxStub:
 
     def pass_through(self) -> None:
         self.mode = "pass"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Let no write through while the block runs; it begins when none is on its way."""
+        mode, self.mode = self.mode, Answer(503)
+        try:
+            wait_for(lambda: not self._writes, what="no write on its way")
+            yield
+        finally:
+            self.mode = mode
+
+    @contextlib.contextmanager
+    def write(self, lines: list[bytes]) -> Iterator[Mode]:
+        """Note a write while the block runs; gives what to do with it."""
+        with self._lock:
+            self._writes += 1
+        try:
+            mode = self.mode
+            if self.counted and isinstance(mode, str):
+                with self._lock:
+                    self.written.update(ln for ln in lines if ln.startswith(self.counted))
+            yield mode
+        finally:
+            with self._lock:
+                self._writes -= 1
 
     def close(self) -> None:
         self._server.shutdown()
@@ -71,12 +123,27 @@ class _Handler(BaseHTTPRequestHandler):
         if len(body) < length:  # incomplete: InfluxDB would not write it either
             self.close_connection = True
             return
-        mode = self.stub.mode if self.path.startswith("/write") else "pass"
-        if isinstance(mode, int):
-            self.stub.responses[str(mode)] += 1
-            self._respond(mode, {"Retry-After": "1"} if mode == 429 else {}, b"")
+        if self.path.startswith("/write"):
+            self._write(body)
         else:
-            self._forward(body, drop=mode == "drop")
+            self._forward(body)
+
+    def _write(self, body: bytes) -> None:
+        is_gzip = self.headers.get("Content-Encoding") == "gzip"
+        lines = (gzip.decompress(body) if is_gzip else body).splitlines()
+        with self.stub.write(lines) as mode:
+            match mode:
+                case Answer(status, content, content_type):
+                    self.stub.responses[str(status)] += 1
+                    headers = {"Content-Type": content_type}
+                    again = {"Retry-After": "1"} if status == 429 else {}
+                    self._respond(status, headers | again, content)
+                case Slow(points, seconds) if len(lines) > points:
+                    time.sleep(seconds)
+                    self.stub.responses["slow"] += 1
+                    self.close_connection = True
+                case _:
+                    self._forward(body, drop=mode == "drop")
 
     def _forward(self, body: bytes, *, drop: bool = False) -> None:
         headers = {k: v for k, v in self.headers.items() if k.lower() not in NOT_FORWARDED}

@@ -111,6 +111,15 @@ class Ledger:
             outcomes = reading.series.outcomes
             outcomes[reading.ordinal] = max(outcomes[reading.ordinal], outcome)
 
+    def excuse(self, reading: Reading) -> None:
+        """Expect nothing more of an acknowledged reading: it may be stored or not."""
+        reading.series.outcomes[reading.ordinal] = PostOutcome.UNKNOWN
+
+    def excuse_posts(self, count: int) -> None:
+        """Take this many acknowledged posts for posts without a response."""
+        self.posts[PostOutcome.ACKNOWLEDGED] -= count
+        self.posts[PostOutcome.UNKNOWN] += count
+
     def count(self) -> Counter[PostOutcome]:
         """Return the number of readings with each outcome."""
         return Counter(

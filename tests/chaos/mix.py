@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from tests.chaos.checker import Findings
-from tests.chaos.faults import CRASH_FAULTS, FAULTS, SERVICE_FAULTS, Fault, Heal, Part
+from tests.chaos.fault import Fault, Heal, Part
+from tests.chaos.faults import CRASH_FAULTS, DATABASE_FAULTS, FAULTS, SERVICE_FAULTS, SERVICES
 from tests.chaos.rig import Rig
 
 ROUND_S = 90.0
@@ -55,7 +56,11 @@ class Mix:
         self._heal_due(float("inf"))
 
     def _inject_one(self) -> None:
-        fault = self._draw({part for _, active, _ in self._active for part in active.parts})
+        taken = {part for _, active, _ in self._active for part in active.parts}
+        for problem in restart_the_dead(self._rig, taken):
+            self._log(problem)
+            self._problems.append(problem)
+        fault = self._draw(taken)
         if fault is None:
             return
         seconds = self._rng.uniform(*fault.seconds)
@@ -72,8 +77,8 @@ class Mix:
         """Return the next fault that affects none of the parts `taken`."""
         if not self._next:
             # There are more kinds of proxy faults; this makes the others about as frequent.
-            every = FAULTS + SERVICE_FAULTS + CRASH_FAULTS
-            possible = [f for f in every if f.kind != "disk full" or self._rig.disk]
+            every = FAULTS + SERVICE_FAULTS + DATABASE_FAULTS + CRASH_FAULTS
+            possible = [f for f in every if self._rig.disk or not f.needs_disk]
             self._next = self._rng.sample(possible, len(possible))
         for fault in self._next:
             if taken.isdisjoint(fault.parts):
@@ -87,3 +92,14 @@ class Mix:
             if at <= now:
                 self._active.remove(active)
                 heal()
+
+
+def restart_the_dead(rig: Rig, taken: set[Part]) -> list[str]:
+    """Start the services that have ended though no fault has `taken` them; return what to report.
+
+    Otherwise a later fault would start them and hide it.
+    """
+    dead = [name for name in SERVICES if name not in taken and not rig.service(name).running]
+    for name in dead:
+        rig.service(name).start()
+    return [f"{name} has ended: see {rig.service(name).log}" for name in dead]

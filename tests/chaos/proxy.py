@@ -84,6 +84,11 @@ class Proxy:
         """Return how many bytes have passed through the connections that are open now."""
         return sum(link.passed[direction] for link in self._links.copy())
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._links)
+
     def apply(self, toxic: Toxic, directions: tuple[Direction, ...] = BOTH) -> None:
         self._loop.call_soon_threadsafe(self._set, toxic, directions)
 

@@ -8,7 +8,6 @@ devices ─▶ collector ─▶ broker ◀─ bridge ─▶ stub ─▶ InfluxDB
 import contextlib
 import random
 import shutil
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -21,15 +20,19 @@ from tests.chaos.checker import Findings, check
 from tests.chaos.devices import Devices
 from tests.chaos.disk import Disk
 from tests.chaos.influx_stub import InfluxStub
-from tests.chaos.ledger import Ledger, PostOutcome
-from tests.chaos.load import Load, post_once
+from tests.chaos.ledger import Ledger, PostOutcome, Reading
+from tests.chaos.load import Load
 from tests.chaos.proxy import Proxy
 from tests.stack import Bridge, Broker, Collector, Influx, Service, free_port, wait_for
 
 DRAIN_S = 60.0
 DISK_MB = 512
+INFLUX_DISK_MB = 256
+REPAIR_S = 30.0
+"""How long what InfluxDB has forgotten may be missing (times the PATIENCE of `wait_for`)."""
+INFLUX_FILES = 1024
+"""InfluxDB's file descriptors, as many as a service gets by default."""
 CONFLICTING_WEEK_NS = 1_000_000_000_000_000_000
-BRIDGE_ID = b"bridge"
 LAST_REQUEST_S = 30.0
 
 
@@ -37,17 +40,28 @@ class Rig:
     """The pipeline, the load on it, and the ledger."""
 
     def __init__(self, directory: Path, *, seed: int) -> None:
-        """Prepare all parts under `directory`, for root with a small disk for the outbox."""
+        """Prepare all parts under `directory`; for root, outbox and InfluxDB have small disks."""
         self.directory = directory
-        disk = directory / "disk"
-        self.disk = Disk(disk, megabytes=DISK_MB) if Disk.possible() else None
+        self.outbox = directory / "disk" / "outbox.db"
+        self.disk, self.influx_disk = (
+            Disk(path, megabytes=megabytes) if Disk.possible() else None
+            for path, megabytes in (
+                (self.outbox.parent, DISK_MB),
+                (directory / "influx", INFLUX_DISK_MB),
+            )
+        )
         self.clean = False
         """Whether the last check found no violation."""
+        self.forgetful = False
+        """Whether InfluxDB has forgotten readings since the last check."""
+        self.only_in_database: list[Reading] = []
+        """Readings that were stored and whose outbox is lost."""
         self.rng = random.Random(seed)
         self.ledger = Ledger()
         self.devices = Devices(self.ledger, self.rng)
         self.background = Background()
         self.influx = Influx(directory / "influx")
+        self.influx.argv = ["prlimit", f"--nofile={INFLUX_FILES}", "--", *self.influx.argv]
         self.broker = Broker(directory / "broker")
         self.stub = InfluxStub(port=free_port(), upstream=self.influx.port)
         collector_port = free_port()
@@ -60,7 +74,7 @@ class Rig:
             mqtt_port=self.collector_proxy.port,
             influx_port=self.influx.port,
             port=collector_port,
-            env={"OUTBOX_PATH": str(disk / "outbox.db")},
+            env={"OUTBOX_PATH": str(self.outbox)},
         )
         self.bridge = Bridge(
             directory / "bridge",
@@ -83,19 +97,19 @@ class Rig:
         self.stub.start()
         for proxy in self.proxies:
             self.background.run(proxy.start(), timeout=5)
-        self.influx.start()
-        self.influx.wait_ready()
-        self._create_type_conflict()
         self.heal()
+        wait_for(lambda: {"name": "iot"} in self.influx.query("SHOW DATABASES"), what="database")
+        self.create_type_conflict()
         return self
 
     def stop(self) -> None:
-        """Kill all processes; keep the outbox's disk as evidence of a violation."""
+        """Kill all processes; keep what is on the disks as evidence of a violation."""
         with contextlib.ExitStack() as stack:
-            if self.disk:
-                stack.callback(self.disk.unmount)
+            for disk in filter(None, (self.disk, self.influx_disk)):
+                stack.callback(disk.unmount)
                 if not self.clean:
-                    stack.callback(shutil.copytree, self.disk.path, self.directory / "evidence")
+                    evidence = self.directory / "evidence" / disk.path.name
+                    stack.callback(shutil.copytree, disk.path, evidence)
             stack.callback(self.background.stop)
             stack.callback(self.stub.close)
             stack.callback(self._close_proxies)
@@ -119,8 +133,8 @@ class Rig:
     def heal(self) -> None:
         """End all faults and wait until each service is ready."""
         self.stub.pass_through()
-        if self.disk:
-            self.disk.free()
+        for disk in filter(None, (self.disk, self.influx_disk)):
+            disk.free()
         for proxy in self.proxies:
             proxy.heal()
         for service in self.services:
@@ -145,32 +159,17 @@ class Rig:
         finally:
             service.argv = normal
 
-    def discard_session(self) -> None:
-        """Make the broker discard the bridge's session, by a clean session with its client id."""
-        body = b"\x00\x04MQTT\x04\x02\x00\x05\x00" + bytes([len(BRIDGE_ID)]) + BRIDGE_ID
-        with socket.create_connection(("127.0.0.1", self.broker.port), timeout=5) as connection:
-            connection.sendall(b"\x10" + bytes([len(body)]) + body)
-            assert connection.recv(4) == b"\x20\x02\x00\x00"
-            connection.sendall(b"\xe0\x00")
-
-    def _create_type_conflict(self) -> None:
+    def create_type_conflict(self) -> None:
         """Make InfluxDB reject floats of one week: in that shard `value` is an integer field."""
-        self.influx.query("CREATE DATABASE iot")
         self.influx.write(f"data,sensor_id=integer,type=integer value=1i {CONFLICTING_WEEK_NS}")
         self.ledger.ignored.add(("integer", "integer"))
 
-    def post_rejected(self) -> None:
-        """Post six good readings and one that InfluxDB rejects in one request."""
-        self.background.run(self._post_rejected(), timeout=30)
-
-    async def _post_rejected(self) -> None:
-        series = self.ledger.series_of("rejected", "temp")
-        self.ledger.rejected.add(series.key)
-        good = self.ledger.series_of("beside rejected", "temp")
-        readings = [self.ledger.attempt(good, time.time_ns(), n / 7) for n in range(6)]
-        offset = self.rng.randrange(3600 * 10**9)
-        readings.insert(3, self.ledger.attempt(series, CONFLICTING_WEEK_NS + offset, 0.5))
-        await post_once(self.device_proxy.port, self.ledger, readings)
+    def database_forgets(self) -> None:
+        """Note that InfluxDB forgets readings: those in the outbox must come back by themselves."""
+        self.forgetful = True
+        for reading in self.only_in_database:
+            self.ledger.excuse(reading)
+        self.only_in_database.clear()
 
     @contextlib.contextmanager
     def load(self, rate: float, *, repeat: float = 0.03, path: str = "/data") -> Iterator[Load]:
@@ -218,6 +217,8 @@ class Rig:
         self.heal()
         books = self.drain(drain_timeout)
         findings = check(self.ledger, influx_port=self.influx.port, books=books)
+        if self.forgetful and findings.counts["lost"]:
+            findings = self._check_repaired()
         for name in dead:
             findings.add("service failed", f"{name}: see {self.service(name).log}")
         if books.pending:
@@ -225,4 +226,18 @@ class Rig:
                 "still pending", f"{books.pending} pending {drain_timeout} s after healing"
             )
         self.clean = findings.clean
+        self.forgetful = False
         return findings
+
+    def _check_repaired(self) -> Findings:
+        """Compare until nothing is lost, or the time for that is over."""
+        findings: list[Findings] = []
+
+        def repaired() -> bool:
+            time.sleep(1)  # a comparison reads all points
+            findings[:] = [check(self.ledger, influx_port=self.influx.port, books=self.books())]
+            return not findings[0].counts["lost"]
+
+        with contextlib.suppress(AssertionError):
+            wait_for(repaired, REPAIR_S)
+        return findings[0]

@@ -1,7 +1,6 @@
 """Bounds that hold however long a fault lasts."""
 
-import json
-
+from tests.chaos.books import bridge_counter
 from tests.chaos.ledger import PostOutcome
 from tests.chaos.rig import Rig
 from tests.stack import wait_for
@@ -14,7 +13,7 @@ REDELIVERED_BYTES = 1_000_000  # most of the 10,000 in flight
 
 
 def test_redelivered_readings_do_not_accumulate_in_the_bridge(rig: Rig) -> None:
-    before = counter(rig, "stored")
+    before = bridge_counter(rig.broker, "stored")
     posted = rig.ledger.posts[PostOutcome.ACKNOWLEDGED]
     rig.influx.kill()
     with rig.load(READINGS):
@@ -27,9 +26,9 @@ def test_redelivered_readings_do_not_accumulate_in_the_bridge(rig: Rig) -> None:
     findings = rig.check()
     assert findings.clean, str(findings)
     posted = rig.ledger.posts[PostOutcome.ACKNOWLEDGED] - posted
-    wait_for(lambda: counter(rig, "stored") >= before + posted, what="all stored")
-    wait_for(lambda: counter(rig, "queue") == 0, what="bridge idle")
-    assert counter(rig, "stored") <= before + posted + MOST_HELD
+    wait_for(lambda: bridge_counter(rig.broker, "stored") >= before + posted, what="all stored")
+    wait_for(lambda: bridge_counter(rig.broker, "queue") == 0, what="bridge idle")
+    assert bridge_counter(rig.broker, "stored") <= before + posted + MOST_HELD
 
 
 def test_readings_are_refused_while_the_outbox_is_full(rig: Rig) -> None:
@@ -49,8 +48,3 @@ def test_readings_are_refused_while_the_outbox_is_full(rig: Rig) -> None:
     del rig.collector.env["OUTBOX_MAX_BYTES"]
     findings = rig.check()
     assert findings.clean, str(findings)
-
-
-def counter(rig: Rig, name: str) -> int:
-    status = json.loads(rig.broker.retained("status/bridge/bridge"))
-    return int(status["counters"][name])

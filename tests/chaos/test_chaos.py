@@ -10,7 +10,8 @@ import pytest
 
 from tests.chaos.broken import CRASH_POINTS
 from tests.chaos.devices import as_json
-from tests.chaos.faults import PROXIES, PROXY_FAULTS, SERVICE_FAULTS, Fault
+from tests.chaos.fault import Fault
+from tests.chaos.faults import DATABASE_FAULTS, PROXIES, PROXY_FAULTS, SERVICE_FAULTS
 from tests.chaos.ledger import PostOutcome
 from tests.chaos.load import post_once
 from tests.chaos.rig import Rig
@@ -34,9 +35,9 @@ def assert_clean(rig: Rig) -> None:
     assert findings.clean, str(findings)
 
 
-@pytest.mark.parametrize("fault", SERVICE_FAULTS, ids=lambda fault: fault.kind)
+@pytest.mark.parametrize("fault", SERVICE_FAULTS + DATABASE_FAULTS, ids=lambda fault: fault.kind)
 def test_nothing_is_lost_after(fault: Fault, rig: Rig) -> None:
-    if fault.kind == "disk full" and not rig.disk:
+    if fault.needs_disk and not rig.disk:
         pytest.skip(NO_DISK)
     with rig.load(RATE):
         inject(rig, fault)

@@ -10,7 +10,7 @@ import pytest
 from tests.chaos.books import Books
 from tests.chaos.checker import Findings, check
 from tests.chaos.devices import Devices, Request, rfc3339
-from tests.chaos.influx_stub import InfluxStub, Mode
+from tests.chaos.influx_stub import Answer, InfluxStub, Slow
 from tests.chaos.ledger import Ledger, LedgerFullError, PostOutcome, Reading
 from tests.stack import Influx, free_port
 
@@ -136,18 +136,21 @@ def stub(empty: Influx) -> Iterator[InfluxStub]:
     stub.close()
 
 
-def write(port: int) -> tuple[int, bytes]:
+LINE = b"data,sensor_id=1,type=t value=1 1"
+
+
+def write(port: int, lines: int = 1) -> tuple[int, bytes]:
     connection = HTTPConnection("127.0.0.1", port, timeout=5)
     with contextlib.closing(connection):
-        connection.request("POST", "/write?db=iot", b"data,sensor_id=1,type=t value=1 1")
+        connection.request("POST", "/write?db=iot", b"\n".join([LINE] * lines))
         response = connection.getresponse()
         return response.status, response.read()
 
 
-@pytest.mark.parametrize("mode", [401, 429, 500, 503])
-def test_the_stub_responds_and_writes_nothing(stub: InfluxStub, empty: Influx, mode: Mode) -> None:
-    stub.mode = mode
-    assert write(stub.port) == (mode, b"")
+@pytest.mark.parametrize("status", [400, 401, 429, 500, 503])
+def test_the_stub_responds_and_writes_nothing(stub: InfluxStub, empty: Influx, status: int) -> None:
+    stub.mode = Answer(status, b"no")
+    assert write(stub.port) == (status, b"no")
     assert empty.query("SELECT * FROM data") == []
     stub.mode = "pass"
     assert write(stub.port) == (204, b"")
@@ -159,3 +162,21 @@ def test_the_stub_drops_the_response_but_not_the_point(stub: InfluxStub, empty: 
     with pytest.raises(RemoteDisconnected):
         write(stub.port)
     assert len(empty.query("SELECT * FROM data")) == 1
+
+
+def test_the_stub_is_slow_with_large_writes_only(stub: InfluxStub, empty: Influx) -> None:
+    stub.mode = Slow(points=1, seconds=0.1)
+    with pytest.raises(RemoteDisconnected):
+        write(stub.port, lines=2)
+    assert empty.query("SELECT * FROM data") == []
+    assert write(stub.port) == (204, b"")
+
+
+def test_the_stub_counts_the_lines_that_it_forwards(stub: InfluxStub) -> None:
+    stub.counted = b"data,sensor_id=1,"
+    write(stub.port, lines=3)
+    with stub.held():
+        assert write(stub.port)[0] == 503
+    stub.counted = b"data,sensor_id=2,"
+    write(stub.port)
+    assert stub.written == {LINE: 3}
