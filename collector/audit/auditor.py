@@ -5,11 +5,13 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from collector.audit.examiner import Examiner
+from collector.audit.attempts import Attempts
+from collector.audit.examiner import Examiner, Missing
 from collector.audit.patrol import Patrol
 from collector.audit.read_back import InfluxUnreachable
 from collector.outbox.outbox import Outbox
-from telemetry.ranges import Ranges, collapse
+from collector.outbox.row import Row
+from telemetry.ranges import collapse
 from telemetry.settings import InfluxAccess
 from telemetry.thread import Thread
 
@@ -33,8 +35,8 @@ class Auditor:
 
     That is after InfluxDB was restarted or could not be reached, and when the last reading of a
     series has gone that was there before: a series or the database was dropped, or an older backup
-    restored. What is missing goes to `heal` to be replayed. That is done twice at most: then
-    somebody else writes other values.
+    restored. What is missing goes to `heal` to be replayed. A reading with another value in
+    InfluxDB is replayed twice at most: then somebody else writes that.
     """
 
     def __init__(
@@ -45,8 +47,8 @@ class Auditor:
         self._examiner = Examiner(outbox.path, influx)
         self._thread = Thread("auditor")
         self._patrol = Patrol()
-        self._healed = Ranges()
-        self._healed_twice = Ranges()
+        self._refilled = Attempts()  # in a row
+        self._corrected = Attempts()  # ever
         self._started: str | None = None  # when InfluxDB was
         self._is_reachable = True
         self._watched_at = self._examined_at = 0.0
@@ -90,23 +92,28 @@ class Auditor:
         for a, b in collapse(lost):
             self._heal(a, b)
         self._outbox.verify(first, examined.last)
-        missing = set(examined.missing)
-        self._patrol.add(row for row in examined.rows if row.seq not in missing)
+        missing = examined.missing.seqs
+        self._refilled.forget_between(first, examined.last, missing)
+        self._add_to_patrol(examined.rows, missing)
         if lost:
             logger.warning("InfluxDB has lost %d readings; they are replayed", len(lost))
 
-    def _to_heal(self, missing: Sequence[int]) -> list[int]:
+    def _to_heal(self, missing: Missing) -> list[int]:
         """Return which of the missing readings are to be replayed, and count that."""
+        absent = self._attempted(missing.absent, self._refilled)
+        return sorted(absent + self._attempted(missing.differing, self._corrected))
+
+    def _attempted(self, seqs: Sequence[int], attempts: Attempts) -> list[int]:
         settlement = self._outbox.settlement
-        found = []
-        for seq in missing:
-            if seq not in settlement.settled or seq in settlement.rejections:
-                continue  # something has happened to it meanwhile
-            if seq in self._healed_twice:
-                logger.warning("number %d was replayed twice; InfluxDB has another value", seq)
-            else:
-                (self._healed_twice if seq in self._healed else self._healed).add(seq, seq)
-                found.append(seq)
+        # To others something has happened meanwhile.
+        seqs = [s for s in seqs if s in settlement.settled and s not in settlement.rejections]
+        hopeless = [seq for seq in seqs if attempts.are_used_up(seq)]
+        if hopeless:
+            text = "%d readings were replayed in vain, number %d among them"
+            logger.warning(text, len(hopeless), hopeless[0])
+        found = [seq for seq in seqs if not attempts.are_used_up(seq)]
+        for seq in found:
+            attempts.add(seq)
         return found
 
     async def _watch(self) -> None:
@@ -118,10 +125,19 @@ class Auditor:
             self._begin_again("was restarted")
         self._is_reachable, self._started = True, started
         rows = self._patrol.take(_PATROL_ROWS)
-        missing = set(await self._thread.run(lambda: self._examiner.missing(rows)))
-        self._patrol.add(row for row in rows if row.seq not in missing)
-        if any(self._outbox.read(seq, seq, 1) for seq in missing if seq not in self._healed_twice):
+        missing = (await self._thread.run(lambda: self._examiner.missing(rows))).seqs
+        self._add_to_patrol(rows, missing)
+        if any(self._is_worth_it(seq) for seq in missing):
             self._begin_again("lacks readings that it had")
+
+    def _add_to_patrol(self, rows: Sequence[Row], missing: Sequence[int]) -> None:
+        gone = set(missing)
+        self._patrol.add(row for row in rows if row.seq not in gone)
+
+    def _is_worth_it(self, seq: int) -> bool:
+        """Return whether a missing reading is still here, and may be replayed."""
+        used_up = self._refilled.are_used_up(seq) or self._corrected.are_used_up(seq)
+        return not used_up and bool(self._outbox.read(seq, seq, 1))
 
     def _begin_again(self, why: str) -> None:
         self._outbox.verification.begin_again()

@@ -13,15 +13,27 @@ from collector.outbox.schema import open_beside
 from telemetry.settings import InfluxAccess
 
 
+class Missing(NamedTuple):
+    """The numbers of readings that InfluxDB lacks, and of those for which it has another value."""
+
+    absent: list[int]
+    differing: list[int]
+
+    @property
+    def seqs(self) -> list[int]:
+        """All of them, ascending."""
+        return sorted((*self.absent, *self.differing))
+
+
 class Examined(NamedTuple):
-    """The rows that were compared, and the numbers of those that InfluxDB does not hold.
+    """The rows that were compared, and what is missing of them.
 
     `last` is the number up to which everything was compared.
     """
 
     last: int
     rows: list[Row]
-    missing: list[int]
+    missing: Missing
 
 
 class Examiner:
@@ -48,15 +60,16 @@ class Examiner:
         end = rows[-1].seq if len(rows) == limit else last
         return Examined(end, rows, self.missing(rows))
 
-    def missing(self, rows: Sequence[Row]) -> list[int]:
-        """Return the numbers of the rows that InfluxDB should hold, and does not."""
+    def missing(self, rows: Sequence[Row]) -> Missing:
+        """Return which of the rows InfluxDB should hold, and does not."""
         suspects = list(differing(rows, self._read_back)) if rows else []
         kept_since = self._read_back.kept_since() if suspects else 0
-        return [
-            row.seq
-            for row, _ in suspects
-            if row.ns >= kept_since and not self._is_superseded(late.later(self._connection(), row))
-        ]
+        missing = Missing([], [])
+        for row, found in suspects:
+            later = late.later(self._connection(), row)
+            if row.ns >= kept_since and not self._is_superseded(later):
+                (missing.absent if found is None else missing.differing).append(row.seq)
+        return missing
 
     def _is_superseded(self, later: Iterable[int]) -> bool:
         rejected = "SELECT 1 FROM rejected WHERE seq = ?"

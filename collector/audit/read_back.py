@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -17,6 +17,7 @@ from collector.outbox.row import Row
 from telemetry.settings import InfluxAccess
 
 _MEASUREMENT = "data"
+_NO_DATABASE = "database not found"
 _TIMEOUT_S = 60
 # Readings of a series further apart than this are in separate spans, so that the many points of
 # others that may lie between them are not read.
@@ -43,20 +44,26 @@ class Span(NamedTuple):
     rows: list[Row]
 
 
-class _Series(msgspec.Struct):
-    values: list[list[object]]
+# InfluxDB writes 2^63 as 9223372036854776000, which is that float but not that integer.
+Value = float | str | bool | None
+T = TypeVar("T")
 
 
-class _Result(msgspec.Struct):
-    series: list[_Series] = []
+class _Series(msgspec.Struct, Generic[T]):
+    values: list[T]
+
+
+class _Result(msgspec.Struct, Generic[T]):
+    series: list[_Series[T]] = []
     error: str | None = None
 
 
-class _Answer(msgspec.Struct):
-    results: list[_Result]
+class _Answer(msgspec.Struct, Generic[T]):
+    results: list[_Result[T]]
 
 
-_answer = msgspec.json.Decoder(_Answer)
+_points = msgspec.json.Decoder(_Answer[tuple[int, Value]])
+_rows = msgspec.json.Decoder(_Answer[list[object]])
 
 
 def spans(rows: Sequence[Row]) -> Iterator[Span]:
@@ -81,29 +88,30 @@ class ReadBack:
         self._database = influx["database"]
         self._client = InfluxDBClient(**influx, timeout=_TIMEOUT_S, retries=1)
 
-    def values(self, spans: Sequence[Span]) -> Iterator[tuple[Span, dict[object, object]]]:
+    def values(self, spans: Sequence[Span]) -> Iterator[tuple[Span, dict[int, Value]]]:
         """Yield each span with what InfluxDB holds in it: values by nanosecond.
 
         That is nothing while the database does not exist.
         """
         for start in range(0, len(spans), _SPANS_PER_QUERY):
             group = spans[start : start + _SPANS_PER_QUERY]
-            results = self._query(";".join(map(_select, group)))
-            if any(result.error for result in results):
-                results = self._results_if_missing(results, len(group))
+            results = self._query(";".join(map(_select, group)), _points)
+            if errors := [result.error for result in results if result.error]:
+                self._check_missing(errors)
+                results = [_Result() for _ in group]
             if len(results) != len(group):
                 raise InfluxUnreachable(
                     f"InfluxDB answered {len(results)} of {len(group)} statements"
                 )
             for span, result in zip(group, results, strict=True):
-                yield span, {ns: value for s in result.series for ns, value in s.values}
+                yield span, dict(pair for series in result.series for pair in series.values)
 
     def kept_since(self) -> int:
         """Return the timestamp (ns) before which the retention policy may remove readings."""
-        (result,) = self._query(f"SHOW RETENTION POLICIES ON {_identifier(self._database)}")
+        show = f"SHOW RETENTION POLICIES ON {_identifier(self._database)}"
+        (result,) = self._query(show, _rows)
         if result.error:
-            self._results_if_missing([result], 0)
-            return 0
+            self._check_missing([result.error])
         for _, duration, *_, is_default in (v for s in result.series for v in s.values):
             if is_default is True and (kept_ns := _duration_ns(duration)):
                 return time.time_ns() - kept_ns
@@ -120,25 +128,23 @@ class ReadBack:
             raise InfluxUnreachable(f"InfluxDB cannot be asked: {error}") from error
         return found[1].decode() if found else None
 
-    def _query(self, statements: str) -> list[_Result]:
+    def _query(self, statements: str, answer: msgspec.json.Decoder[_Answer[T]]) -> list[_Result[T]]:
         form = urlencode({"db": self._database, "epoch": "ns", "q": statements})
         try:
             response = self._client.request("query", "POST", data=form, headers=_HEADERS)
-            return _answer.decode(response.content).results
+            return answer.decode(response.content).results
         except (InfluxDBClientError, InfluxDBServerError, requests.RequestException) as error:
             raise InfluxUnreachable(f"InfluxDB cannot be queried: {error}") from error
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise InfluxUnreachable(f"InfluxDB gave no answer of its own: {error}") from error
 
-    def _results_if_missing(self, results: Sequence[_Result], count: int) -> list[_Result]:
-        """Return empty results if the reason for an error is that there is no database."""
+    def _check_missing(self, errors: Sequence[str]) -> None:
+        """Raise InfluxUnreachable unless the reason for the errors is that there is no database."""
         # Of several statements, InfluxDB may say of the others only that they were not executed.
-        errors = [result.error for result in results if result.error]
-        if not any(error.startswith("database not found") for error in errors):
-            (one,) = self._query(f"SELECT value FROM {_MEASUREMENT} LIMIT 1")  # noqa: S608
-            if one.error is None or not one.error.startswith("database not found"):
+        if not any(error.startswith(_NO_DATABASE) for error in errors):
+            (one,) = self._query(f"SELECT value FROM {_MEASUREMENT} LIMIT 1", _rows)  # noqa: S608
+            if one.error is None or not one.error.startswith(_NO_DATABASE):
                 raise InfluxUnreachable(f"InfluxDB cannot be queried: {errors[0]}")
-        return [_Result() for _ in range(count)]
 
 
 def _select(span: Span) -> str:
