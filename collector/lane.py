@@ -77,7 +77,7 @@ class Lane:
         reasons = []
         if not self._publisher.connected:
             reasons.append("the broker cannot be reached; readings wait in the outbox")
-        if full := self.outbox.full:
+        if full := self.outbox.space.full:
             reasons.append(full)
         return reasons
 
@@ -90,7 +90,7 @@ class Lane:
             "published": self._publisher.published,
             "replayed": self._publisher.replayed,
             "unaudited": self.outbox.verification.waiting,
-            "outbox_bytes": self.outbox.used_bytes,
+            "outbox_bytes": self.outbox.space.used,
         }
 
     def _publish(self, topic: str, payload: bytes, retain: bool) -> int:

@@ -51,7 +51,8 @@ class Auditor:
         self._corrected = Attempts()  # ever
         self._started: str | None = None  # when InfluxDB was
         self._is_reachable = True
-        self._watched_at = self._examined_at = 0.0
+        self._watched_at = self._round_ended_at = 0.0
+        self._round_to = 0  # the last number of this round; 0: none is under way
         self._measured = (0.0, 0)  # when, and the last sequence number then
 
     async def run(self) -> None:
@@ -69,22 +70,24 @@ class Auditor:
             await self._watch()
             self._watched_at = now
         waiting = self._outbox.verification.waiting
-        if waiting >= _ENOUGH_ROWS or (waiting and now - self._examined_at >= _LONGEST_WAIT_S):
+        is_due = waiting >= _ENOUGH_ROWS or now - self._round_ended_at >= _LONGEST_WAIT_S
+        if not self._round_to and waiting and is_due:
+            self._round_to = self._outbox.last
+        if self._round_to:
             await self._examine()
-            if self._outbox.verification.waiting < _ENOUGH_ROWS:
-                self._examined_at = now
 
     def _pause(self, worked_s: float) -> float:
         """Return how long to rest after working for `worked_s` seconds."""
         (then, count), self._measured = self._measured, (time.monotonic(), self._outbox.last)
         rate = (self._measured[1] - count) / (self._measured[0] - then)
-        share = _BUSY_SHARE if rate > _BUSY_RATE and self._outbox.is_roomy else 0.5
-        has_more = self._is_reachable and self._outbox.verification.waiting >= _ENOUGH_ROWS
-        return max(worked_s / share - worked_s, 0.01 if has_more else 1.0)
+        share = _BUSY_SHARE if rate > _BUSY_RATE and self._outbox.space.is_roomy else 0.5
+        shortest_s = 0.01 if self._round_to and self._is_reachable else 1.0
+        return max(worked_s / share - worked_s, shortest_s)
 
     async def _examine(self) -> None:
         """Compare the first readings that are stored and not verified."""
-        if (span := self._outbox.verification.next()) is None:
+        if (span := self._outbox.verification.next(self._round_to)) is None:
+            self._round_to, self._round_ended_at = 0, time.monotonic()
             return
         first, last = span
         examined = await self._thread.run(lambda: self._examiner.examine(first, last, _CHUNK_ROWS))

@@ -57,7 +57,7 @@ class Outbox:
         self._pruner = Pruner(
             db, self.settlement, self.verification, self._newest, self._tally, keep_s
         )
-        self._space = Space(db, path.parent, max_bytes)
+        self.space = Space(db, path.parent, max_bytes)
         self._data_version = self._read_data_version()
         self._listeners: list[Callable[[Sequence[Row]], None]] = []
         self._head = b'{"id":"' + prefix(self.id, self.run).encode()
@@ -77,24 +77,9 @@ class Outbox:
         return self.last - len(self.settlement.settled)
 
     @property
-    def used_bytes(self) -> int:
-        """How many bytes the outbox takes."""
-        return self._space.used
-
-    @property
     def pruned_at(self) -> int:
         """When the last of the pruned readings was accepted (Unix time, s); 0: none was pruned."""
         return int(self._db.execute("SELECT pruned_at FROM outbox").fetchone()[0])
-
-    @property
-    def is_roomy(self) -> bool:
-        """Whether less than half of what the outbox may take is used."""
-        return self._space.is_roomy
-
-    @property
-    def full(self) -> str | None:
-        """Why no reading can be accepted now, or None while there is room."""
-        return self._space.bound if self._space.left <= 0 else None
 
     def add_listener(self, on_committed: Callable[[Sequence[Row]], None]) -> None:
         """Call `on_committed` with the new rows after each commit that has any."""
@@ -120,8 +105,8 @@ class Outbox:
             for seq, draft in enumerate(drafts, first)
         ]
         size = sum(len(row.payload) for row in rows)
-        if group.bytes + size > self._space.left:
-            raise OutboxFull(self._space.bound)
+        if group.bytes + size > self.space.left:
+            raise OutboxFull(self.space.bound)
         return group.add(rows, size)
 
     def commit(self) -> None:
@@ -210,7 +195,7 @@ class Outbox:
 
     def _write(self, rows: list[Row]) -> None:
         """Write rows and changes; raises sqlite3.Error or OSError and then has written nothing."""
-        self._newest.save(self.last, now=self._space.is_short)
+        self._newest.save(self.last, now=self.space.is_short)
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._write_within_transaction(rows)
@@ -227,11 +212,11 @@ class Outbox:
             self._newest.learn(rows)
             for on_committed in self._listeners:
                 on_committed(rows)
-        self._space.measure()
+        self.space.measure()
 
     def _write_within_transaction(self, rows: list[Row]) -> None:
         self._take_over_changes()
-        self._pruner.prune(self._space)
+        self._pruner.prune(self.space)
         if rows:
             self._db.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?)", rows)
             self._db.execute("UPDATE outbox SET last = ?", [rows[-1].seq])

@@ -22,6 +22,11 @@ class Space:
         self.measure()
 
     @property
+    def full(self) -> str | None:
+        """Why no reading can be accepted now, or None while there is room."""
+        return self.bound if self.left <= 0 else None
+
+    @property
     def is_roomy(self) -> bool:
         """Whether less than half of what the outbox may take is used."""
         return self.used < self._max_bytes // 2

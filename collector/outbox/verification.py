@@ -32,9 +32,9 @@ class Verification:
         for first, end in self._settlement.settled.within(1, last):
             self.verified.add(first, end)
 
-    def next(self) -> tuple[int, int] | None:
-        """Return the first range of numbers that are settled and not verified."""
-        for first, last in self._settlement.settled.within(1, self._settlement.settled.last):
+    def next(self, end: int) -> tuple[int, int] | None:
+        """Return the first range of numbers up to `end` that are settled and not verified."""
+        for first, last in self._settlement.settled.within(1, end):
             for gap in self.verified.gaps(first, last):
                 return gap
         return None

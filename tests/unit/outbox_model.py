@@ -146,7 +146,7 @@ class OutboxModel(RuleBasedStateMachine):
             assert self.outbox.later(row) == same[::-1]
 
     def _before_commit(self) -> None:
-        self.fill = self.outbox.used_bytes / MAX_BYTES
+        self.fill = self.outbox.space.used / MAX_BYTES
 
     def _after_commit(self) -> None:
         """What is pruned is old or in the way, and was read back unless it is much in the way."""

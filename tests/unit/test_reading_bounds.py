@@ -116,10 +116,17 @@ def test_half_a_surrogate_pair_is_not_json(half: str) -> None:
 
 
 def test_a_reading_without_ts_gets_the_collectors_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.intake.draft._last_ns", 0)
     monkeypatch.setattr("collector.intake.draft.time.time_ns", lambda: 1_234_567_891)
     (row,) = accepted(reading_json())
     assert row.ns == 1_234_567_891
-    assert kept(reading_json(), b"ts") == b'"1970-01-01T00:00:01.234567891Z"'
+    assert kept(reading_json(), b"ts") == b'"1970-01-01T00:00:01.234567892Z"'
+
+
+def test_two_readings_without_ts_never_have_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.intake.draft.time.time_ns", lambda: 1_234_567_891)
+    first, second = (accepted(reading_json())[0].ns for _ in range(2))
+    assert second == first + 1
 
 
 def test_ts_is_published_in_utc_to_the_nanosecond() -> None:
