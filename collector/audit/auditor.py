@@ -97,7 +97,7 @@ class Auditor:
         self._outbox.verify(first, examined.last)
         missing = examined.missing.seqs
         self._refilled.forget_between(first, examined.last, missing)
-        self._add_to_patrol(examined.rows, missing)
+        self._patrol.add(_without(examined.rows, missing))
         if lost:
             logger.warning("InfluxDB has lost %d readings; they are replayed", len(lost))
 
@@ -129,13 +129,9 @@ class Auditor:
         self._is_reachable, self._started = True, started
         rows = self._patrol.take(_PATROL_ROWS)
         missing = (await self._thread.run(lambda: self._examiner.missing(rows))).seqs
-        self._add_to_patrol(rows, missing)
+        self._patrol.put_back(_without(rows, missing))
         if any(self._is_worth_it(seq) for seq in missing):
             self._begin_again("lacks readings that it had")
-
-    def _add_to_patrol(self, rows: Sequence[Row], missing: Sequence[int]) -> None:
-        gone = set(missing)
-        self._patrol.add(row for row in rows if row.seq not in gone)
 
     def _is_worth_it(self, seq: int) -> bool:
         """Return whether a missing reading is still here, and may be replayed."""
@@ -144,6 +140,7 @@ class Auditor:
 
     def _begin_again(self, why: str) -> None:
         self._outbox.verification.begin_again()
+        self._patrol.clear()
         count = self._outbox.verification.waiting
         logger.info("InfluxDB %s: %d readings are read back", why, count)
 
@@ -151,3 +148,8 @@ class Auditor:
         if self._is_reachable:
             logger.warning("readings cannot be read back: %s", unreachable)
         self._is_reachable = False
+
+
+def _without(rows: Sequence[Row], missing: Sequence[int]) -> list[Row]:
+    gone = set(missing)
+    return [row for row in rows if row.seq not in gone]

@@ -8,19 +8,35 @@ _MAX_SERIES = 50_000
 
 
 class Patrol:
-    """The last verified reading of each series, in the order in which they were looked at."""
+    """A verified reading of each series, in the order in which the series are looked at.
+
+    A series waits with a reading that was verified before it was last looked at: one verified since
+    may have been stored after InfluxDB has lost the others.
+    """
 
     def __init__(self) -> None:
-        self._newest: dict[str, Row] = {}
+        self._waiting: dict[str, Row] = {}
+        self._latest: dict[str, Row] = {}
+
+    def clear(self) -> None:
+        self._waiting.clear()
+        self._latest.clear()
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Put rows at the end, in place of earlier ones of their series."""
+        """Take over verified rows; a new series waits at the end."""
         for row in rows:
-            self._newest.pop(row.series, None)
-            self._newest[row.series] = row
-        while len(self._newest) > _MAX_SERIES:
-            del self._newest[next(iter(self._newest))]
+            self._latest[row.series] = row
+            self._waiting.setdefault(row.series, row)
+        while len(self._waiting) > _MAX_SERIES:
+            series = next(iter(self._waiting))
+            del self._waiting[series]
+            self._latest.pop(series, None)
 
     def take(self, count: int) -> list[Row]:
-        """Remove the first rows and return them."""
-        return [self._newest.pop(series) for series in list(self._newest)[:count]]
+        """Return the rows of the first series, which then wait no longer."""
+        return [self._waiting.pop(series) for series in list(self._waiting)[:count]]
+
+    def put_back(self, rows: Iterable[Row]) -> None:
+        """Let the series of rows that are still there wait again, with their latest reading."""
+        for row in rows:
+            self._waiting[row.series] = self._latest.get(row.series, row)
