@@ -85,12 +85,12 @@ def refused_flood(rig: Rig, size: Size) -> str:
     """Readings beyond the retention policy, among as many good ones."""
     usual = settled_per_s(rig, size.refused, among_refused=False)
     rig.ledger.rejected.add(REFUSED)
-    rig.influx.query(f"{POLICY} DURATION 30d")
+    rig.influx.query(f"{POLICY} DURATION 30d SHARD DURATION 7d")
     rig.stub.counted = b"data,sensor_id=flood,type=refused "
     mixed = settled_per_s(rig, size.refused, among_refused=True)
     # A replay that is still on its way would be stored after the policy has changed.
     wait_for(lambda: bridge_counter(rig.broker, "queue") == 0, DRAIN_S, "bridge idle")
-    rig.influx.query(f"{POLICY} DURATION INF")
+    rig.influx.query(f"{POLICY} DURATION INF SHARD DURATION 12w")
     most = max(rig.stub.written.values())
     average = rig.stub.written.total() / size.refused
     figures = (

@@ -163,12 +163,12 @@ def test_a_reading_older_than_the_retention_is_rejected_and_can_be_replayed(rig:
     old = rig.ledger.attempt(series, time.time_ns() - 400 * 86_400 * 10**9, 1.5)
     good = rig.ledger.attempt(series, time.time_ns(), 2.5)
     policy = 'ALTER RETENTION POLICY "autogen" ON "iot" DURATION'
-    rig.influx.query(f"{policy} 30d")
+    rig.influx.query(f"{policy} 30d SHARD DURATION 7d")
     post = post_once(rig.device_proxy.port, rig.ledger, [old, good])
     assert rig.background.run(post, timeout=10) == 201
     wait_for(lambda: rig.books().rejected == rejected + 1, 10, "rejected")
     wait_for(lambda: listed(rig) == rejected + 1, 10, "rejected, in the outbox's file")
-    rig.influx.query(f"{policy} INF")
+    rig.influx.query(f"{policy} INF SHARD DURATION 12w")
     replay = rig.collector.command("rejected", "--replay")
     assert replay.returncode == (1 if rejected else 0), replay.stdout  # others stay rejected
     wait_for(lambda: rig.books().rejected == rejected, 10, "stored")
