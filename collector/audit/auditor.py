@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 
@@ -9,6 +10,7 @@ from collector.audit.attempts import Attempts
 from collector.audit.examiner import Examiner, Missing
 from collector.audit.patrol import Patrol
 from collector.audit.read_back import InfluxUnreachable
+from collector.outbox.group_commit import OutboxBusy
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Row
 from telemetry.ranges import collapse
@@ -61,8 +63,8 @@ class Auditor:
             began = time.monotonic()
             try:
                 await self._work(began)
-            except InfluxUnreachable as unreachable:
-                self._lose_sight(unreachable)
+            except (InfluxUnreachable, OutboxBusy, sqlite3.OperationalError) as error:
+                self._lose_sight(error)
             await asyncio.sleep(self._pause(time.monotonic() - began))
 
     async def _work(self, now: float) -> None:
@@ -144,9 +146,9 @@ class Auditor:
         count = self._outbox.verification.waiting
         logger.info("InfluxDB %s: %d readings are read back", why, count)
 
-    def _lose_sight(self, unreachable: InfluxUnreachable) -> None:
+    def _lose_sight(self, error: Exception) -> None:
         if self._is_reachable:
-            logger.warning("readings cannot be read back: %s", unreachable)
+            logger.warning("readings cannot be read back: %s", error)
         self._is_reachable = False
 
 

@@ -1,7 +1,6 @@
 """Gathers the readings of concurrent requests into one commit."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
 
 from collector.outbox.row import Row
@@ -27,7 +26,7 @@ Commit = asyncio.Future[tuple[int, int]]
 class GroupCommit:
     """Hands rows to `write`, those of many requests at once, and resolves their commits.
 
-    `write` raises sqlite3.Error or OSError, and then has written nothing.
+    When `write` raises, it has written nothing.
     """
 
     def __init__(self, write: Callable[[list[Row]], None]) -> None:
@@ -63,7 +62,7 @@ class GroupCommit:
         commits, self._commits = self._commits, []
         try:
             self._write(rows)
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, nobody waits in vain
             failure = self.failure(error)
             for commit, _ in commits:
                 if not commit.done():

@@ -2,7 +2,9 @@
 # ruff: noqa: SLF001  SQLite's own limits stand in for the disk's
 
 import asyncio
+import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +13,7 @@ from collector.outbox.group_commit import OutboxFull
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Draft, Row
 from collector.outbox.schema import OutboxUnusable
-from telemetry.receipt import Receipt
+from telemetry.receipt import Receipt, Rejection
 
 LARGE = b'{"value":1' + b"0" * 20_000 + b"}"
 
@@ -90,3 +92,52 @@ def test_a_file_that_is_not_an_outbox_is_left_alone(tmp_path: Path) -> None:
 
     asyncio.run(scenario())
     assert (tmp_path / "o.db").read_bytes() == b"holiday pictures" * 1000
+
+
+def test_neither_series_that_are_gone_nor_rejected_readings_fill_the_outbox(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        outbox = Outbox(tmp_path / "o.db", max_bytes=1 << 20, keep_s=3600)
+        for number in range(400):
+            drafts = [Draft(f"{number}-{i}/t", 0, b'{"value":1}') for i in range(50)]
+            first, last = await outbox.append(drafts)
+            rejections = [Rejection(seq, "too old") for seq in range(last - 9, last + 1)]
+            outbox.settle(Receipt([(first, last - 10)], rejections, outbox.run))
+            outbox.verify(first, last)
+        assert outbox.space.full is None
+        books = outbox.books
+        assert (books.accepted, books.stored, books.rejected) == (20_000, 16_000, 4_000)
+        assert books.discarded > 0
+        assert books.unverified == 0
+        outbox.close()
+        assert read_books(tmp_path / "o.db") == books
+
+    asyncio.run(scenario())
+
+
+def test_rows_accepted_while_the_clock_was_ahead_do_not_stop_pruning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_700_000_000.0
+    ticks = itertools.count(step=10)
+    clock = SimpleNamespace(
+        time=lambda: now, time_ns=lambda: int(now * 1e9), monotonic=lambda: next(ticks)
+    )
+    for module in ("newest", "outbox", "pruner"):
+        monkeypatch.setattr(f"collector.outbox.{module}.time", clock)
+
+    async def scenario() -> None:
+        nonlocal now
+        outbox = Outbox(tmp_path / "o.db", max_bytes=1 << 30, keep_s=3600)
+        now += 86_400
+        await outbox.append([Draft("1/t", 0, b'{"value":1}')])
+        now -= 86_400
+        await outbox.append([Draft("1/t", 1, b'{"value":1}')])
+        outbox.settle(Receipt([(1, 2)], run=outbox.run))
+        outbox.verify(1, 2)
+        now += 4000
+        for _ in range(3):  # the names of series are written first
+            outbox.commit()
+        assert [row.seq for row in outbox.read(1, 9, 9)] == [1]
+        outbox.close()
+
+    asyncio.run(scenario())
