@@ -30,6 +30,9 @@ _BUSY_RATE = 500
 _BUSY_SHARE = 0.05
 _WATCH_S = 3.0
 _PATROL_ROWS = 100
+# After a loss everything is read back again, until nothing is missing: InfluxDB may go on losing,
+# for instance what was written while it dropped a series.
+_DOUBT_S = 10.0
 
 
 class Auditor:
@@ -54,6 +57,7 @@ class Auditor:
         self._started: str | None = None  # when InfluxDB was
         self._is_reachable = True
         self._watched_at = self._round_ended_at = 0.0
+        self._lost_at: float | None = None
         self._round_to = 0  # the last number of this round; 0: none is under way
         self._measured = (0.0, 0)  # when, and the last sequence number then
 
@@ -101,6 +105,7 @@ class Auditor:
         self._refilled.forget_between(first, examined.last, missing)
         self._patrol.add(_without(examined.rows, missing))
         if lost:
+            self._lost_at = time.monotonic()
             logger.warning("InfluxDB has lost %d readings; they are replayed", len(lost))
 
     def _to_heal(self, missing: Missing) -> list[int]:
@@ -128,6 +133,9 @@ class Auditor:
             self._begin_again("can be read again")
         elif self._started is not None and started != self._started:
             self._begin_again("was restarted")
+        elif self._lost_at is not None and time.monotonic() - self._lost_at > _DOUBT_S:
+            self._lost_at = None
+            self._begin_again("has lost readings")
         self._is_reachable, self._started = True, started
         rows = self._patrol.take(_PATROL_ROWS)
         missing = (await self._thread.run(lambda: self._examiner.missing(rows))).seqs
