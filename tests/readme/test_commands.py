@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from run.configuration import ROOT
@@ -16,7 +17,7 @@ from tests.stack import Stack
 VOLATILE = {
     r"\d{4}-\d\d-\d\dT[\d:.]+Z": "<ts>",
     r"date: .*": "<date>",
-    r"[0-9a-f]{12}:\d+": "<id>",
+    r"[0-9a-f]{12}\.[0-9a-f]{8}:\d+": "<id>",
     r"\b\d{19}\b": "<ns>",
 }
 
@@ -134,11 +135,11 @@ def test_a_device_may_publish_each_payload_shown(stack: Stack) -> None:
     assert {(point["type"], point["value"]) for point in points} == {("temp", 21.5)}
 
 
-def test_the_commands_work_as_typed(stack: Stack) -> None:
+def test_the_commands_work_as_typed(stack: Stack, tmp_path: Path) -> None:
     (post, _), *_ = examples(section("README.md", "Post, watch, query"))
     shell(post, stack)
     for command, *_ in rows(section("docs/operations.md", "Commands")):
-        python, *arguments = shlex.split(command.strip("`"))
+        python, *arguments = shlex.split(command.strip("`").replace("FILE", f"{tmp_path}/copy"))
         assert python == "python"
         service = stack.bridge if "bridge" in arguments else stack.collector
         done = subprocess.run(
