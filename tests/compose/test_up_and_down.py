@@ -38,7 +38,7 @@ def test_the_published_broker_shows_the_readings(
         "-t", "readings/#", "-v", "-R", "-C", "1", "-W", "10",
         network_mode="host",
     )  # fmt: skip
-    assert re.match(r'readings/123/temp \{"id":"[0-9a-f]{12}:\d+","ts":"', messages)
+    assert re.match(r'readings/123/temp \{"id":"[0-9a-f]{12}\.[0-9a-f]{8}:\d+","ts":"', messages)
 
 
 def test_curl_gets_created(stack: Project, client: DockerClient, images: Images) -> None:

@@ -36,6 +36,27 @@ def shard_duration(influx: Influx) -> str:
     return str(policy["shardGroupDuration"])
 
 
+def test_where_shards_of_two_durations_overlap_no_reading_is_rejected(
+    stack: Stack, sensor: str
+) -> None:
+    stack.influx.query("CREATE DATABASE iot")
+    stack.influx.write(f"other value=1 {10 * WEEK_NS}")  # a shard of a week
+    stack.start("bridge")
+    wait_for(lambda: shard_duration(stack.influx) == "2016h0m0s")
+
+    async def scenario() -> None:
+        device = Client(stack.broker.port)
+        async with device.running():
+            for number in (9, 10, 11) * 10:
+                payload = f'{{"value":{number},"ts":"{render(number * WEEK_NS)}"}}'
+                device.mqtt.publish(f"readings/{sensor}/temp", payload.encode())
+            await device.mqtt.drain()
+
+    run(scenario())
+    wait_points(stack.influx, sensor, 3)
+    assert "rejected" not in stack.bridge.log_text()
+
+
 @pytest.mark.parametrize("exists", [False, True])
 def test_readings_of_hundreds_of_weeks_leave_influxdb_able_to_start(
     stack: Stack, sensor: str, exists: bool
