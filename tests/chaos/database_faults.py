@@ -76,6 +76,7 @@ def tear_log(rig: Rig, _: random.Random) -> Heal:
         wait_for(lambda: rig.stub.responses["204"] >= before + 20, 30, "stored after a full disk")
         rig.influx.kill()
         rig.database_forgets()
+        rig.log_is_torn = True
         rig.influx.start()
 
     time.sleep(FULL_S)  # the bridge tries again and again meanwhile
