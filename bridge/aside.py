@@ -43,7 +43,7 @@ class Aside:
     def without(self, part: Part) -> tuple[Part, list[Message]]:
         """Take over the readings of `part` whose point waits here.
 
-        Returns the others, and the messages to acknowledge because a replay takes their place.
+        Returns the others, and the messages to acknowledge because another takes their place.
         """
         if not self._waiting:
             return part, []
@@ -52,7 +52,7 @@ class Aside:
         for delivery in part:
             waiting = self._waiting.get(self._point(delivery.record))
             (others if waiting is None else waiting).append(delivery)
-            if waiting and delivery.origin:
+            if waiting:
                 replaced += _earlier_copies(waiting)
         return others, replaced
 
@@ -90,8 +90,17 @@ class Aside:
 
 
 def _earlier_copies(waiting: list[Delivery]) -> list[Message]:
-    """Remove the earlier copies of the last reading; return their messages."""
-    origin = waiting[-1].origin
-    copies = [d.message for d in waiting[:-1] if d.origin == origin]
-    waiting[:-1] = [d for d in waiting[:-1] if d.origin != origin]
+    """Remove what the last reading takes the place of; return the messages.
+
+    That is the same reading, or one of a device at QoS 0, of which a flood must not pile up here.
+    """
+    last = waiting[-1]
+
+    def is_replaced(earlier: Delivery) -> bool:
+        if last.origin:
+            return earlier.origin == last.origin
+        return not (earlier.origin or earlier.message.qos or last.message.qos)
+
+    copies = [earlier.message for earlier in waiting[:-1] if is_replaced(earlier)]
+    waiting[:-1] = [earlier for earlier in waiting[:-1] if not is_replaced(earlier)]
     return copies

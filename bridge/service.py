@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 _DRAIN_S = 3
 # Bounds the memory; more than the broker has in flight before the first acknowledgement.
 _MAX_QUEUED = 20_000
-# Messages published and not acknowledged, of the 65,535 MQTT ids. A receipt beyond it is not sent:
-# the collector replays the readings.
+# Messages published and not acknowledged, of the 65,535 MQTT ids. Beyond it, receipts and statuses
+# are left out: the collector replays the readings.
 _MAX_UNACKNOWLEDGED = 20_000
 # A session of the broker brings something by then, at least the bridge's own status.
 _SILENCE_S = 3 * INTERVAL_S
@@ -158,7 +158,8 @@ class Bridge:
                     self._mqtt.publish(topics.RECEIPTS + outbox, receipt)
 
     def _publish_status(self) -> None:
-        if self._mqtt.connected:
+        # While the bridge reads nothing from the broker, nothing is acknowledged to it.
+        if self._mqtt.connected and self._mqtt.unacknowledged < _MAX_UNACKNOWLEDGED:
             status = msgspec.json.encode(self._status())
             self._mqtt.publish(self._status_topic, status, retain=True)
 

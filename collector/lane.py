@@ -90,6 +90,7 @@ class Lane:
             "published": self._publisher.published,
             "replayed": self._publisher.replayed,
             "unaudited": self.outbox.verification.waiting,
+            "unhealed": len(self.outbox.verification.given_up),
             "outbox_bytes": self.outbox.space.used,
         }
 
@@ -109,7 +110,9 @@ class Lane:
         if message.topic == self._receipts_topic:
             self._publisher.on_receipt(_receipt(message.payload))
         else:
-            self._publisher.on_status(message.topic, _status(message.payload))
+            was_away = self._publisher.on_status(message.topic, _status(message.payload))
+            if was_away:  # it may have written what waited for it since before a correction
+                self._auditor.doubt()
 
     async def _tick(self) -> None:
         """Once per second, do what must happen without any request."""

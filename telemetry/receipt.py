@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from telemetry.ranges import collapse
+from telemetry.ranges import Ranges, collapse
 
 # Keep a receipt below the broker's limit for one message (64 KiB): a range takes up to 42 bytes, a
 # rejection up to 50 and 6 for each character of its reason, if JSON has to escape them all.
@@ -40,10 +40,13 @@ class Receipt(msgspec.Struct, omit_defaults=True):
     def __post_init__(self) -> None:
         if any(first > last for first, last in self.stored):
             raise ValueError("a range ends before it begins")
+        if len(self.stored) > _MAX_RANGES or len(self.rejected) > _MAX_REJECTIONS:
+            raise ValueError(f"more than {_MAX_RANGES} ranges or {_MAX_REJECTIONS} rejections")
 
     def within(self, first: int, last: int) -> "Receipt":
-        """Return what the receipt says about first..last."""
-        stored = [(max(a, first), min(b, last)) for a, b in self.stored if a <= last and b >= first]
+        """Return what the receipt says about first..last, each number once."""
+        named = ((max(a, first), min(b, last)) for a, b in self.stored if a <= last and b >= first)
+        stored = list(Ranges(named))
         rejected = [rejection for rejection in self.rejected if first <= rejection.seq <= last]
         return Receipt(stored, rejected, self.run)
 

@@ -4,16 +4,16 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from collector.audit.attempts import Attempts
 from collector.audit.examiner import Examiner, Missing
 from collector.audit.patrol import Patrol
 from collector.audit.read_back import InfluxUnreachable
-from collector.outbox.group_commit import OutboxBusy
+from collector.outbox.group_commit import OutboxBusy, OutboxFull
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Row
-from telemetry.ranges import collapse
+from telemetry.ranges import Ranges, collapse
 from telemetry.settings import InfluxAccess
 from telemetry.thread import Thread
 
@@ -33,6 +33,8 @@ _PATROL_ROWS = 100
 # After a loss everything is read back again, until nothing is missing: InfluxDB may go on losing,
 # for instance what was written while it dropped a series.
 _DOUBT_S = 10.0
+# So many are reopened in one commit, which the event loop waits for.
+_HEALED_AT_ONCE = 500
 
 
 class Auditor:
@@ -40,12 +42,16 @@ class Auditor:
 
     That is after InfluxDB was restarted or could not be reached, and when the last reading of a
     series has gone that was there before: a series or the database was dropped, or an older backup
-    restored. What is missing goes to `heal` to be replayed. A reading with another value in
-    InfluxDB is replayed twice at most: then somebody else writes that.
+    restored. What is missing goes to `heal`, in ranges, to be replayed. A reading that is missing
+    after two replays is given up until InfluxDB's next restart or outage, but not taken for
+    verified: it is in another database, or somebody else writes another value.
     """
 
     def __init__(
-        self, outbox: Outbox, influx: InfluxAccess, heal: Callable[[int, int], None]
+        self,
+        outbox: Outbox,
+        influx: InfluxAccess,
+        heal: Callable[[Sequence[tuple[int, int]]], None],
     ) -> None:
         self._outbox = outbox
         self._heal = heal
@@ -57,9 +63,13 @@ class Auditor:
         self._started: str | None = None  # when InfluxDB was
         self._is_reachable = True
         self._watched_at = self._round_ended_at = 0.0
-        self._lost_at: float | None = None
+        self._doubted_at: float | None = None
         self._round_to = 0  # the last number of this round; 0: none is under way
         self._measured = (0.0, 0)  # when, and the last sequence number then
+
+    def doubt(self) -> None:
+        """Read everything back again soon: InfluxDB may have been given something old."""
+        self._doubted_at = self._doubted_at or time.monotonic()
 
     async def run(self) -> None:
         """Read back for ever."""
@@ -67,7 +77,7 @@ class Auditor:
             began = time.monotonic()
             try:
                 await self._work(began)
-            except (InfluxUnreachable, OutboxBusy, sqlite3.OperationalError) as error:
+            except (InfluxUnreachable, OutboxBusy, OutboxFull, sqlite3.Error) as error:
                 self._lose_sight(error)
             await asyncio.sleep(self._pause(time.monotonic() - began))
 
@@ -97,45 +107,52 @@ class Auditor:
             return
         first, last = span
         examined = await self._thread.run(lambda: self._examiner.examine(first, last, _CHUNK_ROWS))
-        lost = self._to_heal(examined.missing)
-        for a, b in collapse(lost):
-            self._heal(a, b)
-        self._outbox.verify(first, examined.last)
         missing = examined.missing.seqs
+        for a, b in Ranges((seq, seq) for seq in missing).gaps(first, examined.last):
+            self._outbox.verify(a, b)
+        lost = self._attempted(examined.missing)
+        for start in range(0, len(lost), _HEALED_AT_ONCE):
+            self._heal(collapse(lost[start : start + _HEALED_AT_ONCE]))
+            await asyncio.sleep(0)
+        self._outbox.verification.give_up(self._stored(set(missing) - set(lost)))
         self._refilled.forget_between(first, examined.last, missing)
         self._patrol.add(_without(examined.rows, missing))
         if lost:
-            self._lost_at = time.monotonic()
+            self._doubted_at = time.monotonic()
             logger.warning("InfluxDB has lost %d readings; they are replayed", len(lost))
 
-    def _to_heal(self, missing: Missing) -> list[int]:
+    def _attempted(self, missing: Missing) -> list[int]:
         """Return which of the missing readings are to be replayed, and count that."""
-        absent = self._attempted(missing.absent, self._refilled)
-        return sorted(absent + self._attempted(missing.differing, self._corrected))
+        found = []
+        for seqs, attempts in (
+            (missing.absent, self._refilled),
+            (missing.differing, self._corrected),
+        ):
+            stored = self._stored(seqs)
+            hopeless = [seq for seq in stored if attempts.are_used_up(seq)]
+            if hopeless:
+                text = "%d readings were replayed in vain, number %d among them"
+                logger.warning(text, len(hopeless), hopeless[0])
+            replayed = [seq for seq in stored if not attempts.are_used_up(seq)]
+            for seq in replayed:
+                attempts.add(seq)
+            found += replayed
+        return sorted(found)
 
-    def _attempted(self, seqs: Sequence[int], attempts: Attempts) -> list[int]:
-        settlement = self._outbox.settlement
-        # To others something has happened meanwhile.
-        seqs = [s for s in seqs if s in settlement.settled and s not in settlement.rejections]
-        hopeless = [seq for seq in seqs if attempts.are_used_up(seq)]
-        if hopeless:
-            text = "%d readings were replayed in vain, number %d among them"
-            logger.warning(text, len(hopeless), hopeless[0])
-        found = [seq for seq in seqs if not attempts.are_used_up(seq)]
-        for seq in found:
-            attempts.add(seq)
-        return found
+    def _stored(self, seqs: Iterable[int]) -> list[int]:
+        """Return those to which nothing else has happened meanwhile."""
+        return [seq for seq in sorted(seqs) if self._outbox.settlement.is_stored(seq)]
 
     async def _watch(self) -> None:
         """Read everything back again if InfluxDB may have lost some."""
         started = await self._thread.run(self._examiner.started)
         if not self._is_reachable:
-            self._begin_again("can be read again")
+            self._begin_anew("can be read again")
         elif self._started is not None and started != self._started:
-            self._begin_again("was restarted")
-        elif self._lost_at is not None and time.monotonic() - self._lost_at > _DOUBT_S:
-            self._lost_at = None
-            self._begin_again("has lost readings")
+            self._begin_anew("was restarted")
+        elif self._doubted_at is not None and time.monotonic() - self._doubted_at > _DOUBT_S:
+            self._doubted_at = None
+            self._begin_again("is doubted")
         self._is_reachable, self._started = True, started
         rows = self._patrol.take(_PATROL_ROWS)
         missing = (await self._thread.run(lambda: self._examiner.missing(rows))).seqs
@@ -147,6 +164,10 @@ class Auditor:
         """Return whether a missing reading is still here, and may be replayed."""
         used_up = self._refilled.are_used_up(seq) or self._corrected.are_used_up(seq)
         return not used_up and bool(self._outbox.read(seq, seq, 1))
+
+    def _begin_anew(self, why: str) -> None:
+        self._refilled, self._corrected = Attempts(), Attempts()
+        self._begin_again(why)
 
     def _begin_again(self, why: str) -> None:
         self._outbox.verification.begin_again()

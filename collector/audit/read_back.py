@@ -2,16 +2,16 @@
 
 import re
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from itertools import pairwise
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
-import requests
 from influxdb import InfluxDBClient
-from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
+from influxdb.exceptions import InfluxDBClientError
 
 from collector.outbox.row import Row
 from telemetry.settings import InfluxAccess
@@ -30,11 +30,30 @@ _HEADERS = {
     "Accept-Encoding": "identity",
 }
 _STARTED = re.compile(rb'"started":\s*"([^"]+)"')
+# Somebody else may write points between ours, any number of them; then the span is halved.
+_MORE_POINTS = 1000
 _UNITS_NS = {"h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9}
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class InfluxUnreachable(Exception):
     """InfluxDB does not answer, or not as InfluxDB does, so nothing can be said."""
+
+
+def _boundary(ask: Callable[P, T]) -> Callable[P, T]:
+    """Make a function raise InfluxUnreachable, whatever comes from InfluxDB, and nothing else."""
+
+    @wraps(ask)
+    def ask_or_refuse(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return ask(*args, **kwargs)
+        except Exception as error:
+            raise InfluxUnreachable(f"InfluxDB cannot be read: {error}") from error
+
+    return ask_or_refuse
 
 
 class Span(NamedTuple):
@@ -46,7 +65,7 @@ class Span(NamedTuple):
 
 # InfluxDB writes 2^63 as 9223372036854776000, which is that float but not that integer.
 Value = float | str | bool | None
-T = TypeVar("T")
+Values = dict[int, Value]
 
 
 class _Series(msgspec.Struct, Generic[T]):
@@ -88,24 +107,23 @@ class ReadBack:
         self._database = influx["database"]
         self._client = InfluxDBClient(**influx, timeout=_TIMEOUT_S, retries=1)
 
-    def values(self, spans: Sequence[Span]) -> Iterator[tuple[Span, dict[int, Value]]]:
-        """Yield each span with what InfluxDB holds in it: values by nanosecond.
+    def values(self, spans: Sequence[Span]) -> Iterator[tuple[Span, Values]]:
+        """Yield parts of the spans with what InfluxDB holds in them: values by nanosecond.
 
         That is nothing while the database does not exist.
         """
-        for start in range(0, len(spans), _SPANS_PER_QUERY):
-            group = spans[start : start + _SPANS_PER_QUERY]
-            results = self._query(";".join(map(_select, group)), _points)
-            if errors := [result.error for result in results if result.error]:
-                self._check_missing(errors)
-                results = [_Result() for _ in group]
-            if len(results) != len(group):
-                raise InfluxUnreachable(
-                    f"InfluxDB answered {len(results)} of {len(group)} statements"
-                )
-            for span, result in zip(group, results, strict=True):
-                yield span, dict(pair for series in result.series for pair in series.values)
+        rest = deque(spans)
+        while rest:
+            group = [rest.popleft() for _ in range(min(len(rest), _SPANS_PER_QUERY))]
+            for span, values in zip(group, self._values(group), strict=True):
+                if len(values) < _limit(span):
+                    yield span, values
+                else:
+                    middle = len(span.rows) // 2
+                    halves = span.rows[:middle], span.rows[middle:]
+                    rest.extend(Span(span.series, rows) for rows in halves)
 
+    @_boundary
     def kept_since(self) -> int:
         """Return the timestamp (ns) before which the retention policy may remove readings."""
         show = f"SHOW RETENTION POLICIES ON {_identifier(self._database)}"
@@ -117,6 +135,7 @@ class ReadBack:
                 return time.time_ns() - kept_ns
         return 0
 
+    @_boundary
     def started(self) -> str | None:
         """Return when InfluxDB was started, in its own words; None if it does not tell."""
         try:
@@ -124,27 +143,30 @@ class ReadBack:
                 found = _STARTED.search(response.raw.read(4096))
         except InfluxDBClientError:
             return None
-        except (InfluxDBServerError, requests.RequestException) as error:
-            raise InfluxUnreachable(f"InfluxDB cannot be asked: {error}") from error
         return found[1].decode() if found else None
+
+    @_boundary
+    def _values(self, spans: Sequence[Span]) -> list[Values]:
+        results = self._query(";".join(map(_select, spans)), _points)
+        if errors := [result.error for result in results if result.error]:
+            self._check_missing(errors)
+            return [{} for _ in spans]
+        if len(results) != len(spans):
+            raise ValueError(f"{len(results)} results of {len(spans)} statements")
+        return [dict(pair for series in r.series for pair in series.values) for r in results]
 
     def _query(self, statements: str, answer: msgspec.json.Decoder[_Answer[T]]) -> list[_Result[T]]:
         form = urlencode({"db": self._database, "epoch": "ns", "q": statements})
-        try:
-            response = self._client.request("query", "POST", data=form, headers=_HEADERS)
-            return answer.decode(response.content).results
-        except (InfluxDBClientError, InfluxDBServerError, requests.RequestException) as error:
-            raise InfluxUnreachable(f"InfluxDB cannot be queried: {error}") from error
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise InfluxUnreachable(f"InfluxDB gave no answer of its own: {error}") from error
+        response = self._client.request("query", "POST", data=form, headers=_HEADERS)
+        return answer.decode(response.content).results
 
     def _check_missing(self, errors: Sequence[str]) -> None:
-        """Raise InfluxUnreachable unless the reason for the errors is that there is no database."""
+        """Raise ValueError unless the reason for the errors is that there is no database."""
         # Of several statements, InfluxDB may say of the others only that they were not executed.
         if not any(error.startswith(_NO_DATABASE) for error in errors):
             (one,) = self._query(f"SELECT value FROM {_MEASUREMENT} LIMIT 1", _rows)  # noqa: S608
             if one.error is None or not one.error.startswith(_NO_DATABASE):
-                raise InfluxUnreachable(f"InfluxDB cannot be queried: {errors[0]}")
+                raise ValueError(errors[0])
 
 
 def _select(span: Span) -> str:
@@ -153,8 +175,13 @@ def _select(span: Span) -> str:
     return (
         f"SELECT value FROM {_MEASUREMENT}"  # noqa: S608  the labels are quoted
         f' WHERE "sensor_id" = {_literal(sensor_id)} AND "type" = {_literal(type_)}'
-        f" AND time >= {span.rows[0].ns} AND time <= {span.rows[-1].ns}"
+        f" AND time >= {span.rows[0].ns} AND time <= {span.rows[-1].ns} LIMIT {_limit(span)}"
     )
+
+
+def _limit(span: Span) -> int:
+    """Return how many points of a span are read; a single time has no more than one."""
+    return 2 * len(span.rows) + _MORE_POINTS
 
 
 def _literal(text: str) -> str:

@@ -56,8 +56,11 @@ class GroupCommit:
         self._commits.append((commit, (rows[0].seq, rows[-1].seq)))
         return commit
 
-    def commit(self) -> None:
-        """Write what was gathered; to be called, too, when something else has to be written."""
+    def commit(self) -> Exception | None:
+        """Write what was gathered; to be called, too, when something else has to be written.
+
+        Returns what those who wait for readings have been told, if that failed.
+        """
         rows, self.rows, self.bytes = self.rows, [], 0
         commits, self._commits = self._commits, []
         try:
@@ -67,10 +70,11 @@ class GroupCommit:
             for commit, _ in commits:
                 if not commit.done():
                     commit.set_exception(failure)
-            return
+            return failure
         for commit, numbers in commits:
             if not commit.done():
                 commit.set_result(numbers)
+        return None
 
     def _gather(self, turns: int) -> None:
         if turns:

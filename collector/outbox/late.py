@@ -39,3 +39,8 @@ def forget(db: sqlite3.Connection, before: int) -> None:
         " (SELECT topic, ns, seq FROM late WHERE seq < ? ORDER BY seq LIMIT ?)",
         [before, _MAX_FORGOTTEN],
     )
+
+
+def remove(db: sqlite3.Connection, first: int, last: int) -> None:
+    """Remove first..last, which were rejected and are discarded: they correct nothing."""
+    db.execute("DELETE FROM late WHERE seq BETWEEN ? AND ?", [first, last])

@@ -12,12 +12,6 @@ from collector.outbox.row import Row
 _SAVE_S = 5.0
 # How many series are forgotten at a time.
 _MAX_FORGOTTEN = 2000
-_FORGETTABLE = """
-WITH refused AS (SELECT seq, topic FROM rejected JOIN reading USING (seq))
-SELECT topic FROM series WHERE seq < coalesce(
-    (SELECT min(seq) FROM reading WHERE seq NOT IN (SELECT seq FROM refused)), ?
-) AND topic NOT IN (SELECT topic FROM refused) LIMIT ?
-"""
 _S = 1_000_000_000
 
 
@@ -76,7 +70,7 @@ class Newest:
     def save(self, last: int, *, now: bool) -> None:
         """Write the table when it is due, or `now`; `last` is the last committed number.
 
-        Series of which nothing is left are forgotten.
+        Series that are older than everything left are forgotten.
         """
         if not (now or time.monotonic() - self._saved_at >= _SAVE_S):
             return
@@ -93,7 +87,10 @@ class Newest:
             self._db.execute("UPDATE outbox SET series_to = ?", [last])
             (oldest,) = self._db.execute("SELECT min(seq) FROM reading").fetchone()
             late.forget(self._db, oldest or last + 1)
-            forgotten = self._db.execute(_FORGETTABLE, [last + 1, _MAX_FORGOTTEN]).fetchall()
+            forgotten = self._db.execute(
+                "SELECT topic FROM series WHERE seq < ? LIMIT ?",
+                [oldest or last + 1, _MAX_FORGOTTEN],
+            ).fetchall()
             self._db.executemany("DELETE FROM series WHERE topic = ?", forgotten)
         self.saved_to = last
         self._unsaved.clear()

@@ -11,6 +11,7 @@ from collector.outbox.group_commit import Commit, GroupCommit, OutboxFull
 from collector.outbox.newest import Newest
 from collector.outbox.pruner import Pruner
 from collector.outbox.range_table import RangeTable
+from collector.outbox.reopening import Reopening
 from collector.outbox.row import Draft, Row
 from collector.outbox.runs import Runs
 from collector.outbox.schema import open_for_writing
@@ -19,7 +20,6 @@ from collector.outbox.space import Space
 from collector.outbox.tally import Tally
 from collector.outbox.verification import Verification
 from telemetry.origin import prefix
-from telemetry.ranges import Ranges, collapse
 from telemetry.receipt import Receipt
 
 # How long a commit waits for another program that writes the file. The event loop waits with it.
@@ -62,6 +62,9 @@ class Outbox:
         self._listeners: list[Callable[[Sequence[Row]], None]] = []
         self._head = b'{"id":"' + prefix(self.id, self.run).encode()
         self._group = GroupCommit(self._write)
+        self.reopening = Reopening(
+            self.settlement, self.verification, self._tally, self._group.commit, self._kept
+        )
         db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
 
     @property
@@ -110,7 +113,10 @@ class Outbox:
         return group.add(rows, size)
 
     def commit(self) -> None:
-        """Write what has changed since the last commit, and what is gathered for the next."""
+        """Write what has changed since the last commit, and what is gathered for the next.
+
+        Raises nothing: those who wait for readings are told of a failure.
+        """
         self._group.commit()
 
     def read(self, first: int, last: int, limit: int) -> list[Row]:
@@ -127,16 +133,6 @@ class Outbox:
     def is_newest(self, row: Row) -> bool:
         """Return whether no later reading of the row's series has been committed."""
         return self._newest.is_newest(row)
-
-    def _kept(self, first: int, last: int) -> list[tuple[int, int]]:
-        """Return the ranges in first..last whose rows are here."""
-        try:
-            rows = self._db.execute(
-                "SELECT seq FROM reading WHERE seq BETWEEN ? AND ?", [first, last]
-            ).fetchall()
-        except sqlite3.Error as error:
-            raise self._group.failure(error) from None
-        return collapse(seq for (seq,) in rows)
 
     def later(self, row: Row) -> list[int]:
         """Return the numbers of the readings accepted later for the row's series and timestamp.
@@ -162,27 +158,9 @@ class Outbox:
         for first, last in own.stored:  # of what was rejected nobody has read anything back
             for a, b in self.settlement.rejections.within(first, last):
                 self.verification.verified.remove(a, b)
+                self.verification.given_up.remove(a, b)
         self.settlement.apply(own)
         return own
-
-    def reopen(self, first: int, last: int) -> None:
-        """Take back that first..last are settled: they have to be stored again."""
-        self.settlement.reopen(first, last)
-        self.verification.verified.remove(first, last)
-
-    def heal(self, first: int, last: int) -> list[tuple[int, int]]:
-        """Reopen what is still here of first..last, which InfluxDB has lost; return that."""
-        kept = self._kept(first, last)
-        for a, b in kept:
-            self.reopen(a, b)
-        self.commit()  # from now on `forget` leaves them alone
-        forgotten = Ranges(kept)
-        for a, b in self._kept(first, last):
-            forgotten.remove(a, b)
-        self.settlement.apply(Receipt(list(forgotten)))
-        kept = self._kept(first, last)
-        self._tally.add("healed", sum(b - a + 1 for a, b in kept))
-        return kept
 
     def verify(self, first: int, last: int) -> None:
         """Note that the stored readings in first..last were read back from InfluxDB."""
@@ -191,14 +169,26 @@ class Outbox:
 
     def reasons(self, first: int, last: int) -> list[tuple[int, str]]:
         """Return the sequence numbers in first..last that InfluxDB rejected, and why."""
-        self.commit()
-        return self.settlement.rejections.reasons(first, last)
+        try:
+            return self.settlement.rejections.reasons(first, last)
+        except sqlite3.Error as error:
+            raise self._group.failure(error) from None
 
     def close(self) -> None:
         """Write what has changed and release the file."""
         self.commit()
         self._db.close()
         self._lock.close()
+
+    def _kept(self, first: int, last: int) -> list[int]:
+        """Return the numbers in first..last whose rows are here."""
+        try:
+            rows = self._db.execute(
+                "SELECT seq FROM reading WHERE seq BETWEEN ? AND ?", [first, last]
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise self._group.failure(error) from None
+        return [seq for (seq,) in rows]
 
     def _write(self, rows: list[Row]) -> None:
         """Write rows and changes; raises sqlite3.Error or OSError and then has written nothing."""
@@ -237,7 +227,7 @@ class Outbox:
         if version != self._data_version:
             self._data_version = version
             self.settlement.rejections.save()
-            self.settlement.rejections.load()
+            self.settlement.rejections.forget_discarded()
             self._tally.load()
 
     def _read_data_version(self) -> int:

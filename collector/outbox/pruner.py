@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from itertools import islice, takewhile
 
+from collector.outbox import late
 from collector.outbox.newest import Newest
 from collector.outbox.settlement import Settlement
 from collector.outbox.space import Space
@@ -37,7 +38,7 @@ class Pruner:
     ) -> None:
         self._db = db
         self._settlement = settlement
-        self._verified = verification.verified
+        self._verification = verification
         self._newest = newest
         self._tally = tally
         self._keep_s = keep_s
@@ -59,7 +60,9 @@ class Pruner:
     def _prune_verified(self, accepted_before: float) -> bool:
         """Remove the oldest verified rows; return whether there were any."""
         # Rows beyond `saved_to` are still needed to recover the newest timestamps.
-        for first, last in self._verified.within(self._pruned_to + 1, self._newest.saved_to):
+        for first, last in self._verification.verified.within(
+            self._pruned_to + 1, self._newest.saved_to
+        ):
             rows = self._rows(first, last, limit=1)
             if not rows:
                 self._pruned_to = last
@@ -90,6 +93,7 @@ class Pruner:
         oldest = list(islice(saved, _MAX_ROWS))
         for first, last in collapse(oldest):
             self._db.execute("DELETE FROM reading WHERE seq BETWEEN ? AND ?", [first, last])
+            late.remove(self._db, first, last)
             rejections.remove(first, last)
         self._tally.add("discarded", len(oldest))
         return bool(oldest)
@@ -101,7 +105,7 @@ class Pruner:
         self._let_go_to = rows[-1][0] if rows else 0  # from the beginning again: what was pending
         self._delete(stored)
         for first, last in collapse(stored):
-            self._verified.add(first, last)
+            self._verification.let_go(first, last)
         self._tally.add("unverified", len(stored))
 
     def _rows(self, first: int, last: int, *, limit: int) -> list[tuple[int, int]]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from collector.outbox import late
 from collector.outbox.schema import open_beside
 from telemetry.ranges import Ranges
 
@@ -18,7 +19,12 @@ def discard_rejected(path: Path) -> int:
     with closing(open_beside(path, mode="rw")) as db:
         while True:
             with _transaction(db):
-                rows = db.execute("SELECT seq FROM rejected LIMIT ?", [_CHUNK_ROWS]).fetchall()
+                # The oldest first: so the collector knows which they are.
+                rows = db.execute(
+                    "SELECT seq FROM rejected ORDER BY seq LIMIT ?", [_CHUNK_ROWS]
+                ).fetchall()
+                for (seq,) in rows:
+                    late.remove(db, seq, seq)
                 db.executemany("DELETE FROM reading WHERE seq = ?", rows)
                 db.executemany("DELETE FROM rejected WHERE seq = ?", rows)
                 db.execute("UPDATE outbox SET discarded = discarded + ?", [len(rows)])
@@ -37,8 +43,11 @@ def forget(path: Path, is_meant: Callable[[str, int], bool]) -> tuple[int, int]:
     with closing(open_beside(path, mode="rw")) as db:
         for seqs in _meant(db, is_meant):
             with _transaction(db):
-                settled = Ranges(db.execute("SELECT first, last FROM settled ORDER BY first"))
-                rejected = {seq for (seq,) in db.execute("SELECT seq FROM rejected")}
+                span = [seqs[-1], seqs[0]]
+                ranges = "SELECT first, last FROM settled WHERE first <= ? AND last >= ?"
+                settled = Ranges(db.execute(ranges, span))
+                members = "SELECT seq FROM rejected WHERE seq <= ? AND seq >= ?"
+                rejected = {seq for (seq,) in db.execute(members, span)}
                 stored = [[seq] for seq in seqs if seq in settled and seq not in rejected]
                 db.executemany("DELETE FROM reading WHERE seq = ?", stored)
             removed += len(stored)

@@ -28,14 +28,9 @@ class Settlement:
                 self.rejections.add(seq, reason)
         self._wake_waiters()
 
-    def reopen(self, first: int, last: int) -> None:
-        """Take back that first..last are settled: they are pending again."""
-        self.settled.remove(first, last)
-        self.rejections.remove(first, last)
-
-    def stored(self, first: int, last: int) -> Iterator[tuple[int, int]]:
-        """Yield the ranges in first..last that are settled; the rejected may be among them."""
-        return self.settled.within(first, last)
+    def is_stored(self, seq: int) -> bool:
+        """Return whether InfluxDB has stored a reading, by its receipt."""
+        return seq in self.settled and seq not in self.rejections
 
     def unsettled(self, first: int, last: int) -> Iterator[tuple[int, int]]:
         """Yield the ranges in first..last that have no receipt, ascending."""

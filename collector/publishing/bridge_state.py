@@ -6,6 +6,8 @@ from telemetry.status import Status
 
 # A bridge publishes its status every 2 s; after this long without one it counts as gone.
 _VALID_S = 6.0
+# Instances are anybody's words: so many are listened to.
+_MAX_BRIDGES = 100
 # While InfluxDB refuses every reading, a replay is answered too: with a rejection.
 _ANSWERING = {"storing", "refusing"}
 
@@ -17,9 +19,14 @@ class BridgeState:
         self.storing = False
         self._heard: dict[str, tuple[bool, float]] = {}  # instance: storing, when
 
+    def __contains__(self, instance: str) -> bool:
+        """Return whether a bridge was heard of lately."""
+        return instance in self._heard
+
     def on_status(self, instance: str, status: Status) -> bool:
         """Take over a bridge's status; return whether `storing` has changed."""
-        self._heard[instance] = (status.state in _ANSWERING, time.monotonic())
+        if instance in self._heard or len(self._heard) < _MAX_BRIDGES:
+            self._heard[instance] = (status.state in _ANSWERING, time.monotonic())
         return self._update()
 
     def tick(self) -> bool:

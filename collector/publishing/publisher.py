@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from collector.outbox.group_commit import OutboxBusy
+from collector.outbox.group_commit import OutboxBusy, OutboxFull
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Row
 from collector.publishing.bridge_state import BridgeState
@@ -116,15 +116,17 @@ class Publisher:
             self._patience.reset()
         self._schedule_pump()
 
-    def on_status(self, bridge: str, status: Status) -> None:
-        """Note the state of a bridge."""
+    def on_status(self, bridge: str, status: Status) -> bool:
+        """Note the state of a bridge; return whether it has been away."""
+        was_away = bridge not in self._bridge
         if self._bridge.on_status(bridge, status):
             self._on_bridge_changed()
+        return was_away
 
-    def heal(self, first: int, last: int) -> None:
-        """Replay the settled readings first..last, which InfluxDB has lost."""
-        for a, b in self._outbox.heal(first, last):
-            self.in_flight.lost.add(a, b)
+    def heal(self, ranges: Sequence[tuple[int, int]]) -> None:
+        """Replay stored readings, which InfluxDB has lost; raises OutboxBusy or OutboxUnusable."""
+        for first, last in self._outbox.reopening.heal(ranges):
+            self.in_flight.lost.add(first, last)
         self._schedule_pump()
 
     def tick(self) -> None:
@@ -160,7 +162,7 @@ class Publisher:
 
     def _pump(self) -> None:
         self._pump_is_scheduled = False
-        with suppress(OutboxBusy):  # the next tick tries again
+        with suppress(OutboxBusy, OutboxFull):  # the next tick tries again
             self._send_what_may_go()
 
     def _send_what_may_go(self) -> None:
@@ -193,6 +195,9 @@ class Publisher:
             if room < 0:
                 break
             steps.append((row, last_of_point))
+        self._outbox.reopening.reopen(
+            last.seq for row, last in steps if last is not None and last is not row
+        )
         source.remove(first, steps[-1][0].seq if steps else last)
         for row, last_of_point in steps:
             self._send_in_order(row, last_of_point, root)
@@ -204,7 +209,8 @@ class Publisher:
 
         None: it has been stored, read back and pruned.
         """
-        later = self._outbox.later(row)
+        rejections = self._outbox.settlement.rejections
+        later = [seq for seq in self._outbox.later(row) if seq not in rejections]
         if not later or self._is_yet_to_be_sent(later[0]):
             return row
         return next(iter(self._outbox.read(later[0], later[0], 1)), None)
@@ -216,9 +222,7 @@ class Publisher:
             return
         self._send(row, root)
         if last_of_point is not row:
-            later = last_of_point.seq
-            self._outbox.reopen(later, later)
-            self.in_flight.drop(later)
+            self.in_flight.drop(last_of_point.seq)
             self._send(last_of_point, topics.REPLAY)
 
     def _is_yet_to_be_sent(self, seq: int) -> bool:

@@ -9,11 +9,13 @@ import pytest
 
 from telemetry.timestamp import render
 from tests.integration.mosquitto_clients import Subscriber, publish
-from tests.integration.points import period, rejecting, wait_points
+from tests.integration.points import period, points, rejecting
 from tests.stack import Stack, wait_for
 
 TS = "2026-01-31T12:00:00Z"
 OLD_TS = render(period(5))
+# What asyncio reads from a socket at once, of the flood's smallest packet.
+READ_AT_ONCE = (1 << 18) // 15
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +41,12 @@ def counters(stack: Stack) -> dict[str, int]:
 
 
 def assert_still_stores(stack: Stack, sensor: str) -> None:
-    publish(stack.broker, f"readings/{sensor}/temp", {"value": 1, "ts": TS})
-    wait_points(stack.influx, sensor, timeout=60)
+    def is_stored() -> bool:
+        # Again and again: the broker drops what is more than it queues for the bridge.
+        publish(stack.broker, f"readings/{sensor}/temp", {"value": 1, "ts": TS})
+        return bool(points(stack.influx, sensor))
+
+    wait_for(is_stored, 60, "a reading stored")
     assert stack.bridge.running
 
 
@@ -50,7 +56,7 @@ def test_unreadable_messages_are_counted_and_a_bounded_number_explained(
     flood(stack, "readings/a", b"x\n" * 400_000)
     assert_still_stores(stack, sensor)
     wait_for(lambda: counters(stack)["dead_letters_dropped"] > 0)
-    assert counters(stack)["queue"] <= 20_001
+    assert counters(stack)["queue"] <= 20_001 + READ_AT_ONCE
     lines = [line for line in stack.bridge.log_text().splitlines() if "unreadable" in line]
     assert 0 < len(lines) < 200  # one a second
 

@@ -173,7 +173,7 @@ class PublisherRig:
             rejections = self.outbox.settlement.rejections
             for number in range(first, last + 1):
                 if number not in rejections:
-                    self.publisher.heal(number, number)
+                    self.publisher.heal([(number, number)])
         self.settle_down()
 
     def tick(self, seconds: float = 1) -> None:

@@ -92,7 +92,43 @@ def test_stored_readings_can_be_forgotten(rig: Rig) -> None:
 def test_what_is_forgotten_is_not_healed(rig: Rig) -> None:
     rig.settle([(1, 4)], rejected=[])
     forget(rig.path, lambda _, ns: ns == 1)  # number 2
-    assert rig.outbox.heal(1, 3) == [(1, 1), (3, 3)]
+    assert rig.outbox.reopening.heal([(1, 3)]) == [(1, 1), (3, 3)]
     assert rig.outbox.books == Books(accepted=10, stored=2, rejected=0, pending=8, healed=2)
     assert read_books(rig.path).unbalanced == 0
     assert forget(rig.path, lambda _, ns: ns == 0) == (0, 1), "it is pending again"
+
+
+def test_the_reasons_of_a_rejection_are_known_while_another_program_writes(rig: Rig) -> None:
+    with closing(sqlite3.connect(rig.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        rig.outbox.settle(Receipt([], [Rejection(3, "too old")], rig.outbox.run))
+        rig.outbox.commit()  # in vain
+        assert rig.outbox.reasons(1, 9) == [(3, "too old")]
+
+
+def test_what_cannot_be_reopened_on_disk_stays_settled(rig: Rig) -> None:
+    rig.settle([(1, 4)], rejected=[])
+    rig.outbox.verify(1, 4)
+    with closing(sqlite3.connect(rig.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for reopen in (lambda: rig.outbox.reopening.reopen([2]),
+                       lambda: rig.outbox.reopening.heal([(1, 3)])):  # fmt: skip
+            with pytest.raises(OutboxBusy):
+                reopen()
+            assert rig.outbox.pending == 6
+    assert rig.outbox.reopening.reopen([2, 7]) == [2], "7 is pending already"
+    assert forget(rig.path, lambda _, ns: ns == 1) == (0, 1), "it is pending on disk, too"
+    assert read_books(rig.path).unbalanced == 0
+
+
+def test_scattered_losses_are_healed_with_one_commit(rig: Rig) -> None:
+    rig.settle([(1, 10)], rejected=[])
+    statements: list[str] = []
+    rig.outbox._db.set_trace_callback(statements.append)  # noqa: SLF001
+    assert rig.outbox.reopening.heal([(n, n) for n in (1, 3, 5, 7)]) == [
+        (1, 1),
+        (3, 3),
+        (5, 5),
+        (7, 7),
+    ]
+    assert statements.count("COMMIT") == 1

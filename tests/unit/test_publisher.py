@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from collector.outbox.removal import discard_rejected
 from telemetry.receipt import Receipt
 from tests.unit.publisher_model import LIMITS, PublisherRig
 
@@ -224,3 +225,20 @@ def test_rejected_readings_are_settled_with_their_reasons(rig: PublisherRig) -> 
     books = rig.outbox.books
     assert (books.stored, books.rejected, books.pending) == (1, 2, 0)
     assert rig.outbox.reasons(1, 3) == [(1, "too old"), (2, "too old")]
+
+
+def test_a_correction_that_was_rejected_and_discarded_corrects_nothing(rig: PublisherRig) -> None:
+    rig.append(5)  # number 1
+    rig.puback()
+    rig.lose()
+    rig.append(5)  # number 2, the same point
+    rig.puback()
+    rig.store(reject=1)
+    rig.outbox.commit()
+    discard_rejected(rig.outbox.path)
+    rig.outbox.commit()
+    rig.lose()
+    rig.heal()
+    assert sent(rig, "replay")[-1] == 1
+    assert rig.outbox.books.stored == 1
+    assert rig.held == {("1/t", 5): 1}

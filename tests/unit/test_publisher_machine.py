@@ -131,10 +131,11 @@ class ForgetsFresh(Publisher):
 class ReplaysBlindly(Publisher):
     """Replays whether or not the bridge is storing."""
 
-    def on_status(self, bridge: str, status: Status) -> None:
-        super().on_status(bridge, status)
+    def on_status(self, bridge: str, status: Status) -> bool:
+        was_away = super().on_status(bridge, status)
         if self.in_flight.lost and self.connected:
             self.replay_lost(2)
+        return was_away
 
 
 class ReplaysInAnyOrder(Publisher):

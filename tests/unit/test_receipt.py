@@ -77,3 +77,20 @@ def test_an_impossible_sequence_number_is_refused(number: str) -> None:
         decoded([f'{{"stored":[[{number},5]]}}'.encode()])
     with pytest.raises(msgspec.ValidationError):
         decoded([f'{{"rejected":[{{"seq":{number},"reason":""}}]}}'.encode()])
+
+
+def test_a_receipt_says_each_number_once_and_only_what_is_asked() -> None:
+    receipt = Receipt([(1, 9), (3, 20), (15, 30)], [Rejection(7, "a"), Rejection(31, "b")], "r")
+    assert receipt.within(5, 25) == Receipt([(5, 25)], [Rejection(7, "a")], "r")
+
+
+@pytest.mark.parametrize(
+    "receipt",
+    [
+        {"stored": [[n, n] for n in range(1, 502)]},
+        {"rejected": [{"seq": n, "reason": ""} for n in range(1, 22)]},
+    ],
+)
+def test_a_receipt_longer_than_any_bridge_sends_is_none(receipt: dict[str, object]) -> None:
+    with pytest.raises(msgspec.ValidationError, match="more than"):
+        msgspec.json.decode(msgspec.json.encode(receipt), type=Receipt)

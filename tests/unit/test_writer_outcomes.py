@@ -144,6 +144,24 @@ def test_a_replay_takes_the_place_of_the_copy_that_is_set_aside() -> None:
     assert [message.mid for message in repeated] == [1]
 
 
+def test_a_flood_at_qos_0_of_a_point_that_is_set_aside_does_not_pile_up() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.writer.add(rig.delivery(1, BROKEN, qos=0))
+        rig.writer.add(rig.delivery(2, 2, ns=1))
+        rig.writer.add(rig.delivery(3, BROKEN, ns=3))
+        await until(lambda: len(rig.writer.aside) >= 1 and 3 not in rig.settled())
+        for value in range(100):
+            rig.writer.add(rig.delivery(9, value, ns=1, qos=0))
+        rig.writer.add(rig.delivery(10))
+        await until(lambda: 10 in rig.settled())
+        assert rig.held() <= 4
+        rig.storage.repaired = True
+        await until(lambda: rig.poke() and {2, 3, 9} <= {*rig.settled()} and not rig.held())
+
+    rig = run(scenario)
+    assert rig.storage.points["123/temp", "1"] == "123/temp 99 1"
+
+
 def test_a_storage_that_always_fails_is_waited_for_and_nothing_is_lost() -> None:
     async def scenario(rig: Rig) -> None:
         for mid in range(20):

@@ -31,8 +31,15 @@ class Rig:
     def _state(self) -> None:
         self.reasons.append(self.writer.state.waiting)
 
-    def delivery(
-        self, mid: int, value: int = 1, epoch: int = 1, ns: int | None = None, seq: int = 0
+    def delivery(  # noqa: PLR0913  each test names the few it needs
+        self,
+        mid: int,
+        value: int = 1,
+        epoch: int = 1,
+        ns: int | None = None,
+        seq: int = 0,
+        *,
+        qos: int = 1,
     ) -> Delivery:
         """Return a reading whose timestamp distinguishes it from the others, unless `ns` is given.
 
@@ -42,7 +49,8 @@ class Rig:
         payload = b'{"value":%d,"ts":"%b"' % (value, ts)
         if seq:
             payload += b',"id":"outbox:%d","sensor_id":123,"type":"temp"' % seq
-        return Delivery(message(payload + b"}", mid=mid, epoch=epoch), self.storage.reading)
+        arrived = message(payload + b"}", mid=mid, epoch=epoch)._replace(qos=qos)
+        return Delivery(arrived, self.storage.reading)
 
     def held(self) -> int:
         """Return how many readings are set aside."""
