@@ -218,8 +218,10 @@ class Rig:
         dead = [service.name for service in self.services if not service.running]
         self.heal()
         books = self.drain(drain_timeout)
+        if self.log_is_torn:
+            self.database_forgets()
         findings = check(self.ledger, influx_port=self.influx.port, books=books)
-        if (self.forgetful or self.log_is_torn) and findings.counts["lost"]:
+        if self.forgetful and findings.counts["lost"]:
             findings = self._check_repaired()
         for name in dead:
             findings.add("service failed", f"{name}: see {self.service(name).log}")

@@ -169,8 +169,8 @@ def test_an_outbox_that_does_not_reach_back_far_enough_says_so(tmp_path: Path, s
     stack = Stack(tmp_path)
     stack.collector.env["OUTBOX_MAX_BYTES"] = str(1 << 20)
     with stack, client(stack.collector) as http:
-        for start in range(0, 20_000, 500):
-            batch = [reading(sensor, start + number) for number in range(500)]
+        for start in range(0, 20_000, 200):
+            batch = [reading(sensor, start + number) for number in range(200)]
             assert send(http, batch, path=STORED).status_code == 201
         wait_read_back(http)
         wait_for(lambda: metrics(http)["pruned_at"] > 0)
