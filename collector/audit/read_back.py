@@ -51,7 +51,7 @@ def _boundary(ask: Callable[P, T]) -> Callable[P, T]:
         try:
             return ask(*args, **kwargs)
         except Exception as error:
-            raise InfluxUnreachable(f"InfluxDB cannot be read: {error}") from error
+            raise InfluxUnreachable(f"InfluxDB cannot be queried: {error}") from error
 
     return ask_or_refuse
 
