@@ -1,6 +1,7 @@
 """Prints accepted readings: each one at a low rate, a line per second at a high rate."""
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -30,8 +31,7 @@ class Journal:
         for reading in readings:
             fields = _fields.decode(reading.payload)
             del fields["id"]
-            sys.stdout.write(" ".join(f"{name}={text}" for name, text in fields.items()) + "\n")
-        sys.stdout.flush()
+            _print(" ".join(f"{name}={text}" for name, text in fields.items()))
 
     async def run(self) -> None:
         """Sum up once per second, for ever."""
@@ -42,6 +42,12 @@ class Journal:
     def tick(self) -> None:
         """Sum up what was not shown, and begin a new second."""
         if self._hidden:
-            sys.stdout.write(f"accepted {self._shown + self._hidden} readings in a second\n")
-            sys.stdout.flush()
+            _print(f"accepted {self._shown + self._hidden} readings in a second")
         self._shown = self._hidden = 0
+
+
+def _print(line: str) -> None:
+    # A log on a full disk, a closed pipe or an encoding without these letters: readings go on.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()

@@ -110,8 +110,8 @@ class Lane:
         if message.topic == self._receipts_topic:
             self._publisher.on_receipt(_receipt(message.payload))
         else:
-            was_away = self._publisher.on_status(message.topic, _status(message.payload))
-            if was_away:  # it may have written what waited for it since before a correction
+            begins = self._publisher.on_status(message.topic, _status(message.payload))
+            if begins:  # with what has waited for it, maybe since before a correction
                 self._auditor.doubt()
 
     async def _tick(self) -> None:

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
-from influxdb import InfluxDBClient
 from influxdb.line_protocol import quote_ident
 
 from bridge.storage import Outcome, Result
 from bridge.storage.answers import failure
+from telemetry import influx
 from telemetry.reading import label_fault
 from telemetry.settings import InfluxAccess
 from telemetry.thread import Thread
@@ -34,7 +34,7 @@ class InfluxStorage:
 
     def __init__(self, access: InfluxAccess) -> None:
         self._database = access["database"]
-        self._client = InfluxDBClient(**access, timeout=TIMEOUT_S, retries=1)
+        self._client = influx.client(access, TIMEOUT_S)
         self._unprepared = ""
         self._thread = Thread("influxdb")
 

@@ -28,6 +28,9 @@ _LONGEST_WAIT_S = 3.0
 # the outbox is more than half full.
 _BUSY_RATE = 500
 _BUSY_SHARE = 0.05
+_MEASURED_S = 1.0
+# Work may have been waiting for an InfluxDB that did not answer.
+_LONGEST_REST_S = 20.0
 _WATCH_S = 3.0
 _PATROL_ROWS = 100
 # After a loss everything is read back again, until nothing is missing: InfluxDB may go on losing,
@@ -44,7 +47,9 @@ class Auditor:
     series has gone that was there before: a series or the database was dropped, or an older backup
     restored. What is missing goes to `heal`, in ranges, to be replayed. A reading that is missing
     after two replays is given up until InfluxDB's next restart or outage, but not taken for
-    verified: it is in another database, or somebody else writes another value.
+    verified: it is in another database, or somebody else writes another value. Given up at once is
+    one whose point has a value that cannot be from this outbox: that may be a later correction,
+    made through another collector.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class Auditor:
         self._doubted_at: float | None = None
         self._round_to = 0  # the last number of this round; 0: none is under way
         self._measured = (0.0, 0)  # when, and the last sequence number then
+        self._is_busy = False
 
     def doubt(self) -> None:
         """Read everything back again soon: InfluxDB may have been given something old."""
@@ -79,7 +85,7 @@ class Auditor:
                 await self._work(began)
             except (InfluxUnreachable, OutboxBusy, OutboxFull, sqlite3.Error) as error:
                 self._lose_sight(error)
-            await asyncio.sleep(self._pause(time.monotonic() - began))
+            await self._rest(time.monotonic() - began)
 
     async def _work(self, now: float) -> None:
         if now - self._watched_at >= _WATCH_S:
@@ -92,13 +98,20 @@ class Auditor:
         if self._round_to:
             await self._examine()
 
-    def _pause(self, worked_s: float) -> float:
-        """Return how long to rest after working for `worked_s` seconds."""
-        (then, count), self._measured = self._measured, (time.monotonic(), self._outbox.last)
-        rate = (self._measured[1] - count) / (self._measured[0] - then)
-        share = _BUSY_SHARE if rate > _BUSY_RATE and self._outbox.space.is_roomy else 0.5
-        shortest_s = 0.01 if self._round_to and self._is_reachable else 1.0
-        return max(worked_s / share - worked_s, shortest_s)
+    async def _rest(self, worked_s: float) -> None:
+        """Rest as long as the load and the work of `worked_s` seconds ask for, and not too long."""
+        began = time.monotonic()
+        await asyncio.sleep(0.01 if self._round_to and self._is_reachable else 1.0)
+        while (rest_s := self._rest_s(worked_s) - (time.monotonic() - began)) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(min(rest_s, _MEASURED_S))  # the load may end meanwhile
+
+    def _rest_s(self, worked_s: float) -> float:
+        now, (then, count) = time.monotonic(), self._measured
+        if now - then >= _MEASURED_S:
+            self._is_busy = (self._outbox.last - count) / (now - then) > _BUSY_RATE
+            self._measured = (now, self._outbox.last)
+        share = _BUSY_SHARE if self._is_busy and self._outbox.space.is_roomy else 0.5
+        return min(worked_s / share - worked_s, _LONGEST_REST_S)
 
     async def _examine(self) -> None:
         """Compare the first readings that are stored and not verified."""
@@ -114,7 +127,7 @@ class Auditor:
         for start in range(0, len(lost), _HEALED_AT_ONCE):
             self._heal(collapse(lost[start : start + _HEALED_AT_ONCE]))
             await asyncio.sleep(0)
-        self._outbox.verification.give_up(self._stored(set(missing) - set(lost)))
+        self._give_up(set(missing) - set(lost))
         self._refilled.forget_between(first, examined.last, missing)
         self._patrol.add(_without(examined.rows, missing))
         if lost:
@@ -128,16 +141,17 @@ class Auditor:
             (missing.absent, self._refilled),
             (missing.differing, self._corrected),
         ):
-            stored = self._stored(seqs)
-            hopeless = [seq for seq in stored if attempts.are_used_up(seq)]
-            if hopeless:
-                text = "%d readings were replayed in vain, number %d among them"
-                logger.warning(text, len(hopeless), hopeless[0])
-            replayed = [seq for seq in stored if not attempts.are_used_up(seq)]
+            replayed = [seq for seq in self._stored(seqs) if not attempts.are_used_up(seq)]
             for seq in replayed:
                 attempts.add(seq)
             found += replayed
         return sorted(found)
+
+    def _give_up(self, missing: Iterable[int]) -> None:
+        if hopeless := self._stored(missing):
+            text = "%d readings are missing and not replayed, number %d among them: see `audit`"
+            logger.warning(text, len(hopeless), hopeless[0])
+            self._outbox.verification.give_up(hopeless)
 
     def _stored(self, seqs: Iterable[int]) -> list[int]:
         """Return those to which nothing else has happened meanwhile."""
@@ -150,15 +164,21 @@ class Auditor:
             self._begin_anew("can be read again")
         elif self._started is not None and started != self._started:
             self._begin_anew("was restarted")
-        elif self._doubted_at is not None and time.monotonic() - self._doubted_at > _DOUBT_S:
+        elif self._is_doubt_due():
             self._doubted_at = None
             self._begin_again("is doubted")
         self._is_reachable, self._started = True, started
         rows = self._patrol.take(_PATROL_ROWS)
-        missing = (await self._thread.run(lambda: self._examiner.missing(rows))).seqs
-        self._patrol.put_back(_without(rows, missing))
-        if any(self._is_worth_it(seq) for seq in missing):
+        missing = await self._thread.run(lambda: self._examiner.missing(rows))
+        self._patrol.put_back(_without(rows, missing.seqs))
+        self._give_up(missing.foreign)
+        if any(self._is_worth_it(seq) for seq in (*missing.absent, *missing.differing)):
             self._begin_again("lacks readings that it had")
+
+    def _is_doubt_due(self) -> bool:
+        # Not in a round: else anybody who raises doubts could keep it from its end.
+        since = self._doubted_at
+        return not self._round_to and since is not None and time.monotonic() - since > _DOUBT_S
 
     def _is_worth_it(self, seq: int) -> bool:
         """Return whether a missing reading is still here, and may be replayed."""

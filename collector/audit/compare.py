@@ -72,7 +72,7 @@ class Audit:
         """Return as what a stored reading counts that InfluxDB does not hold."""
         if row.ns < kept_since:
             return "expired"
-        if any(self._window.state(seq) is not State.REJECTED for seq in self._window.later(row)):
+        if self._window.correction(row) is not None:
             return "superseded"
         self.missing.append(_description(row, found))
         return "missing"

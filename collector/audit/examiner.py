@@ -14,15 +14,19 @@ from telemetry.settings import InfluxAccess
 
 
 class Missing(NamedTuple):
-    """The numbers of readings that InfluxDB lacks, and of those for which it has another value."""
+    """The numbers of readings that InfluxDB lacks, and of those for which it has another value.
+
+    `foreign`: that other value cannot be an earlier one from this outbox.
+    """
 
     absent: list[int]
     differing: list[int]
+    foreign: list[int]
 
     @property
     def seqs(self) -> list[int]:
         """All of them, ascending."""
-        return sorted((*self.absent, *self.differing))
+        return sorted((*self.absent, *self.differing, *self.foreign))
 
 
 class Examined(NamedTuple):
@@ -64,11 +68,17 @@ class Examiner:
         """Return which of the rows InfluxDB should hold, and does not."""
         suspects = list(differing(rows, self._read_back)) if rows else []
         kept_since = self._read_back.kept_since() if suspects else 0
-        missing = Missing([], [])
+        missing = Missing([], [], [])
         for row, found in suspects:
             later = late.later(self._connection(), row)
-            if row.ns >= kept_since and not self._is_superseded(later):
-                (missing.absent if found is None else missing.differing).append(row.seq)
+            if row.ns < kept_since or self._is_superseded(later):
+                continue
+            if found is None:
+                missing.absent.append(row.seq)
+            elif late.is_late(self._connection(), row):
+                missing.differing.append(row.seq)
+            else:
+                missing.foreign.append(row.seq)
         return missing
 
     def _is_superseded(self, later: Iterable[int]) -> bool:

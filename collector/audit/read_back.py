@@ -10,10 +10,10 @@ from typing import Generic, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
-from influxdb import InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError
 
 from collector.outbox.row import Row
+from telemetry import influx
 from telemetry.settings import InfluxAccess
 
 _MEASUREMENT = "data"
@@ -103,9 +103,9 @@ def spans(rows: Sequence[Row]) -> Iterator[Span]:
 class ReadBack:
     """Queries InfluxDB 1.x; every method raises InfluxUnreachable."""
 
-    def __init__(self, influx: InfluxAccess) -> None:
-        self._database = influx["database"]
-        self._client = InfluxDBClient(**influx, timeout=_TIMEOUT_S, retries=1)
+    def __init__(self, access: InfluxAccess) -> None:
+        self._database = access["database"]
+        self._client = influx.client(access, _TIMEOUT_S)
 
     def values(self, spans: Sequence[Span]) -> Iterator[tuple[Span, Values]]:
         """Yield parts of the spans with what InfluxDB holds in them: values by nanosecond.
@@ -115,9 +115,9 @@ class ReadBack:
         rest = deque(spans)
         while rest:
             group = [rest.popleft() for _ in range(min(len(rest), _SPANS_PER_QUERY))]
-            for span, values in zip(group, self._values(group), strict=True):
-                if len(values) < _limit(span):
-                    yield span, values
+            for span, found in zip(group, self._points(group), strict=True):
+                if len(found) < _limit(span) or len(span.rows) == 1:
+                    yield span, dict(found)
                 else:
                     middle = len(span.rows) // 2
                     halves = span.rows[:middle], span.rows[middle:]
@@ -146,14 +146,14 @@ class ReadBack:
         return found[1].decode() if found else None
 
     @_boundary
-    def _values(self, spans: Sequence[Span]) -> list[Values]:
+    def _points(self, spans: Sequence[Span]) -> list[list[tuple[int, Value]]]:
         results = self._query(";".join(map(_select, spans)), _points)
         if errors := [result.error for result in results if result.error]:
             self._check_missing(errors)
-            return [{} for _ in spans]
+            return [[] for _ in spans]
         if len(results) != len(spans):
             raise ValueError(f"{len(results)} results of {len(spans)} statements")
-        return [dict(pair for series in r.series for pair in series.values) for r in results]
+        return [[point for series in r.series for point in series.values] for r in results]
 
     def _query(self, statements: str, answer: msgspec.json.Decoder[_Answer[T]]) -> list[_Result[T]]:
         form = urlencode({"db": self._database, "epoch": "ns", "q": statements})
@@ -180,7 +180,7 @@ def _select(span: Span) -> str:
 
 
 def _limit(span: Span) -> int:
-    """Return how many points of a span are read; a single time has no more than one."""
+    """Return how many points of a span are read."""
     return 2 * len(span.rows) + _MORE_POINTS
 
 

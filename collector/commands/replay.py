@@ -33,6 +33,8 @@ def replay(settings: Settings, window: Window, rows: Iterable[Row]) -> int:
     """
     outcome = asyncio.run(_replay(settings, window, rows))
     say(f"sent {outcome.sent}, stored {outcome.stored}, rejected {outcome.rejected}")
+    if outcome.superseded:
+        say(f"not sent, because a correction was stored: {outcome.superseded}")
     if outcome.sent > outcome.stored + outcome.rejected:
         say("no receipt for the rest: do broker, bridge and InfluxDB run?")
     return OK if outcome.sent == outcome.stored else WRONG

@@ -5,7 +5,7 @@ listed. Readings that arrive in order, which are nearly all, cost nothing here.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from collector.outbox.row import Row
 
@@ -20,13 +20,24 @@ def save(db: sqlite3.Connection, rows: Sequence[Row]) -> None:
         )
 
 
-def later(db: sqlite3.Connection, row: Row) -> list[int]:
-    """Return the numbers of the readings accepted later for the row's point, the last one first."""
-    found = db.execute(
+def later(db: sqlite3.Connection, row: Row) -> Iterator[int]:
+    """Yield the numbers of the readings accepted later for the row's point, the last one first.
+
+    There may be very many, of a device whose clock stands still.
+    """
+    for (seq,) in db.execute(
         "SELECT seq FROM late WHERE topic = ? AND ns = ? AND seq > ? ORDER BY seq DESC",
         [row.series, row.ns, row.seq],
+    ):
+        yield seq
+
+
+def is_late(db: sqlite3.Connection, row: Row) -> bool:
+    """Return whether the reading itself may correct an earlier one."""
+    found = db.execute(
+        "SELECT 1 FROM late WHERE topic = ? AND ns = ? AND seq = ?", [row.series, row.ns, row.seq]
     )
-    return [seq for (seq,) in found]
+    return found.fetchone() is not None
 
 
 def forget(db: sqlite3.Connection, before: int) -> None:

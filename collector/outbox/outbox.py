@@ -134,15 +134,22 @@ class Outbox:
         """Return whether no later reading of the row's series has been committed."""
         return self._newest.is_newest(row)
 
-    def later(self, row: Row) -> list[int]:
-        """Return the numbers of the readings accepted later for the row's series and timestamp.
+    def corrections(self, rows: Sequence[Row]) -> dict[int, int]:
+        """Return which of the rows, in ascending order, were corrected, and by which last reading.
 
-        The last one comes first. Raises OutboxBusy or OutboxUnusable.
+        That is the last one accepted later for the same series and timestamp and not rejected.
+        Raises OutboxBusy or OutboxUnusable.
         """
+        rejections = self.settlement.rejections
+        last: dict[tuple[str, int], int] = {}  # one search for each point, not for each reading
         try:
-            return late.later(self._db, row)
+            for row in rows:
+                if (row.series, row.ns) not in last:
+                    later = (seq for seq in late.later(self._db, row) if seq not in rejections)
+                    last[row.series, row.ns] = next(later, 0)
         except sqlite3.Error as error:
             raise self._group.failure(error) from None
+        return {row.seq: seq for row in rows if (seq := last[row.series, row.ns]) > row.seq}
 
     def mark_published(self, seq: int) -> None:
         """Note that the broker has this reading: from now on it is only replayed."""

@@ -59,16 +59,18 @@ class Window:
         """Return what a receipt says about this outbox's readings."""
         return self._runs.own(receipt, self._last)
 
-    def later(self, row: Row) -> list[int]:
-        """Return the numbers of the readings accepted later for the row's series and timestamp."""
-        return late.later(self._db, row)
+    def correction(self, row: Row) -> int | None:
+        """Return the number of the last reading accepted later for the row's point.
 
-    def last_of_point(self, row: Row) -> list[Row]:
-        """Return the last reading accepted later for the row's series and timestamp, if any."""
-        found = self._db.execute(
-            "SELECT * FROM reading WHERE seq = ?", [next(iter(self.later(row)), None)]
-        )
-        return [Row._make(fields) for fields in found]
+        Rejected ones do not count.
+        """
+        later = (s for s in late.later(self._db, row) if self.state(s) is not State.REJECTED)
+        return next(later, None)
+
+    def read(self, seq: int) -> Row | None:
+        """Return a reading; None if it is no longer in the outbox."""
+        found = self._db.execute("SELECT * FROM reading WHERE seq = ?", [seq]).fetchone()
+        return Row._make(found) if found else None
 
     def state(self, seq: int) -> State:
         """Return the state that a reading had when the window was opened."""

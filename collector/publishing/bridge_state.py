@@ -6,7 +6,7 @@ from telemetry.status import Status
 
 # A bridge publishes its status every 2 s; after this long without one it counts as gone.
 _VALID_S = 6.0
-# Instances are anybody's words: so many are listened to.
+# Instances are anybody's words: so many are remembered.
 _MAX_BRIDGES = 100
 # While InfluxDB refuses every reading, a replay is answered too: with a rejection.
 _ANSWERING = {"storing", "refusing"}
@@ -19,14 +19,17 @@ class BridgeState:
         self.storing = False
         self._heard: dict[str, tuple[bool, float]] = {}  # instance: storing, when
 
-    def __contains__(self, instance: str) -> bool:
-        """Return whether a bridge was heard of lately."""
-        return instance in self._heard
+    def is_storing(self, instance: str) -> bool:
+        """Return whether this bridge said so lately."""
+        storing, _ = self._heard.get(instance, (False, 0.0))
+        return storing
 
     def on_status(self, instance: str, status: Status) -> bool:
         """Take over a bridge's status; return whether `storing` has changed."""
-        if instance in self._heard or len(self._heard) < _MAX_BRIDGES:
-            self._heard[instance] = (status.state in _ANSWERING, time.monotonic())
+        self._heard.pop(instance, None)
+        if len(self._heard) == _MAX_BRIDGES:
+            del self._heard[next(iter(self._heard))]  # heard the longest ago
+        self._heard[instance] = (status.state in _ANSWERING, time.monotonic())
         return self._update()
 
     def tick(self) -> bool:

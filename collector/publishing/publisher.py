@@ -117,11 +117,11 @@ class Publisher:
         self._schedule_pump()
 
     def on_status(self, bridge: str, status: Status) -> bool:
-        """Note the state of a bridge; return whether it has been away."""
-        was_away = bridge not in self._bridge
+        """Note the state of a bridge; return whether it begins to store."""
+        stored_before = self._bridge.is_storing(bridge)
         if self._bridge.on_status(bridge, status):
             self._on_bridge_changed()
-        return was_away
+        return self._bridge.is_storing(bridge) and not stored_before
 
     def heal(self, ranges: Sequence[tuple[int, int]]) -> None:
         """Replay stored readings, which InfluxDB has lost; raises OutboxBusy or OutboxUnusable."""
@@ -188,9 +188,10 @@ class Publisher:
         first, last = next(iter(source))
         rows = self._outbox.read(first, last, room)
         # All that is read from the outbox, before anything changes: a busy outbox interrupts.
+        corrections = self._outbox.corrections(rows)
         steps = []
         for row in rows:
-            last_of_point = self._last_of_point(row)
+            last_of_point = self._last_of_point(row, corrections.get(row.seq))
             room -= 1 + (last_of_point is not row)
             if room < 0:
                 break
@@ -204,16 +205,14 @@ class Publisher:
         self._schedule_pump()
         return len(steps)
 
-    def _last_of_point(self, row: Row) -> Row | None:
+    def _last_of_point(self, row: Row, correction: int | None) -> Row | None:
         """Return the last reading accepted for the row's point, if it was sent before, or the row.
 
         None: it has been stored, read back and pruned.
         """
-        rejections = self._outbox.settlement.rejections
-        later = [seq for seq in self._outbox.later(row) if seq not in rejections]
-        if not later or self._is_yet_to_be_sent(later[0]):
+        if correction is None or self._is_yet_to_be_sent(correction):
             return row
-        return next(iter(self._outbox.read(later[0], later[0], 1)), None)
+        return next(iter(self._outbox.read(correction, correction, 1)), None)
 
     def _send_in_order(self, row: Row, last_of_point: Row | None, root: str) -> None:
         """Send a row such that InfluxDB ends with the last accepted reading of its point."""

@@ -25,11 +25,15 @@ _receipt = boundary(msgspec.json.Decoder(Receipt).decode)
 
 
 class Outcome(NamedTuple):
-    """How many readings were sent, and what InfluxDB did with them."""
+    """How many readings were sent, and what InfluxDB did with them.
+
+    `superseded`: not sent, because a correction was stored, read back and pruned.
+    """
 
     sent: int
     stored: int
     rejected: int
+    superseded: int
 
 
 class Replayer:
@@ -40,6 +44,7 @@ class Replayer:
         self._window = window
         self._stored = 0
         self._rejected = 0
+        self._superseded = 0
         self._in_flight: dict[int, Row] = {}
 
     async def send(self, rows: Iterable[Row]) -> Outcome:
@@ -47,12 +52,17 @@ class Replayer:
         sent = 0
         rest = iter(rows)
         while batch := list(islice(rest, _MAX_IN_FLIGHT)):
-            sent += len(batch)
-            self._in_flight = {row.seq: row for row in batch}
+            self._in_flight = {row.seq: row for row in batch if not self._is_superseded(row)}
+            sent += len(self._in_flight)
+            self._superseded += len(batch) - len(self._in_flight)
             await self._settle()
             if self._in_flight:
                 break
-        return Outcome(sent, self._stored, self._rejected)
+        return Outcome(sent, self._stored, self._rejected, self._superseded)
+
+    def _is_superseded(self, row: Row) -> bool:
+        correction = self._window.correction(row)
+        return correction is not None and self._window.read(correction) is None
 
     async def _settle(self) -> None:
         """Send what is in flight until it has receipts, or until six attempts brought none."""
@@ -68,7 +78,8 @@ class Replayer:
         await self._connection.wait_connected()
         for row in self._in_flight.values():
             self._connection.client.publish(topics.REPLAY + row.series, row.payload)
-            for later in self._window.last_of_point(row):
+            correction = self._window.correction(row)
+            if correction is not None and (later := self._window.read(correction)):
                 self._connection.client.publish(topics.REPLAY + later.series, later.payload)
         while self._in_flight:
             message = await self._connection.messages.get()

@@ -9,10 +9,11 @@ import httpx
 import pytest
 
 from collector.outbox.books import read_books
+from telemetry.timestamp import render
 from tests.builders import reading
 from tests.integration.points import points, wait_points
 from tests.integration.posting import STORED, client, metrics, send
-from tests.stack import Stack, wait_for
+from tests.stack import Collector, Stack, free_port, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -116,19 +117,49 @@ def test_what_was_forgotten_stays_deleted(stack: Stack, http: httpx.Client, sens
     assert stack.collector.command("audit").returncode == 0
 
 
-def test_a_value_that_somebody_else_writes_is_replayed_twice_and_then_left(
+def test_a_value_of_somebody_else_is_not_overwritten_and_counted(
     stack: Stack, http: httpx.Client, sensor: str
 ) -> None:
-    ns, tag = store(http, sensor, 1), sensor.replace(" ", "\\ ")
-
-    def overwritten() -> bool:
-        stack.influx.write(f"data,sensor_id={tag},type=temp value=99 {ns}")
-        return "replayed in vain" in stack.collector.log_text()
-
-    wait_for(overwritten, 120, "the auditor's surrender")
-    wait_balanced(stack, http)
+    ns, tag, healed = store(http, sensor, 1), sensor.replace(" ", "\\ "), metrics(http)["healed"]
+    stack.influx.write(f"data,sensor_id={tag},type=temp value=99 {ns}")
+    wait_for(lambda: metrics(http)["unhealed"] == 1, 60)
+    assert metrics(http)["healed"] == healed
+    assert points(stack.influx, sensor) == {("temp", ns): 99}
     assert stack.collector.command("audit").returncode == 1, "an audit says so"
     stack.influx.write(f"data,sensor_id={tag},type=temp value=0 {ns}")
+
+
+def test_points_with_more_tags_hide_no_reading(
+    stack: Stack, http: httpx.Client, sensor: str
+) -> None:
+    ns, tag = time.time_ns(), sensor.replace(" ", "\\ ")
+    assert send(http, [reading(sensor, ns), reading(sensor, ns + 1)], path=STORED).is_success
+    others = (f"data,sensor_id={tag},type=temp,host={n} value=1 {ns}" for n in range(2000))
+    stack.influx.write("\n".join(others))
+    missing = stack.collector.command("audit").stdout.partition("missing:")[2]
+    assert missing.count("missing:") == 0
+    assert f"at {render(ns + 1)}" not in missing
+    stack.influx.query("DROP SERIES FROM data WHERE host =~ /./")
+
+
+def test_a_copy_of_the_outbox_does_not_undo_what_was_corrected_since(
+    stack: Stack, http: httpx.Client, sensor: str, tmp_path: Path
+) -> None:
+    ns = time.time_ns()
+    for value in (1, 2):
+        assert send(http, reading(sensor, ns, value), path=STORED).is_success
+        if value == 1:
+            copy = tmp_path / "outbox.db"
+            assert stack.collector.command("backup", str(copy)).returncode == 0
+    wait_balanced(stack, http)
+    beside = Collector(
+        tmp_path, mqtt_port=stack.broker.port, influx_port=stack.influx.port, port=free_port()
+    )
+    beside.env["OUTBOX_PATH"] = str(copy)
+    with beside, client(beside) as other:
+        wait_for(lambda: metrics(other)["unhealed"] == 1, 60)
+        wait_read_back(other)
+    assert points(stack.influx, sensor) == {("temp", ns): 2}
 
 
 def test_what_a_retention_policy_has_removed_is_not_missing(

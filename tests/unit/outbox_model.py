@@ -136,14 +136,17 @@ class OutboxModel(RuleBasedStateMachine):
 
     @invariant()
     def corrections_are_known(self) -> None:
-        """Of each reading that is here, all later ones of the same point."""
-        for row in self.outbox.read(1, ALL, ALL):
-            same = [
-                seq
-                for seq, (draft, _, _) in enumerate(self.committed, 1)
-                if (draft.series, draft.ns) == (row.series, row.ns) and seq > row.seq
-            ]
-            assert self.outbox.later(row) == same[::-1]
+        """Of each reading that is here, the last one of the same point that is not rejected."""
+        last = {
+            (draft.series, draft.ns): seq
+            for seq, (draft, _, _) in enumerate(self.committed, 1)
+            if seq not in self.settled.rejected
+        }
+        rows = self.outbox.read(1, ALL, ALL)
+        expected = {row.seq: last.get((row.series, row.ns), 0) for row in rows}
+        assert self.outbox.corrections(rows) == {
+            seq: later for seq, later in expected.items() if later > seq
+        }
 
     def _before_commit(self) -> None:
         self.fill = self.outbox.space.used / MAX_BYTES

@@ -5,6 +5,8 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from collector.audit.auditor import Auditor
 from collector.audit.examiner import Examiner, Missing
 from collector.outbox.outbox import Outbox
@@ -35,7 +37,7 @@ class Lossy(Examiner):
 
     def missing(self, rows: Sequence[Row]) -> Missing:
         lost = [row.seq for row in rows if row.seq <= self.lost]
-        return Missing([], lost) if self.differing else Missing(lost, [])
+        return Missing([], lost, []) if self.differing else Missing(lost, [], [])
 
 
 class Rig:
@@ -97,6 +99,49 @@ def test_after_a_restart_of_influxdb_it_is_replayed_again(tmp_path: Path) -> Non
         rig.outbox.close()
 
     asyncio.run(run(tmp_path / "o.db", scenario, differing=False))
+
+
+def test_doubts_do_not_keep_a_round_from_its_end(tmp_path: Path) -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.influx.lost = 0
+        await rig.fill()
+        await rig.auditor._watch()
+        rig.auditor._round_to = rig.outbox.last
+        rig.outbox.verify(1, 5)
+        rig.auditor._doubted_at = -100.0
+        await rig.auditor._watch()
+        assert list(rig.outbox.verification.verified) == [(1, 5)]
+        await rig.rounds()
+        assert list(rig.outbox.verification.verified) == [(1, 10)]
+        await rig.auditor._watch()
+        assert not list(rig.outbox.verification.verified), "now it reads all back again"
+        rig.outbox.close()
+
+    asyncio.run(run(tmp_path / "o.db", scenario, differing=False))
+
+
+@pytest.mark.parametrize(
+    ("rate", "worked_s", "most_s"), [(0, 2.0, 2.5), (9000, 0.2, 4), (9000, 60, 21)]
+)
+def test_it_rests_by_the_load_as_it_is_now_and_never_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: int, worked_s: float, most_s: float
+) -> None:
+    now = 100.0
+
+    async def scenario(rig: Rig) -> None:
+        async def sleep(seconds: float) -> None:
+            nonlocal now
+            now += max(seconds, 0.001)
+            rig.outbox.last += int(rate * seconds)
+
+        monkeypatch.setattr("asyncio.sleep", sleep)
+        rig.auditor._measured = (now, rig.outbox.last)
+        await rig.auditor._rest(worked_s)
+        rig.outbox.close()
+
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    asyncio.run(run(tmp_path / "o.db", scenario, differing=False))
+    assert most_s / 2 < now - 100 < most_s
 
 
 async def run(path: Path, scenario: object, *, differing: bool) -> None:

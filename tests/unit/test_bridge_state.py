@@ -6,21 +6,23 @@ from collector.publishing.bridge_state import BridgeState
 from telemetry.status import Status
 
 
-def test_a_bridge_that_has_been_away_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bridge_without_a_recent_status_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     bridges = BridgeState()
-    assert "other" not in bridges
+    assert not bridges.is_storing("other")
     bridges.on_status("other", Status("storing"))
-    assert "other" in bridges
+    assert bridges.is_storing("other")
     now += 7
     bridges.tick()
-    assert "other" not in bridges
+    assert not bridges.is_storing("other")
 
 
 def test_invented_bridges_take_no_memory_without_end() -> None:
     bridges = BridgeState()
-    for number in range(1000):
+    bridges.on_status("bridge", Status("storing"))
+    for number in range(100):
+        assert bridges.storing
         bridges.on_status(f"invented {number}", Status("waiting"))
-    assert "invented 99" in bridges
-    assert "invented 100" not in bridges
+    assert not bridges.storing
+    assert bridges.on_status("bridge", Status("storing")), "it is heard again"

@@ -1,7 +1,9 @@
 """The accepted readings in the collector's log, and problem details (RFC 9457)."""
 
+import contextlib
 import json
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +27,18 @@ def test_a_few_readings_are_logged_one_by_one(capsys: pytest.CaptureFixture[str]
     journal.on_committed([READING, READING])
     journal.tick()
     assert capsys.readouterr().out == LINE * 3
+
+
+def test_a_log_that_cannot_be_written_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Path("/dev/full").open("w", encoding="ascii")  # noqa: SIM115  it cannot be closed well
+    monkeypatch.setattr("sys.stdout", full)
+    journal = Journal()
+    journal.on_committed([READING])
+    journal.on_committed([READING._replace(payload=READING.payload.replace(b"temp", "é".encode()))])
+    journal.on_committed([READING] * 100)
+    journal.tick()
+    with contextlib.suppress(OSError):
+        full.close()
 
 
 def test_many_readings_are_summarized_once_per_second(capsys: pytest.CaptureFixture[str]) -> None:

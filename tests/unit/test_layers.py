@@ -23,7 +23,7 @@ LAYERS = {
     "telemetry": [
         "ranges timestamp topics process backoff decode origin thread",
         "settings reading receipt status",
-        "mqtt",
+        "mqtt influx",
     ],
     "collector": [
         "settings",

@@ -44,7 +44,7 @@ def test_an_older_file_is_taken_over(path: Path) -> None:
         assert outbox.books == Books(accepted=11, stored=5, rejected=1, pending=5)
         assert [row.seq for row in outbox.read(1, 99, 99)] == [*range(3, 12)]
         (fourth,) = outbox.read(4, 4, 1)
-        assert outbox.later(fourth) == [7]
+        assert outbox.corrections([fourth]) == {4: 7}
         assert fourth.payload.startswith(b'{"id":"0123456789ab:4",')
 
     with_outbox(path, scenario)

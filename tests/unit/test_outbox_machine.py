@@ -1,5 +1,6 @@
 """The outbox under any sequence of events, and broken ones that the model must detect."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,8 @@ class Trusting(Outbox):
 class Ordered(Outbox):
     """Takes no reading for a correction."""
 
-    def later(self, row: Row) -> list[int]:  # noqa: ARG002
-        return []
+    def corrections(self, rows: Sequence[Row]) -> dict[int, int]:  # noqa: ARG002
+        return {}
 
 
 BROKEN = [Forgetful, Renumbering, Gullible, Hopeful, Relapsing, Trusting, Ordered]

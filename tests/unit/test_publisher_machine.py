@@ -141,7 +141,7 @@ class ReplaysBlindly(Publisher):
 class ReplaysInAnyOrder(Publisher):
     """Does not send the last reading of a point again after an earlier one."""
 
-    def _last_of_point(self, row: Row) -> Row | None:
+    def _last_of_point(self, row: Row, correction: int | None) -> Row | None:  # noqa: ARG002
         return row
 
 

@@ -1,0 +1,44 @@
+"""InfluxDB's client, with bounds for what answers in its place."""
+
+import io
+import time
+from functools import partial
+
+import requests
+import urllib3
+from influxdb import InfluxDBClient
+
+from telemetry.settings import InfluxAccess
+
+_MOST_BYTES = 32 << 20
+_AT_ONCE = 1 << 16
+
+
+def client(access: InfluxAccess, timeout_s: float) -> InfluxDBClient:
+    """Return a client that tries once, and waits `timeout_s` for an answer and for its body.
+
+    Its requests raise requests.ConnectionError also when the body takes longer in all, or has more
+    than 32 MiB; without that they would read for ever. This does not hold for `stream=True`.
+    """
+    session = requests.Session()
+    session.hooks["response"].append(partial(_read_within, timeout_s))
+    return InfluxDBClient(**access, timeout=timeout_s, retries=1, session=session)
+
+
+def _read_within(timeout_s: float, response: requests.Response, **options: object) -> None:
+    if options["stream"]:
+        return
+    ends_at = time.monotonic() + timeout_s
+    content = bytearray()
+    try:
+        while piece := response.raw.read1(_AT_ONCE, decode_content=True):
+            content += piece
+            if len(content) > _MOST_BYTES:
+                raise requests.ConnectionError(f"an answer of more than {_MOST_BYTES} bytes")
+            if time.monotonic() > ends_at:
+                raise requests.ConnectionError(f"the answer timed out after {timeout_s} s")
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.ConnectionError(error) from error
+    finally:
+        response.close()  # a connection whose answer was read to its end is kept all the same
+    response.raw = urllib3.HTTPResponse(io.BytesIO(content), preload_content=False)

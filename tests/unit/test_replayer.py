@@ -1,0 +1,166 @@
+"""What `replay` and `rejected --replay` send, and when they give up."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import pytest
+
+from collector.outbox.outbox import Outbox
+from collector.outbox.row import Draft
+from collector.outbox.window import Window
+from collector.publishing import replayer
+from collector.publishing.replayer import Outcome, Replayer
+from telemetry.mqtt import Message, NotConnected
+from telemetry.mqtt.temporary import TemporaryClient
+from telemetry.receipt import Receipt, Rejection
+
+Answer = Callable[["Connection", int], Receipt | None]
+
+
+class Connection:
+    """A connection to a bridge that answers each reading as `answer` says."""
+
+    def __init__(self, run: str, answer: Answer) -> None:
+        self.client = self
+        self.messages: asyncio.Queue[Message] = asyncio.Queue()
+        self.sent: list[tuple[str, int]] = []
+        self.run = run
+        self._answer = answer
+
+    async def wait_connected(self) -> None:
+        """Be connected."""
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        number = int(msgspec.json.decode(payload)["id"].partition(":")[2])
+        self.sent.append((topic, number))
+        if receipt := self._answer(self, number):
+            self.say(msgspec.json.encode(receipt))
+
+    def say(self, payload: bytes, *, retain: bool = False) -> None:
+        self.messages.put_nowait(Message("receipts/o", payload, 1, 1, retain, 1))
+
+
+def stored(connection: Connection, number: int) -> Receipt:
+    return Receipt([(number, number)], run=connection.run)
+
+
+class Rig:
+    """An outbox with readings of one series, at the times given."""
+
+    def __init__(self, path: Path, times: Sequence[int]) -> None:
+        self.path = path
+
+        async def fill() -> Outbox:
+            outbox = Outbox(path, max_bytes=1 << 30, keep_s=0)
+            await outbox.append([Draft("1/t", ns, b'{"value":1}') for ns in times])
+            return outbox
+
+        self.outbox = asyncio.run(fill())
+
+    def settle(self, *ranges: tuple[int, int], rejected: Sequence[int] = ()) -> None:
+        rejections = [Rejection(number, "too old") for number in rejected]
+        self.outbox.settle(Receipt(list(ranges), rejections, self.outbox.run))
+        self.outbox.commit()
+
+    def replay(self, answer: Answer, *, rejected: bool = False) -> tuple[Outcome, Connection]:
+        connection = Connection(self.outbox.run, answer)
+        with Window(self.path, 0) as window:
+            rows = (row for row, _ in window.rejections()) if rejected else window.stored()
+            sender = Replayer(cast("TemporaryClient", connection), window)
+            return asyncio.run(sender.send(rows)), connection
+
+
+Fill = Callable[[Sequence[int]], Rig]
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Iterator[Fill]:
+    """Make a rig with readings at these times; attempts are short."""
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        patch.setattr(replayer, "_ATTEMPT_S", 0.02)
+
+        def fill(times: Sequence[int]) -> Rig:
+            rig = Rig(tmp_path / "o.db", times)
+            stack.callback(rig.outbox.close)
+            return rig
+
+        yield fill
+
+
+def test_stored_readings_are_sent_and_counted(filled: Fill) -> None:
+    rig = filled(range(5000))
+    rig.settle((1, 4000))
+    outcome, connection = rig.replay(stored)
+    assert outcome == Outcome(sent=4000, stored=4000, rejected=0, superseded=0)
+    assert connection.sent == [("replay/1/t", number) for number in range(1, 4001)]
+
+
+def test_rejected_readings_are_sent_alone_and_may_be_rejected_again(filled: Fill) -> None:
+    rig = filled(range(5))
+    rig.settle((1, 2), (5, 5), rejected=[3, 4])
+
+    def one_of_two(connection: Connection, number: int) -> Receipt:
+        if number == 3:
+            return stored(connection, number)
+        return Receipt([], [Rejection(number, "too old")], connection.run)
+
+    outcome, connection = rig.replay(one_of_two, rejected=True)
+    assert outcome == Outcome(sent=2, stored=1, rejected=1, superseded=0)
+    assert [number for _, number in connection.sent] == [3, 4]
+
+
+def test_what_has_no_receipt_is_sent_again_and_given_up(filled: Fill) -> None:
+    rig = filled(range(3))
+    rig.settle((1, 3))
+    outcome, connection = rig.replay(lambda c, n: stored(c, n) if n == 2 else None)
+    assert outcome == Outcome(sent=3, stored=1, rejected=0, superseded=0)
+    assert [number for _, number in connection.sent].count(1) == 7, "once, and six times in vain"
+    assert [number for _, number in connection.sent].count(2) == 1
+
+
+def test_what_is_no_receipt_for_these_readings_settles_none(filled: Fill) -> None:
+    rig = filled(range(2))
+    rig.settle((1, 2))
+
+    def misleading(connection: Connection, number: int) -> None:
+        connection.say(msgspec.json.encode(stored(connection, number)), retain=True)
+        connection.say(b"\xff")
+        connection.say(msgspec.json.encode(Receipt([(1, 2)], run="another")))
+
+    outcome, _ = rig.replay(misleading)
+    assert outcome == Outcome(sent=2, stored=0, rejected=0, superseded=0)
+
+
+def test_a_broken_connection_is_waited_for(filled: Fill) -> None:
+    rig = filled(range(2))
+    rig.settle((1, 2))
+    breaks = iter([True])
+
+    def broken_once(connection: Connection, number: int) -> Receipt:
+        if next(breaks, False):
+            raise NotConnected
+        return stored(connection, number)
+
+    outcome, _ = rig.replay(broken_once)
+    assert outcome == Outcome(sent=2, stored=2, rejected=0, superseded=0)
+
+
+def test_the_last_accepted_of_a_point_is_sent_after_an_earlier_one(filled: Fill) -> None:
+    rig = filled([5, 5, 5, 6])
+    rig.settle((1, 2), rejected=[3])
+    _, connection = rig.replay(stored)
+    assert [number for _, number in connection.sent] == [1, 2, 2], "3 was rejected"
+
+
+def test_what_was_corrected_by_a_reading_that_is_pruned_is_not_sent(filled: Fill) -> None:
+    rig = filled([5, 5, 6])
+    rig.settle((2, 3), rejected=[1])
+    rig.outbox.verify(2, 3)
+    rig.outbox._db.execute("DELETE FROM reading WHERE seq > 1")  # noqa: SLF001  as the pruner does
+    outcome, connection = rig.replay(stored, rejected=True)
+    assert outcome == Outcome(sent=0, stored=0, rejected=0, superseded=1)
+    assert connection.sent == []
