@@ -60,6 +60,8 @@ class OutboxModel(RuleBasedStateMachine):
         self.clock = ExitStack()
         for module in ("newest", "outbox", "pruner"):
             self.clock.enter_context(patch(f"collector.outbox.{module}.time", clock))
+        for bound in ("pruner._MAX_ROWS", "late._MAX_FORGOTTEN", "newest._MAX_FORGOTTEN"):
+            self.clock.enter_context(patch(f"collector.outbox.{bound}", 3))
         self.loop = asyncio.new_event_loop()
         self.committed: list[tuple[Draft, float, str]] = []  # number 1 first; when; in which run
         self.runs: list[str] = []

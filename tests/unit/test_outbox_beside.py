@@ -132,3 +132,25 @@ def test_scattered_losses_are_healed_with_one_commit(rig: Rig) -> None:
         (7, 7),
     ]
     assert statements.count("COMMIT") == 1
+
+
+def test_of_many_all_that_are_meant_are_removed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.outbox.removal._CHUNK_ROWS", 2)
+    rig.settle([(1, 3)], rejected=[4, 5, 6, 9])
+    assert forget(rig.path, lambda _, ns: ns != 1) == (2, 3)  # 1 and 3; 7, 8, 10 are pending
+
+
+def test_a_discard_that_is_under_way_is_taken_over_as_far_as_it_has_come(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.settle([(1, 3)], rejected=[4, 5, 6, 9])
+    with closing(sqlite3.connect(rig.path)) as other, other:
+        other.execute("DELETE FROM rejected WHERE seq < 6")
+    rig.outbox.commit()
+    assert dict(rig.outbox.reasons(1, 9)).keys() == {6, 9}
+    assert 6 in rig.outbox.settlement.rejections
+    monkeypatch.setattr("collector.outbox.removal._CHUNK_ROWS", 1)
+    assert discard_rejected(rig.path) == 2
+    rig.outbox.commit()
+    assert not rig.outbox.reasons(1, 9)
+    assert rig.kept() == [1, 2, 3, 4, 5, 7, 8, 10]
