@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from bridge.storage import Outcome, Result
 
 STORED = Result(Outcome.STORED)
@@ -51,12 +53,13 @@ class FaultyStorage:
         self.creation = STORED
         self.hold = asyncio.Event()
         self.hold.set()
+        self.closed = False
 
     def reading(self, series: str, value: float, ns: int) -> str:
         return f"{series} {value} {ns}"
 
     def counters(self, service: str, instance: str, counters: Mapping[str, int], ns: int) -> str:
-        raise NotImplementedError
+        return f"counters,{service},{instance} {msgspec.json.encode(counters).decode()} {ns}"
 
     def time(self, record: str) -> int:
         return int(record.rsplit(maxsplit=1)[-1])
@@ -97,4 +100,4 @@ class FaultyStorage:
         return self.creation
 
     def close(self) -> None:
-        raise NotImplementedError
+        self.closed = True

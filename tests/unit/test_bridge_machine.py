@@ -1,0 +1,177 @@
+"""The bridge under any sequence of events: nothing is acknowledged too early, or never."""
+# ruff: noqa: SLF001  the broken bridges change its parts
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from bridge.batch import Batch
+from bridge.dead_letter import DeadLetter
+from bridge.decode import Delivery
+from bridge.service import Bridge
+from telemetry.mqtt import Message
+from tests.unit.bridge_rig import MAX_QUEUED, UNREADABLE, BridgeRig
+
+CONTENTS = st.sampled_from(["good", "good", "good", "poison", "broken", UNREADABLE])
+ORIGINS = st.sampled_from([("a", "r"), ("a", "s"), ("b", "r")])
+
+
+class BridgeMachine(RuleBasedStateMachine):
+    """Faults in any order; in the end everything works, and everything is settled."""
+
+    kind: type[Bridge] = Bridge
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rig = BridgeRig(self.kind)
+
+    def teardown(self) -> None:
+        try:
+            self.heal()
+            self.check()
+        finally:
+            self.rig.close()
+
+    def heal(self) -> None:
+        """Let everything work from now on; AssertionError unless that settles everything."""
+        rig = self.rig
+        rig.connect()
+        rig.repair()
+        for _ in range(200):
+            rig.tick()
+            rig.puback()
+            if not (rig.broker.session or rig.broker.unanswered or len(rig.bridge._writer.aside)):
+                return
+        raise AssertionError(f"never acknowledged: {rig.broker.session[:3]}")
+
+    def check(self) -> None:
+        rig = self.rig
+        assert not rig.broker.paused
+        kept = [sent for sent in rig.sent if sent.number not in rig.lost]
+        sound = {sent.number for sent in kept if sent.content in {"good", "broken"}}
+        assert sound <= rig.stored
+        assert {sent.number for sent in rig.sent if sent.content == "poison"}.isdisjoint(rig.stored)
+        alone = {sent.number for sent in kept if sent.content == "poison" and not sent.origin}
+        assert {number for number in alone if rig.sent[number - 1].qos} <= rig.buried
+
+    @initialize(up=st.booleans())
+    def begin(self, up: bool) -> None:
+        if up:
+            self.rig.connect()
+
+    @rule(content=CONTENTS, origin=ORIGINS, count=st.integers(1, 5))
+    def collect(self, content: str, origin: tuple[str, str], count: int) -> None:
+        for _ in range(count):
+            self.rig.send(content, origin)
+
+    @rule(content=CONTENTS, qos=st.integers(0, 1), count=st.integers(1, 5))
+    def measure(self, content: str, qos: int, count: int) -> None:
+        for _ in range(count if qos or self.rig.broker.connected else 0):
+            self.rig.send(content, qos=qos)
+
+    @precondition(lambda self: any(sent.origin for sent in self.rig.sent))
+    @rule(which=st.integers(0, 50))
+    def replay(self, which: int) -> None:
+        collected = [sent.number for sent in self.rig.sent if sent.origin]
+        self.rig.send_again(collected[which % len(collected)])
+
+    @rule()
+    def disconnect(self) -> None:
+        self.rig.disconnect()
+
+    @rule(session_present=st.sampled_from([True, True, False]))
+    def reconnect(self, session_present: bool) -> None:
+        self.rig.disconnect()
+        self.rig.connect(session_present=session_present)
+
+    @rule(count=st.integers(1, 8))
+    def puback(self, count: int) -> None:
+        self.rig.puback(count)
+
+    @rule()
+    def outage(self) -> None:
+        self.rig.outage()
+
+    @rule()
+    def hold(self) -> None:
+        self.rig.hold()
+
+    @rule(broken=st.booleans())
+    def repair(self, broken: bool) -> None:
+        self.rig.repair(broken=broken)
+
+    @rule()
+    def tick(self) -> None:
+        self.rig.tick()
+
+    @invariant()
+    def the_queue_is_bounded(self) -> None:
+        # Each connection begins with reading, until one message shows that the queue is too long.
+        connections = self.rig.broker.epoch
+        assert self.rig.bridge._writer.queued <= MAX_QUEUED + 1 + connections
+
+
+TestBridge = BridgeMachine.TestCase
+TestBridge.settings = settings(stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow])
+
+
+class LeavesOutTheLast(Bridge):
+    """Acknowledges all but the last message of each batch."""
+
+    def settle(self, batch: Batch) -> None:
+        if batch.stored:  # it seems to be from an earlier connection
+            batch.stored[-1].message = batch.stored[-1].message._replace(epoch=0)
+        super().settle(batch)
+
+
+class ForgetsQos0(Bridge):
+    """Takes for granted that the broker redelivers everything."""
+
+    def _on_connected(self, session_present: bool) -> None:
+        if session_present:
+            self._writer._deliveries.clear()
+        super()._on_connected(session_present)
+
+
+class AcknowledgesFirst(Bridge):
+    """Acknowledges what arrives before it is stored."""
+
+    def _on_message(self, message: Message) -> None:
+        self._mqtt.ack(message)
+        super()._on_message(message)
+
+
+class DropsTheOnlyCopy(Bridge):
+    """Treats a device's rejected message as one that an outbox still has."""
+
+    def _bury(self, _: Delivery, letter: DeadLetter) -> None:
+        self._letters.send(letter)
+
+
+BROKEN = [LeavesOutTheLast, ForgetsQos0, AcknowledgesFirst, DropsTheOnlyCopy]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_bridge_is_detected(broken: type[Bridge]) -> None:
+    machine = type("Broken", (BridgeMachine,), {"kind": broken})
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=300,
+                stateful_step_count=40,
+                derandomize=True,
+                database=None,
+                phases=[Phase.generate],
+                report_multiple_bugs=False,
+                suppress_health_check=[HealthCheck.too_slow],
+            ),
+        )
