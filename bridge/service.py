@@ -109,6 +109,9 @@ class Bridge:
             self._writer.forget_before(self._mqtt.epoch)
             self._letters.forget_before(self._mqtt.epoch)
         self._silent_since = time.monotonic()
+        if self._writer.queued > _MAX_QUEUED:  # from before; each connection begins by reading
+            self._silent_since = None
+            self._mqtt.pause()
         self._letters.send_held()
         self._publish_status()
 
@@ -186,6 +189,7 @@ class Bridge:
     async def _publish_statuses(self) -> None:
         while True:
             self._publish_status()
+            self._writer.retry()
             self._subscribe_if_silent()
             await asyncio.sleep(INTERVAL_S)
 

@@ -145,10 +145,10 @@ class OutboxMachine(OutboxModel):
             gone = seq in self.pruned
             self._before_commit()
             kept = self.outbox.reopening.heal([(seq, seq)])
-            if not gone:
+            if not gone:  # else there is nothing to commit
                 self.verified.discard(seq)
                 self.settled.stored.discard(seq)
-            self._after_commit()
+                self._after_commit()
             assert kept == ([] if gone else [(seq, seq)])
             self.settled.healed += len(kept)
 

@@ -40,6 +40,36 @@ def test_reading_stops_when_something_comes_to_a_queue_beyond_its_bound(rig: Bri
     assert rig.broker.paused
 
 
+def test_a_new_connection_does_not_read_on_while_the_queue_is_beyond_its_bound(
+    rig: BridgeRig,
+) -> None:
+    fill(rig, 0)
+    for _ in range(MAX_QUEUED + 1):
+        rig.send("good", qos=0)
+    for _ in range(5):
+        rig.disconnect()
+        rig.connect()
+        assert rig.broker.paused
+        rig.send("good", qos=0)
+    assert rig.bridge._writer.queued == MAX_QUEUED + 1  # noqa: SLF001
+    rig.repair()
+    assert not rig.broker.paused
+    assert rig.stored >= set(range(2, MAX_QUEUED + 3))
+
+
+def test_what_is_set_aside_is_tried_again_though_nothing_else_arrives() -> None:
+    with closing(BridgeRig(limits=LIMITS | {"aside.MAX_POINTS": 1000})) as rig:
+        for _ in range(12):  # as many as the broker has in flight: no status arrives behind them
+            rig.send("broken", COLLECTOR)
+        rig.connect()
+        for _ in range(50):
+            rig.tick()
+        rig.repair()
+        for _ in range(50):
+            rig.tick()
+        assert rig.stored == set(range(1, 13))
+
+
 @pytest.mark.parametrize(("queued", "paused"), [(MAX_QUEUED, False), (MAX_QUEUED + 1, True)])
 def test_reading_goes_on_after_a_batch_if_the_queue_is_within_its_bound(
     rig: BridgeRig, queued: int, paused: bool
