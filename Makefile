@@ -34,6 +34,11 @@ test: $(VENV)/ready ## Run every test that does not need Docker
 test-unit: $(VENV)/ready ## Run the unit tests only; they need no broker or database
 	$(BIN)/python -m pytest tests/unit $(ARGS)
 
+.PHONY: mutation
+mutation: $(VENV)/ready ## List changes of the code that no unit test notices (takes an hour)
+	HYPOTHESIS_PROFILE=mutation PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mutmut run $(ARGS)
+	$(BIN)/mutmut results
+
 .PHONY: test-compose
 test-compose: $(VENV)/ready ## Run the tests of docker-compose.yml; they need Docker
 	$(BIN)/python -m pytest tests/compose $(ARGS)
@@ -61,7 +66,7 @@ lock: $(VENV)/ready ## Update requirements*.txt to the newest versions
 
 .PHONY: clean
 clean: ## Remove caches and the Python environment; keeps .run/ and its data
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/ready: requirements-dev.txt

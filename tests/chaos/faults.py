@@ -138,6 +138,7 @@ def post_rejected(rig: Rig, rng: random.Random) -> Heal:
 
 def fill_disk(rig: Rig, _: random.Random) -> Heal:
     assert rig.disk, "only root can mount a disk to fill"
+    rig.collector.wait_ready()  # a start needs some room: on a full disk it ends, and says so
     rig.disk.fill()
     return rig.disk.free
 

@@ -16,6 +16,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("time.monotonic", lambda: clock.now)
+    monkeypatch.setattr("random.uniform", lambda _, most: most)
     return clock
 
 
