@@ -2,7 +2,7 @@
 # ruff: noqa: SLF001  the broken bridges change its parts
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -10,7 +10,6 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from bridge.batch import Batch
@@ -19,6 +18,7 @@ from bridge.decode import Delivery
 from bridge.service import Bridge
 from telemetry.mqtt import Message
 from tests.unit.bridge_rig import MAX_QUEUED, UNREADABLE, BridgeRig
+from tests.unit.broken import assert_detected
 
 CONTENTS = st.sampled_from(["good", "good", "good", "poison", "broken", UNREADABLE])
 ORIGINS = st.sampled_from([("a", "r"), ("a", "s"), ("b", "r")])
@@ -160,17 +160,4 @@ BROKEN = [LeavesOutTheLast, ForgetsQos0, AcknowledgesFirst, DropsTheOnlyCopy]
 
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_bridge_is_detected(broken: type[Bridge]) -> None:
-    machine = type("Broken", (BridgeMachine,), {"kind": broken})
-    with pytest.raises(AssertionError):
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=300,
-                stateful_step_count=40,
-                derandomize=True,
-                database=None,
-                phases=[Phase.generate],
-                report_multiple_bugs=False,
-                suppress_health_check=[HealthCheck.too_slow],
-            ),
-        )
+    assert_detected(BridgeMachine, broken)

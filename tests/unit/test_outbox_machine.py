@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis import HealthCheck, settings
 
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Row
 from telemetry.receipt import Receipt
+from tests.unit.broken import assert_detected
 from tests.unit.outbox_machine import OutboxMachine
 
 TestOutbox = OutboxMachine.TestCase
@@ -81,17 +81,4 @@ BROKEN = [Forgetful, Renumbering, Gullible, Hopeful, Relapsing, Trusting, Ordere
 
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_outbox_is_detected(broken: type[Outbox]) -> None:
-    machine = type("Broken", (OutboxMachine,), {"kind": broken})
-    with pytest.raises(AssertionError):
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=300,
-                stateful_step_count=30,
-                derandomize=True,
-                database=None,
-                phases=[Phase.generate],
-                report_multiple_bugs=False,
-                suppress_health_check=[HealthCheck.too_slow],
-            ),
-        )
+    assert_detected(OutboxMachine, broken, steps=30)

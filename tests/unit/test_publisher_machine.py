@@ -3,14 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from collector.outbox.outbox import Outbox
@@ -18,6 +17,7 @@ from collector.outbox.row import Row
 from collector.publishing.publisher import Publisher
 from telemetry.receipt import Receipt
 from telemetry.status import Status
+from tests.unit.broken import assert_detected
 from tests.unit.publisher_model import PublisherRig
 
 COUNTS = st.integers(1, 8)
@@ -150,17 +150,4 @@ BROKEN = [TrustsPubacks, ForgetsFresh, ReplaysBlindly, ReplaysInAnyOrder]
 
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_publisher_is_detected(broken: type[Publisher]) -> None:
-    machine = type("Broken", (PublisherMachine,), {"kind": broken})
-    with pytest.raises(AssertionError):
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=300,
-                stateful_step_count=40,
-                derandomize=True,
-                database=None,
-                phases=[Phase.generate],
-                report_multiple_bugs=False,
-                suppress_health_check=[HealthCheck.too_slow],
-            ),
-        )
+    assert_detected(PublisherMachine, broken)
