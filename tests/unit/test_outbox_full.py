@@ -2,14 +2,16 @@
 # ruff: noqa: SLF001  SQLite's own limits stand in for the disk's
 
 import asyncio
+import contextlib
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from collector.outbox.books import Books, read_books
-from collector.outbox.group_commit import OutboxFull
+from collector.outbox.group_commit import Commit, GroupCommit, OutboxFull
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Draft, Row
 from collector.outbox.schema import OutboxUnusable
@@ -36,6 +38,30 @@ def test_a_full_outbox_accepts_nothing_until_something_is_stored(tmp_path: Path)
         outbox.close()
 
     asyncio.run(scenario())
+
+
+class CountsNothing(GroupCommit):
+    """Does not count what is gathered against the bound."""
+
+    def add(self, rows: Sequence[Row], _: int) -> Commit:
+        return super().add(rows, 0)
+
+
+@pytest.mark.parametrize(("kind", "most"), [(GroupCommit, 9), (CountsNothing, 30)])
+def test_many_requests_in_one_commit_are_bounded_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[GroupCommit], most: int
+) -> None:
+    async def scenario() -> int:
+        outbox = Outbox(tmp_path / "o.db", max_bytes=200_000, keep_s=3600)
+        commits: list[Commit] = []
+        with contextlib.suppress(OutboxFull):  # all in one turn of the loop
+            commits.extend(outbox.append([Draft("1/t", 0, LARGE)]) for _ in range(30))
+        await asyncio.gather(*commits)
+        outbox.close()
+        return len(commits)
+
+    monkeypatch.setattr("collector.outbox.outbox.GroupCommit", kind)
+    assert most - 3 < asyncio.run(scenario()) <= most
 
 
 def test_a_disk_that_fills_up_fails_that_commit_alone(tmp_path: Path) -> None:
