@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 _CHUNK_ROWS = 20_000
 _ENOUGH_ROWS = 5_000
 _LONGEST_WAIT_S = 3.0
-# Above this rate of readings per second the auditor works for a twentieth of the time only, unless
-# the outbox is more than half full.
-_BUSY_RATE = 500
+# Above this rate of readings accepted and settled, per second, the auditor works for a twentieth of
+# the time only, unless the outbox is more than half full. Each reading counts twice.
+_BUSY_RATE = 1000
 _BUSY_SHARE = 0.05
 _MEASURED_S = 1.0
 # Work may have been waiting for an InfluxDB that did not answer.
@@ -70,7 +70,7 @@ class Auditor:
         self._watched_at = self._round_ended_at = 0.0
         self._doubted_at: float | None = None
         self._round_to = 0  # the last number of this round; 0: none is under way
-        self._measured = (0.0, 0)  # when, and the last sequence number then
+        self._measured = (0.0, 0)  # when, and how many had been accepted and settled
         self._is_busy = False
 
     def doubt(self) -> None:
@@ -108,8 +108,9 @@ class Auditor:
     def _rest_s(self, worked_s: float) -> float:
         now, (then, count) = time.monotonic(), self._measured
         if now - then >= _MEASURED_S:
-            self._is_busy = (self._outbox.last - count) / (now - then) > _BUSY_RATE
-            self._measured = (now, self._outbox.last)
+            done = self._outbox.last + len(self._outbox.settlement.settled)
+            self._is_busy = (done - count) / (now - then) > _BUSY_RATE
+            self._measured = (now, done)
         share = _BUSY_SHARE if self._is_busy and self._outbox.space.is_roomy else 0.5
         return min(worked_s / share - worked_s, _LONGEST_REST_S)
 
