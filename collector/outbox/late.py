@@ -32,6 +32,11 @@ def later(db: sqlite3.Connection, row: Row) -> Iterator[int]:
         yield seq
 
 
+def is_any_after(db: sqlite3.Connection, seq: int) -> bool:
+    """Return whether any reading after `seq` may correct an earlier one: nearly never."""
+    return db.execute("SELECT 1 FROM late WHERE seq > ? LIMIT 1", [seq]).fetchone() is not None
+
+
 def is_late(db: sqlite3.Connection, row: Row) -> bool:
     """Return whether the reading itself may correct an earlier one."""
     found = db.execute(

@@ -143,6 +143,8 @@ class Outbox:
         rejections = self.settlement.rejections
         last: dict[tuple[str, int], int] = {}  # one search for each point, not for each reading
         try:
+            if not rows or not late.is_any_after(self._db, rows[0].seq):
+                return {}
             for row in rows:
                 if (row.series, row.ns) not in last:
                     later = (seq for seq in late.later(self._db, row) if seq not in rejections)
