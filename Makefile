@@ -36,7 +36,7 @@ test-unit: $(VENV)/ready ## Run the unit tests only; they need no broker or data
 
 .PHONY: mutation
 mutation: $(VENV)/ready ## List changes of the code that no unit test notices (takes an hour)
-	HYPOTHESIS_PROFILE=mutation PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mutmut run $(ARGS)
+	HYPOTHESIS_PROFILE=mutation $(BIN)/mutmut run $(ARGS)
 	$(BIN)/mutmut results
 
 .PHONY: test-compose

@@ -63,19 +63,18 @@ class Audit:
                 counts[state.value] += 1
                 if state is State.STORED:
                     stored.append(row)
-            for row, found in differing(stored, self._read_back):
+            suspects = list(differing(stored, self._read_back))
+            superseded = self._window.corrections(sorted(row for row, _ in suspects))
+            for row, found in suspects:
                 counts["stored"] -= 1
-                counts[self._explain(row, found, kept_since)] += 1
+                if row.ns < kept_since:
+                    counts["expired"] += 1
+                elif row.seq in superseded:
+                    counts["superseded"] += 1
+                else:
+                    counts["missing"] += 1
+                    self.missing.append(_description(row, found))
         return Result(**{name: counts[name] for name in Result._fields})
-
-    def _explain(self, row: Row, found: object, kept_since: int) -> str:
-        """Return as what a stored reading counts that InfluxDB does not hold."""
-        if row.ns < kept_since:
-            return "expired"
-        if self._window.correction(row) is not None:
-            return "superseded"
-        self.missing.append(_description(row, found))
-        return "missing"
 
 
 def _description(row: Row, found: object) -> str:

@@ -1,7 +1,7 @@
 """Reads stored readings back, beside the collector: made to run in a thread of its own."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,10 +68,11 @@ class Examiner:
         """Return which of the rows InfluxDB should hold, and does not."""
         suspects = list(differing(rows, self._read_back)) if rows else []
         kept_since = self._read_back.kept_since() if suspects else 0
+        rows = sorted(row for row, _ in suspects)
+        superseded = late.corrections(self._connection(), rows, self._is_rejected)
         missing = Missing([], [], [])
         for row, found in suspects:
-            later = late.later(self._connection(), row)
-            if row.ns < kept_since or self._is_superseded(later):
+            if row.ns < kept_since or row.seq in superseded:
                 continue
             if found is None:
                 missing.absent.append(row.seq)
@@ -81,9 +82,9 @@ class Examiner:
                 missing.foreign.append(row.seq)
         return missing
 
-    def _is_superseded(self, later: Iterable[int]) -> bool:
+    def _is_rejected(self, seq: int) -> bool:
         rejected = "SELECT 1 FROM rejected WHERE seq = ?"
-        return any(self._connection().execute(rejected, [seq]).fetchone() is None for seq in later)
+        return self._connection().execute(rejected, [seq]).fetchone() is not None
 
     def _connection(self) -> sqlite3.Connection:
         if self._db is None:  # SQLite wants it made in the thread that uses it

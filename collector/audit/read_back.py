@@ -34,7 +34,6 @@ _STARTED = re.compile(rb'"started":\s*"([^"]+)"')
 _MORE_POINTS = 1000
 _UNITS_NS = {"h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9}
 
-
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -115,7 +114,7 @@ class ReadBack:
         rest = deque(spans)
         while rest:
             group = [rest.popleft() for _ in range(min(len(rest), _SPANS_PER_QUERY))]
-            for span, found in zip(group, self._points(group), strict=True):
+            for span, found in zip(group, self._read(group), strict=True):
                 if len(found) < _limit(span) or len(span.rows) == 1:
                     yield span, dict(found)
                 else:
@@ -146,7 +145,7 @@ class ReadBack:
         return found[1].decode() if found else None
 
     @_boundary
-    def _points(self, spans: Sequence[Span]) -> list[list[tuple[int, Value]]]:
+    def _read(self, spans: Sequence[Span]) -> list[list[tuple[int, Value]]]:
         results = self._query(";".join(map(_select, spans)), _points)
         if errors := [result.error for result in results if result.error]:
             self._check_missing(errors)

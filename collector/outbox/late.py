@@ -5,7 +5,7 @@ listed. Readings that arrive in order, which are nearly all, cost nothing here.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from collector.outbox.row import Row
 
@@ -32,7 +32,24 @@ def later(db: sqlite3.Connection, row: Row) -> Iterator[int]:
         yield seq
 
 
-def is_any_after(db: sqlite3.Connection, seq: int) -> bool:
+def corrections(
+    db: sqlite3.Connection, rows: Sequence[Row], is_rejected: Callable[[int], bool]
+) -> dict[int, int]:
+    """Return which of the rows, in ascending order, were corrected, and by which last reading.
+
+    That is the last one accepted later for the same series and timestamp and not rejected.
+    """
+    if not rows or not _is_any_after(db, rows[0].seq):
+        return {}
+    last: dict[tuple[str, int], int] = {}  # one search for each point, not for each reading
+    for row in rows:
+        if (row.series, row.ns) not in last:
+            accepted = (seq for seq in later(db, row) if not is_rejected(seq))
+            last[row.series, row.ns] = next(accepted, 0)
+    return {row.seq: seq for row in rows if (seq := last[row.series, row.ns]) > row.seq}
+
+
+def _is_any_after(db: sqlite3.Connection, seq: int) -> bool:
     """Return whether any reading after `seq` may correct an earlier one: nearly never."""
     return db.execute("SELECT 1 FROM late WHERE seq > ? LIMIT 1", [seq]).fetchone() is not None
 

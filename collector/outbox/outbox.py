@@ -137,21 +137,13 @@ class Outbox:
     def corrections(self, rows: Sequence[Row]) -> dict[int, int]:
         """Return which of the rows, in ascending order, were corrected, and by which last reading.
 
-        That is the last one accepted later for the same series and timestamp and not rejected.
         Raises OutboxBusy or OutboxUnusable.
         """
         rejections = self.settlement.rejections
-        last: dict[tuple[str, int], int] = {}  # one search for each point, not for each reading
         try:
-            if not rows or not late.is_any_after(self._db, rows[0].seq):
-                return {}
-            for row in rows:
-                if (row.series, row.ns) not in last:
-                    later = (seq for seq in late.later(self._db, row) if seq not in rejections)
-                    last[row.series, row.ns] = next(later, 0)
+            return late.corrections(self._db, rows, rejections.__contains__)
         except sqlite3.Error as error:
             raise self._group.failure(error) from None
-        return {row.seq: seq for row in rows if (seq := last[row.series, row.ns]) > row.seq}
 
     def mark_published(self, seq: int) -> None:
         """Note that the broker has this reading: from now on it is only replayed."""
@@ -237,6 +229,7 @@ class Outbox:
             self._data_version = version
             self.settlement.rejections.save()
             self.settlement.rejections.forget_discarded()
+            self.verification.given_up.clear()  # some may have been forgotten: look again
             self._tally.load()
 
     def _read_data_version(self) -> int:

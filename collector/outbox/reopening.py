@@ -35,7 +35,7 @@ class Reopening:
 
         Raises OutboxBusy, OutboxFull or OutboxUnusable, and then has changed nothing.
         """
-        stored = [seq for seq in seqs if self._settlement.is_stored(seq)]
+        stored = sorted({seq for seq in seqs if self._settlement.is_stored(seq)})
         for seq in stored:
             self._settlement.settled.remove(seq, seq)
             self._verification.reopen(seq)

@@ -1,6 +1,6 @@
 """The readings of a window of time, read from the outbox's file beside its collector."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Self
@@ -59,13 +59,12 @@ class Window:
         """Return what a receipt says about this outbox's readings."""
         return self._runs.own(receipt, self._last)
 
-    def correction(self, row: Row) -> int | None:
-        """Return the number of the last reading accepted later for the row's point.
+    def corrections(self, rows: Sequence[Row]) -> dict[int, int]:
+        """Return which of the rows, in ascending order, were corrected, and by which last reading.
 
         Rejected ones do not count.
         """
-        later = (s for s in late.later(self._db, row) if self.state(s) is not State.REJECTED)
-        return next(later, None)
+        return late.corrections(self._db, rows, lambda seq: self.state(seq) is State.REJECTED)
 
     def read(self, seq: int) -> Row | None:
         """Return a reading; None if it is no longer in the outbox."""

@@ -46,23 +46,27 @@ class Replayer:
         self._rejected = 0
         self._superseded = 0
         self._in_flight: dict[int, Row] = {}
+        self._corrections: dict[int, Row | None] = {}
+        """The last readings of the same points; None for one that has been pruned."""
 
     async def send(self, rows: Iterable[Row]) -> Outcome:
         """Replay all rows, 2,000 at a time; give up when no receipt arrives for a minute."""
         sent = 0
         rest = iter(rows)
         while batch := list(islice(rest, _MAX_IN_FLIGHT)):
-            self._in_flight = {row.seq: row for row in batch if not self._is_superseded(row)}
+            corrected_by = self._window.corrections(batch)
+            self._corrections = {
+                seq: self._window.read(correction) for seq, correction in corrected_by.items()
+            }
+            self._in_flight = {
+                row.seq: row for row in batch if self._corrections.get(row.seq, row) is not None
+            }
             sent += len(self._in_flight)
             self._superseded += len(batch) - len(self._in_flight)
             await self._settle()
             if self._in_flight:
                 break
         return Outcome(sent, self._stored, self._rejected, self._superseded)
-
-    def _is_superseded(self, row: Row) -> bool:
-        correction = self._window.correction(row)
-        return correction is not None and self._window.read(correction) is None
 
     async def _settle(self) -> None:
         """Send what is in flight until it has receipts, or until six attempts brought none."""
@@ -78,8 +82,7 @@ class Replayer:
         await self._connection.wait_connected()
         for row in self._in_flight.values():
             self._connection.client.publish(topics.REPLAY + row.series, row.payload)
-            correction = self._window.correction(row)
-            if correction is not None and (later := self._window.read(correction)):
+            if later := self._corrections.get(row.seq):
                 self._connection.client.publish(topics.REPLAY + later.series, later.payload)
         while self._in_flight:
             message = await self._connection.messages.get()

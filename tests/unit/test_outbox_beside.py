@@ -154,3 +154,17 @@ def test_a_discard_that_is_under_way_is_taken_over_as_far_as_it_has_come(
     rig.outbox.commit()
     assert not rig.outbox.reasons(1, 9)
     assert rig.kept() == [1, 2, 3, 4, 5, 7, 8, 10]
+
+
+def test_what_was_given_up_and_is_forgotten_is_no_longer_counted(rig: Rig) -> None:
+    rig.settle([(1, 4)], rejected=[])
+    rig.outbox.verification.give_up([2])
+    forget(rig.path, lambda _, ns: ns == 1)
+    rig.outbox.commit()
+    assert not rig.outbox.verification.given_up
+    assert rig.outbox.verification.waiting == 4, "it looks again"
+
+
+def test_a_correction_named_twice_is_reopened_once(rig: Rig) -> None:
+    rig.settle([(1, 4)], rejected=[])
+    assert rig.outbox.reopening.reopen([3, 2, 3]) == [2, 3]
