@@ -36,6 +36,7 @@ def test_the_first_is_tried_after_a_delay_and_each_failure_doubles_it(
 ) -> None:
     one, two = delivery(1), delivery(2)
     aside.add(one)
+    assert aside.due() is None
     clock.now += 0.4
     aside.add(two)
     assert aside.due() is None
