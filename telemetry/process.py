@@ -1,6 +1,7 @@
 """What every service does at its start and its end: logging, signals, the exit code."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -10,6 +11,9 @@ from typing import Any
 import uvloop
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# New objects between two collections of cyclic garbage, of which there is little. With Python's
+# default of 700, collections take a twentieth of the time, and the longest delay requests.
+_GC_THRESHOLD = 20_000
 
 
 class ServiceError(Exception):
@@ -21,6 +25,8 @@ def main(name: str, serve: Callable[[], Coroutine[Any, Any, None]]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stdout)
     for number in _SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))  # until `run` handles them
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
     try:
         uvloop.run(serve())
     except ServiceError as error:

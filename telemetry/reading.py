@@ -116,7 +116,7 @@ class RepeatedMember(ValueError):
         self.name = name
 
 
-def quotes(reading: Reading | PublishedReading) -> int:
+def _quotes(reading: PublishedReading) -> int:
     """Return how many quotation marks a reading has as JSON, without escapes and repetitions."""
     count = 2  # of the name `value`
     if reading.type is not UNSET:
@@ -125,18 +125,18 @@ def quotes(reading: Reading | PublishedReading) -> int:
         count += 4
     if reading.sensor_id is not UNSET:
         count += 4 if isinstance(reading.sensor_id, str) else 2
-    if isinstance(reading, PublishedReading) and reading.id is not UNSET:
+    if reading.id is not UNSET:
         count += 4
     return count
 
 
-def check_members(payload: bytes, reading: Reading | PublishedReading) -> None:
+def check_members(payload: bytes, reading: PublishedReading) -> None:
     """Raise RepeatedMember if `payload`, which was decoded to `reading`, has a member twice.
 
     Decoders keep the last and say nothing. A second one has quotation marks of its own; only when
     there are too many, or something is escaped, the payload is decoded again.
     """
-    if payload.count(b'"') != quotes(reading) or payload.find(b"\\") >= 0:
+    if payload.count(b'"') != _quotes(reading) or payload.find(b"\\") >= 0:
         json.loads(payload, object_pairs_hook=unique_members)
 
 

@@ -24,10 +24,10 @@ logger = logging.getLogger(__name__)
 _CHUNK_ROWS = 20_000
 _ENOUGH_ROWS = 5_000
 _LONGEST_WAIT_S = 3.0
-# Above this rate of readings accepted and settled, per second, the auditor works for a twentieth of
+# Above this rate of readings accepted and settled, per second, the auditor works for this part of
 # the time only, unless the outbox is more than half full. Each reading counts twice.
 _BUSY_RATE = 1000
-_BUSY_SHARE = 0.05
+_BUSY_SHARE = 0.03
 _MEASURED_S = 1.0
 # Work may have been waiting for an InfluxDB that did not answer.
 _LONGEST_REST_S = 20.0

@@ -43,5 +43,8 @@ def checked_ns(ts: str) -> int:
 def _next_ns() -> int:
     """Return the clock's time in nanoseconds, later than any returned before."""
     global _last_ns  # noqa: PLW0603  two readings without a ts must not be one point
-    _last_ns = max(time.time_ns(), _last_ns + 1)
-    return _last_ns
+    ns = time.time_ns()
+    if ns <= _last_ns:
+        ns = _last_ns + 1
+    _last_ns = ns
+    return ns

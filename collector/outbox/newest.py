@@ -59,8 +59,8 @@ class Newest:
         """Take over rows that are committed."""
         known, unsaved = self._known, self._unsaved
         for row in rows:
-            series, ns = row.series, row.ns
-            if ns > (row.at + 1) * _S or series in self._capped:
+            _, at, ns, series, _ = row
+            if ns > (at + 1) * _S or series in self._capped:
                 self._cap(row)
             if ns >= known.get(series, ns):
                 known[series] = unsaved[series] = ns
