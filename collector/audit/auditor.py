@@ -27,7 +27,7 @@ _LONGEST_WAIT_S = 3.0
 # Above this rate of readings accepted and settled, per second, the auditor works for this part of
 # the time only, unless the outbox is more than half full. Each reading counts twice.
 _BUSY_RATE = 1000
-_BUSY_SHARE = 0.03
+_BUSY_SHARE = 0.02
 _MEASURED_S = 1.0
 # Work may have been waiting for an InfluxDB that did not answer.
 _LONGEST_REST_S = 20.0

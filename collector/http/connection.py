@@ -242,7 +242,7 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Take what has arrived in the meantime."""
-        if not self._is_closing:
+        if self._reader.held_bytes and not self._is_closing:
             self._transport.resume_reading()
             self._advance()
 

@@ -107,7 +107,7 @@ class Outbox:
             Row(seq, at, draft.ns, draft.series, b'%b%d",%b' % (self._head, seq, draft.body[1:]))
             for seq, draft in enumerate(drafts, first)
         ]
-        size = sum(len(row.payload) for row in rows)
+        size = sum([len(row.payload) for row in rows])
         if group.bytes + size > self.space.left:
             raise OutboxFull(self.space.bound)
         return group.add(rows, size)

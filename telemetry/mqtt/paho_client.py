@@ -28,6 +28,7 @@ PUBLISH_BELOW_QOS_2 = 0xF4  # the bits that tell it from other packets
 QOS_1 = 0x02
 RETAIN = 0x01
 MESSAGE_IDS = 65535
+PLUS, HASH = b"+#"  # as numbers, which are found ten times as fast as bytes in bytes
 
 # `max_packet_size` in the broker's configuration, less the byte before the length. On a larger
 # packet the broker closes the connection; redelivered at each reconnect, it would block the others.
@@ -140,7 +141,7 @@ class PahoClient(Client):
 
         Raises ValueError when the topic cannot be published on, or topic and payload are too long.
         """
-        if not 0 < len(topic) < 1 << 16 or b"+" in topic or b"#" in topic or b"\0" in topic:
+        if not 0 < len(topic) < 1 << 16 or PLUS in topic or HASH in topic or 0 in topic:
             raise ValueError(f"not a topic to publish on: {topic[:100]!r}")
         length = 4 + len(topic) + len(payload)
         if length > LARGEST_PACKET:

@@ -121,7 +121,7 @@ def test_doubts_do_not_keep_a_round_from_its_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "worked_s", "most_s"), [(0, 2.0, 2.5), (9000, 0.2, 7), (9000, 60, 21)]
+    ("rate", "worked_s", "most_s"), [(0, 2.0, 2.5), (9000, 0.2, 12), (9000, 60, 21)]
 )
 def test_it_rests_by_the_load_as_it_is_now_and_never_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: int, worked_s: float, most_s: float
