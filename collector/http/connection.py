@@ -74,6 +74,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         self._is_closing = True
+        self._reader.clear()
         self._hold(0)
         self._connections.discard(self)
         if self._task:
@@ -119,8 +120,7 @@ class Connection(asyncio.Protocol):
 
     def _is_receiving(self) -> bool:
         """Return whether a request has begun to arrive and is not complete."""
-        reader = self._reader
-        return not self._is_answering and (reader.is_in_head or reader.is_in_body)
+        return not self._is_answering and (self._reader.is_in_head or self._reader.is_in_body)
 
     def _advance(self) -> None:
         """Take what has arrived, request by request."""
@@ -221,8 +221,7 @@ class Connection(asyncio.Protocol):
         self._is_answering = False
         if self._is_closing:
             return
-        head = self._reader.head
-        is_last = self._is_last_request or not head.keep_alive
+        is_last = self._is_last_request or not self._reader.head.keep_alive
         line, fields = response.line + self._connections.date, response.fields
         end = b"connection: close\r\n\r\n" if is_last else b"\r\n"
         self._expect(self._limits.idle_s)  # shorter if writing pauses
@@ -233,6 +232,7 @@ class Connection(asyncio.Protocol):
     def _close(self, *, is_unread: bool) -> None:
         """Close; a client that is still sending would lose its response, so that waits for it."""
         self._is_closing = True
+        self._reader.clear()
         self._hold(0)
         self._expect(self._limits.linger_s)
         if is_unread:
@@ -242,7 +242,7 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Take what has arrived in the meantime."""
-        if self._reader.held_bytes and not self._is_closing:
+        if self._is_receiving() and not self._is_closing:
             self._transport.resume_reading()
             self._advance()
 

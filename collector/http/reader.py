@@ -39,6 +39,13 @@ class Reader:
         """How much has arrived and waits for the rest of its request, or for its turn."""
         return len(self._buffer) + (len(self._body.content) if self._body else 0)
 
+    def clear(self) -> None:
+        """Drop everything: what is left of an ended connection may stay in memory for long."""
+        self.head, self._buffer = NO_HEAD, b""
+        if self._body is not None:
+            self._body.content = bytearray()
+            self._body = None
+
     def feed(self, data: bytes) -> None:
         """Add what has arrived."""
         self._buffer = self._buffer + data if self._buffer else data
@@ -81,4 +88,4 @@ class Reader:
             self._buffer = b""
             return None
         self._buffer, self._body = rest, None
-        return self.head, bytes(body.content)
+        return self.head, body.take()

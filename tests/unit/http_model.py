@@ -68,8 +68,9 @@ class Outcome(NamedTuple):
 class Server:
     """A collector without sockets, whose only token is for sensor 1."""
 
-    def __init__(self, directory: Path, limits: Limits) -> None:
-        settings = Settings(outbox_path=str(directory / "outbox.db"), max_body_bytes=1000)
+    def __init__(self, directory: Path, limits: Limits, *, max_body_bytes: int = 1000) -> None:
+        path = str(directory / "outbox.db")
+        settings = Settings(outbox_path=path, max_body_bytes=max_body_bytes)
         lane = Lane(settings)
         self.outbox = lane.outbox
         self.outbox._db.execute("PRAGMA synchronous = OFF")  # many commits, and no crashes here
