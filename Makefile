@@ -35,7 +35,7 @@ test-unit: $(VENV)/ready ## Run the unit tests only; they need no broker or data
 	$(BIN)/python -m pytest tests/unit $(ARGS)
 
 .PHONY: mutation
-mutation: $(VENV)/ready ## List changes of the code that no unit test notices (takes an hour)
+mutation: $(VENV)/ready ## List changes of the code that no unit test notices (takes hours)
 	HYPOTHESIS_PROFILE=mutation $(BIN)/mutmut run $(ARGS)
 	$(BIN)/mutmut results
 

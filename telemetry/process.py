@@ -12,7 +12,7 @@ import uvloop
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # New objects between two collections of cyclic garbage, of which there is little. With Python's
-# default of 700, collections take a twentieth of the time, and the longest delay requests.
+# default of 700, collections take some percent of the time, and the longest delay requests.
 _GC_THRESHOLD = 10_000
 
 

@@ -68,8 +68,8 @@ class Examiner:
         """Return which of the rows InfluxDB should hold, and does not."""
         suspects = list(differing(rows, self._read_back)) if rows else []
         kept_since = self._read_back.kept_since() if suspects else 0
-        rows = sorted(row for row, _ in suspects)
-        superseded = late.corrections(self._connection(), rows, self._is_rejected)
+        differing_rows = sorted(row for row, _ in suspects)
+        superseded = late.corrections(self._connection(), differing_rows, self._is_rejected)
         missing = Missing([], [], [])
         for row, found in suspects:
             if row.ns < kept_since or row.seq in superseded:

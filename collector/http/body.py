@@ -18,27 +18,11 @@ _TURN_S = 0.02
 _HEAD_OF_CHUNKS = b"POST / HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-class Body:
-    """The part of a body that has arrived, `content`."""
-
-    def __init__(self) -> None:
-        self.content = bytearray()
-
-    def feed(self, data: bytes) -> bytes | None:
-        """Add data; return what follows the body, None while it is not complete."""
-        raise NotImplementedError
-
-    def take(self) -> bytes:
-        """Return the content, and let go of it: a parser and its body keep each other alive."""
-        content, self.content = self.content, bytearray()
-        return bytes(content)
-
-
-class CountedBody(Body):
+class CountedBody:
     """A body of a declared length."""
 
     def __init__(self, length: int) -> None:
-        super().__init__()
+        self.content = bytearray()
         self._length = length
 
     def feed(self, data: bytes) -> bytes | None:
@@ -48,14 +32,14 @@ class CountedBody(Body):
         return data[missing:] if len(data) >= missing else None
 
 
-class ChunkedBody(Body):
+class ChunkedBody:
     """A chunked body of at most `limit` bytes; nothing can follow it on its connection.
 
     Without a method `on_header`, httptools keeps nothing of trailers.
     """
 
     def __init__(self, limit: int) -> None:
-        super().__init__()
+        self.content = bytearray()
         self._limit = limit
         self._is_complete = False
         self._parser = httptools.HttpRequestParser(self)
@@ -78,6 +62,9 @@ class ChunkedBody(Body):
 
     def on_message_complete(self) -> None:
         self._is_complete = True
+
+
+Body = CountedBody | ChunkedBody
 
 
 def too_large(limit: int) -> Problem:

@@ -43,7 +43,7 @@ class Reader:
         """Drop everything: what is left of an ended connection may stay in memory for long."""
         self.head, self._buffer = NO_HEAD, b""
         if self._body is not None:
-            self._body.content = bytearray()
+            _take(self._body)
             self._body = None
 
     def feed(self, data: bytes) -> None:
@@ -88,4 +88,10 @@ class Reader:
             self._buffer = b""
             return None
         self._buffer, self._body = rest, None
-        return self.head, body.take()
+        return self.head, bytes(_take(body))
+
+
+def _take(body: Body) -> bytearray:
+    """Return the content of a body, which then lets go of it: its parser may keep it alive."""
+    content, body.content = body.content, bytearray()
+    return content

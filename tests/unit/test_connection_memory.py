@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from collector.http.body import Body
 from collector.http.limits import Limits
 from collector.http.reader import Reader
 from tests.unit.http_model import READING, Server, Wire, post
@@ -89,7 +88,7 @@ def test_without_letting_go_it_would_be_seen(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Reader, "clear", lambda _: None)
-    monkeypatch.setattr(Body, "take", lambda body: bytes(body.content))
+    monkeypatch.setattr("collector.http.reader._take", lambda body: body.content)
     assert held_bytes(tmp_path, STREAMS[name], lost=True) > MOST_BYTES
 
 
