@@ -6,6 +6,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The Python environment for development, and the packages named behind it.
+SETUP := $(PYTHON) -m run.setup
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
 
@@ -19,48 +21,55 @@ help: ## List the targets
 	@echo
 	@echo 'Ports and data of make run: COLLECTOR_PORT=1337 MQTT_PORT=1883 INFLUX_PORT=8086'
 	@echo 'GRAFANA_PORT=3000 RUN_DIR=.run. Options of pytest, chaos and bench: ARGS="..."'
+	@echo 'Commands for a pipeline that runs: ./pipeline --help'
 
 .PHONY: run
-run: $(VENV)/ready ## Run the whole pipeline without containers, until Ctrl-C
-	@$(PYTHON) -m run.packages mosquitto influxdb
-	@$(BIN)/python -m run
+run: ## Run the whole pipeline without containers, until Ctrl-C
+	@$(PYTHON) -m run
 
 .PHONY: test
-test: $(VENV)/ready ## Run every test that does not need Docker
-	@$(PYTHON) -m run.packages mosquitto mosquitto-clients influxdb curl
+test: ## Run every test that does not need Docker (15 to 20 minutes on two cores)
+	@$(SETUP) mosquitto mosquitto-clients influxdb curl
+	@echo 'Some 1,900 tests, most of them with a real broker, database, collector and bridge: 15 to'
+	@echo '20 minutes on two cores. make test-unit takes 2; make test ARGS="tests/run" runs a part.'
 	$(BIN)/python -m pytest --ignore=tests/compose $(ARGS)
 
 .PHONY: test-unit
-test-unit: $(VENV)/ready ## Run the unit tests only; they need no broker or database
+test-unit: ## Run the unit tests only; they need no broker or database
+	@$(SETUP)
 	$(BIN)/python -m pytest tests/unit $(ARGS)
 
 .PHONY: mutation
-mutation: $(VENV)/ready ## List changes of the code that no unit test notices (takes hours)
+mutation: ## List changes of the code that no unit test notices (takes hours)
+	@$(SETUP)
 	HYPOTHESIS_PROFILE=mutation $(BIN)/mutmut run $(ARGS)
 	$(BIN)/mutmut results
 
 .PHONY: test-compose
-test-compose: $(VENV)/ready ## Run the tests of docker-compose.yml; they need Docker
+test-compose: ## Run the tests of docker-compose.yml; they need Docker
+	@$(SETUP)
 	$(BIN)/python -m pytest tests/compose $(ARGS)
 
 .PHONY: lint
-lint: $(VENV)/ready ## Run ruff and mypy
+lint: ## Run ruff and mypy
+	@$(SETUP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
 .PHONY: chaos
-chaos: $(VENV)/ready ## Run the scenarios, then mix faults under load for DURATION=15m; count what is lost (SEED=7)
-	@$(PYTHON) -m run.packages mosquitto mosquitto-clients influxdb
+chaos: ## Run the scenarios, then mix faults under load for DURATION=15m; count what is lost (SEED=7)
+	@$(SETUP) mosquitto mosquitto-clients influxdb
 	$(BIN)/python -m tests.chaos --duration $(DURATION) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/ready ## Measure the performance and check it against the limits
-	@$(PYTHON) -m run.packages mosquitto mosquitto-clients influxdb wrk
+bench: ## Measure the performance and check it against the limits
+	@$(SETUP) mosquitto mosquitto-clients influxdb wrk
 	$(BIN)/python -m bench $(ARGS)
 
 .PHONY: lock
-lock: $(VENV)/ready ## Update requirements*.txt to the newest versions
+lock: ## Update requirements*.txt to the newest versions
+	@$(SETUP)
 	$(COMPILE) pyproject.toml -o requirements.txt
 	$(COMPILE) pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
 
@@ -68,7 +77,3 @@ lock: $(VENV)/ready ## Update requirements*.txt to the newest versions
 clean: ## Remove caches and the Python environment; keeps .run/ and its data
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
-
-$(VENV)/ready: requirements-dev.txt
-	@$(PYTHON) -m run.environment $(VENV)
-	@touch $@

@@ -4,12 +4,15 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from telemetry.settings import ConnectionSettings, Positive
+from telemetry.settings import ConnectionSettings
 
 
 class Settings(ConnectionSettings, frozen=True, kw_only=True):
     """Settings of `python -m bridge`."""
 
     # The MQTT client id, under which the broker keeps the session, and a level of the status topic.
-    bridge_id: Annotated[str, Meta(pattern="^[^/+#$]+$")] = "bridge"
-    batch_max: Positive = 5000  # readings in one write
+    bridge_id: Annotated[
+        str, Meta(pattern="^[^/+#$]+$", description="a name without / + # $, and not empty")
+    ] = "bridge"
+    # In one write.
+    batch_max: Annotated[int, Meta(ge=1, description="a number of readings, at least 1")] = 5000

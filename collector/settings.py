@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from telemetry.settings import ConnectionSettings, Port, Positive, Text
+from telemetry.settings import ConnectionSettings, Port, Text
 
 
 class Settings(ConnectionSettings, frozen=True, kw_only=True):
@@ -13,9 +13,20 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     collector_host: Text = "127.0.0.1"
     collector_port: Port = 1337
     outbox_path: Text = "outbox.db"
-    outbox_max_bytes: Annotated[int, Meta(ge=1 << 20)] = 1 << 30
-    outbox_keep_hours: Annotated[float, Meta(gt=0)] = 24  # for audit and replay --since
-    max_body_bytes: Positive = 8 << 20
-    max_connections: Positive = 10_000  # fewer where the file descriptors do not allow them
+    outbox_max_bytes: Annotated[
+        int, Meta(ge=1 << 20, description="a number of bytes, at least 1048576 (1 MiB)")
+    ] = 1 << 30
+    # For audit and replay --since.
+    outbox_keep_hours: Annotated[float, Meta(gt=0, description="a number of hours above 0")] = 24
+    max_body_bytes: Annotated[int, Meta(ge=1, description="a number of bytes, at least 1")] = (
+        8 << 20
+    )
+    # Fewer where the file descriptors do not allow them.
+    max_connections: Annotated[
+        int, Meta(ge=1, description="a number of connections, at least 1")
+    ] = 10_000
     tokens_file: str = ""  # empty: anyone who can reach the port may post
-    stored_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5  # of POST /data?ack=stored
+    # Of POST /data?ack=stored.
+    stored_timeout_s: Annotated[
+        float, Meta(gt=0, le=60, description="a number of seconds above 0 and up to 60")
+    ] = 5

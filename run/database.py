@@ -42,7 +42,8 @@ class Database:
         try:
             while True:
                 try:
-                    return self._influxd.wait(CHECK_S)
+                    code = self._influxd.wait(CHECK_S)
+                    return code if code >= 0 else 128 - code  # as a shell returns a signal
                 except subprocess.TimeoutExpired:
                     self._check()
         finally:
@@ -50,7 +51,10 @@ class Database:
 
     def _start(self) -> None:
         configuration = str(self._directory / "influxdb.conf")
-        self._influxd = subprocess.Popen(["influxd", "-config", configuration])
+        # Should this process be killed, influxd must end too: the next needs its port and data.
+        self._influxd = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "influxd", "-config", configuration]
+        )
 
     def _end(self) -> None:
         self._influxd.terminate()

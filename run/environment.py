@@ -1,34 +1,27 @@
-"""`python -m run.environment DIRECTORY`: create the Python environment from the lock file.
+"""The Python environment, made from the lock file; it counts only when it was finished.
 
 Runs before that environment exists, so it uses only the standard library.
 """
 
-import argparse
+import hashlib
 import importlib.util
+import os
 import subprocess
 import sys
-from pathlib import Path
 
 from run.configuration import ROOT
-from run.packages import require
+from run.console import step
 
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+RUN_LOCK, DEV_LOCK = "requirements.txt", "requirements-dev.txt"
 OLDEST = (3, 11)
+_FINISHED = VENV / "finished"
+_MAX_LINES = 15
 
 
-def make(directory: Path) -> None:
-    """Create the environment in `directory` if it is missing, and install the locked packages."""
-    _check_version()
-    python = directory / "bin" / "python"
-    if not python.exists():
-        if not importlib.util.find_spec("ensurepip"):
-            require([f"python3.{sys.version_info.minor}-venv"])
-        subprocess.run([sys.executable, "-m", "venv", str(directory)], check=True)
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    lock = str(ROOT / "requirements-dev.txt")
-    subprocess.run([*pip, "--require-hashes", "--no-deps", "--requirement", lock], check=True)
-
-
-def _check_version() -> None:
+def check_version() -> None:
+    """Exit unless this Python is new enough."""
     if sys.version_info < OLDEST:
         version = ".".join(map(str, OLDEST))
         sys.exit(
@@ -37,10 +30,62 @@ def _check_version() -> None:
         )
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m run.environment", description=__doc__)
-    parser.add_argument("directory", type=Path)
+def is_finished(lock: str) -> bool:
+    """Return whether the environment has the packages of a lock file as it is now."""
+    return PYTHON.exists() and _mark(lock) in _marks()
+
+
+def missing_package() -> str | None:
+    """Return the Debian package without which no environment can be made, None if it is there."""
+    if importlib.util.find_spec("ensurepip") or PYTHON.exists():
+        return None
+    return f"python3.{sys.version_info.minor}-venv"
+
+
+def make(lock: str) -> None:
+    """Create the environment or bring it up to the lock file; exits if that fails."""
+    locks = [RUN_LOCK] if lock == RUN_LOCK else [RUN_LOCK, lock]  # the latter holds the former
+    fresh = not any(_is_of_this_python(mark) for mark in _marks())
+    _FINISHED.unlink(missing_ok=True)  # what follows may be interrupted
+    if fresh:
+        with step(f"Python environment {VENV.name}"):
+            _run([sys.executable, "-m", "venv", "--clear", str(VENV)])
+    count = (ROOT / lock).read_text(encoding="utf-8").count("==")
+    with step(f"{count} Python packages (pip install)"):
+        pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run([*pip, "--require-hashes", "--no-deps", "--requirement", str(ROOT / lock)])
+    partial = _FINISHED.with_suffix(".partial")
+    partial.write_text("".join(f"{_mark(name)}\n" for name in locks), encoding="utf-8")
+    partial.replace(_FINISHED)
+
+
+def _marks() -> list[str]:
     try:
-        make(parser.parse_args().directory)
-    except subprocess.CalledProcessError as failed:
-        sys.exit(f"failed: {' '.join(failed.cmd)}")
+        return _FINISHED.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def _mark(lock: str) -> str:
+    digest = hashlib.sha256((ROOT / lock).read_bytes()).hexdigest()
+    return f"{lock} {digest} {_this_python()}"
+
+
+def _is_of_this_python(mark: str) -> bool:
+    return PYTHON.exists() and mark.endswith(f" {_this_python()}")
+
+
+def _this_python() -> str:
+    # An environment cannot be moved: its scripts name the directory.
+    return f"{sys.version_info.major}.{sys.version_info.minor} {VENV}"
+
+
+def _run(argv: list[str]) -> None:
+    # Neither belongs to the person who starts the pipeline from another environment.
+    environment = {
+        name: text for name, text in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")
+    }
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        lines = (done.stdout + done.stderr).splitlines()[-_MAX_LINES:]
+        sys.exit("\n".join([*lines, f"failed: {' '.join(argv)}"]))

@@ -1,10 +1,12 @@
-"""`python -m run.packages NAME...`: install the Debian packages that are missing.
+"""`python -m run.packages NAME...`: install Debian packages, as root.
 
 Runs before the Python environment exists, so it uses only the standard library.
 """
 
 import argparse
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from run.configuration import SEARCH_PATH
+from run.console import say, step
 
 PROGRAMS = {
     "mosquitto": "mosquitto",
@@ -21,9 +24,11 @@ PROGRAMS = {
     "wrk": "wrk",
 }
 # Packages whose own service would occupy the default port.
-SERVICES = ("mosquitto", "influxdb")
-APT_INSTALL = ("apt-get", "install", "--yes", "--no-install-recommends")
-POLICY = Path("/usr/sbin/policy-rc.d")
+_SERVICES = ("mosquitto", "influxdb")
+_APT_INSTALL = ("apt-get", "install", "--yes", "--no-install-recommends", "--quiet")
+_POLICY = Path("/usr/sbin/policy-rc.d")
+_VENV = re.compile(r"python3(\.\d+)?-venv")
+_MAX_LINES = 15
 
 
 def missing(packages: Sequence[str]) -> list[str]:
@@ -31,47 +36,91 @@ def missing(packages: Sequence[str]) -> list[str]:
     return [name for name in packages if not shutil.which(PROGRAMS[name], path=SEARCH_PATH)]
 
 
+def can_install() -> bool:
+    """Return whether this user is root, on a system that has apt-get."""
+    return os.geteuid() == 0 and shutil.which("apt-get", path=SEARCH_PATH) is not None
+
+
+def command(packages: Sequence[str]) -> str:
+    """Return the command that installs `packages`, to be run in the root of the repository.
+
+    It is not apt-get itself, which would also start the services of these packages.
+    """
+    install = f"{Path(sys.executable).name} -B -m run.packages {' '.join(packages)}"
+    if os.geteuid() == 0:
+        return install
+    return f"sudo {install}" if shutil.which("sudo") else f"su -c {shlex.quote(install)}"
+
+
 def require(packages: Sequence[str]) -> None:
-    """Install `packages`. Without root or apt-get, exit with the command that installs them."""
+    """Install `packages`; without root or apt-get, exit with the command that does."""
+    if packages and not can_install():
+        sys.exit(f"{', '.join(packages)}: not installed. As root:\n  {command(packages)}")
+    install(packages)
+
+
+def install(packages: Sequence[str]) -> None:
+    """Install `packages` as root, without starting their services now or at boot."""
     if not packages:
         return
-    services = [name for name in packages if name in SERVICES]
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        command = _command(packages, services)
-        sys.exit(f"{', '.join(packages)}: not installed. Run this, then try again:\n  {command}")
-    _install(packages)
-    if services and shutil.which("systemctl"):
-        # Packages installed only for this pipeline should not start at boot either.
-        subprocess.run(["systemctl", "disable", *services], check=False)
-
-
-def _command(packages: Sequence[str], services: Sequence[str]) -> str:
-    command = f"sudo apt-get update && sudo {' '.join(APT_INSTALL)} {' '.join(packages)}"
-    if services:
-        command += f" && sudo systemctl disable --now {' '.join(services)}"
-    return command
-
-
-def _install(packages: Sequence[str]) -> None:
-    """Run apt-get install, with a policy-rc.d script that keeps it from starting services."""
-    add_policy = not POLICY.exists()
-    if add_policy:
-        POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
-        POLICY.chmod(0o755)
-    environment = {**os.environ, "PATH": SEARCH_PATH, "DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        subprocess.run(["apt-get", "update", "--quiet"], env=environment, check=False)
-        installed = subprocess.run(
-            [*APT_INSTALL, "--quiet", *packages], env=environment, check=False
-        )
-    finally:
-        if add_policy:
-            POLICY.unlink()
+    with step("package lists (apt-get update)"):
+        _apt(["apt-get", "update", "--quiet"])
+    with step(f"packages {', '.join(packages)} (apt-get install)"), _no_service_starts():
+        installed = _apt([*_APT_INSTALL, *packages])
     if installed.returncode:
-        sys.exit(f"apt-get could not install {', '.join(packages)}; see its output above")
+        lines = installed.stdout.decode(errors="replace").splitlines()[-_MAX_LINES:]
+        sys.exit("\n".join([*lines, f"apt-get could not install {', '.join(packages)}"]))
+    services = [name for name in packages if name in _SERVICES]
+    if services and shutil.which("systemctl"):
+        subprocess.run(["systemctl", "disable", "--quiet", *services], check=False)
+
+
+def _apt(argv: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    """Run apt-get to its end: interrupted by Ctrl-C, it would leave packages half installed."""
+    environment = {**os.environ, "PATH": SEARCH_PATH, "DEBIAN_FRONTEND": "noninteractive"}
+    apt = subprocess.Popen(
+        argv,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        output, _ = apt.communicate()
+    except KeyboardInterrupt:
+        say(" finishing it, so that no package is left half installed")
+        apt.communicate()
+        raise
+    return subprocess.CompletedProcess(argv, apt.returncode, output)
+
+
+class _no_service_starts:  # noqa: N801  used like a function
+    """A policy that keeps apt-get from starting the services of packages."""
+
+    def __enter__(self) -> None:
+        self._added = not _POLICY.exists()
+        if self._added:
+            _POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+            _POLICY.chmod(0o755)
+
+    def __exit__(self, *_: object) -> None:
+        if self._added:
+            _POLICY.unlink()
+
+
+def main() -> None:
+    """Install what the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m run.packages", description=__doc__)
+    parser.add_argument("packages", nargs="+", metavar="NAME")
+    packages = parser.parse_args().packages
+    for name in packages:
+        if name not in PROGRAMS and not _VENV.fullmatch(name):
+            parser.error(f"{name}: expected {', '.join(PROGRAMS)} or python3-venv")
+    if not can_install():
+        sys.exit("only root can install packages, and only where there is apt-get")
+    install(packages)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m run.packages", description=__doc__)
-    parser.add_argument("packages", nargs="+", choices=PROGRAMS)
-    require(missing(parser.parse_args().packages))
+    main()

@@ -1,46 +1,153 @@
-"""Runs the processes of the Procfile with honcho."""
+"""`python -m run.pipeline`: runs the parts of the pipeline until Ctrl-C."""
 
+import argparse
+import asyncio
+import contextlib
 import os
+import shlex
 import signal
-import threading
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping
 
-from honcho.environ import parse_procfile
-from honcho.manager import Manager
-
+from run import parts, settings
 from run.configuration import ROOT
-from run.workspace import Workspace
+from run.console import PartLines, say, say_note, say_trouble
+from run.parts import STOP_ORDER
+from run.state import State
+from run.supervisor import Part, PartFailed, Supervisor
+from run.terminal import foreground
+from run.workspace import Workspace, WorkspaceError
 
-RETRY_S = 0.05
+_POLL_S = 0.1
 
 
-class Pipeline(Manager):  # type: ignore[misc]
-    """The processes of the Procfile; the dashboard only if Grafana is installed."""
+class Pipeline:
+    """The parts on their ports, with a simulator once the others are ready."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        super().__init__()
-        self._pid = os.getpid()
-        environment = workspace.environment()
-        procfile = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8"))
-        for name, command in procfile.processes.items():
-            if name != "dashboard" or workspace.has_grafana:
-                self.add_process(name, command, env=environment, cwd=str(ROOT))
+    def __init__(self, workspace: Workspace, environ: Mapping[str, str]) -> None:
+        self._workspace = workspace
+        self._settings = parts.settings(workspace, environ)
+        self._environment = parts.environment(workspace, environ)
+        self._commands = parts.commands(workspace, environ)
+        self._lines = PartLines([command.name for command in self._commands])
+        self._state = State(workspace.directory)
+        self._started = time.monotonic()
 
-    def run(self) -> int:
-        """Run until a signal arrives or a process exits; return the exit code."""
+    async def run(self) -> int:
+        """Run until a signal arrives; return the exit code: 1 if a part fails at the start."""
+        supervisor = Supervisor(self._on_change)
+        stopping = self._signalled(supervisor)
+        starting = asyncio.create_task(self._start(supervisor))
+        await asyncio.wait(
+            [starting, supervisor.failed, stopping], return_when=asyncio.FIRST_COMPLETED
+        )
+        if starting.done():
+            starting.result()
+            await asyncio.wait([supervisor.failed, stopping], return_when=asyncio.FIRST_COMPLETED)
+        starting.cancel()
+        failed = supervisor.failed.exception() if supervisor.failed.done() else None
+        if not failed:
+            say("\nStopping the devices first, broker and database last.")
+        await supervisor.stop(STOP_ORDER)
+        if isinstance(failed, PartFailed):
+            say_trouble(f"make run: {failed}")
+            return 1
+        if failed:
+            raise failed
+        say("Stopped. Everything that was accepted is kept; `make run` continues with it.")
+        return 0
+
+    async def _start(self, supervisor: Supervisor) -> None:
+        *services, simulator = self._commands
+        say(f"Starting {', '.join(command.name for command in services)} ...")
+        for command in services:
+            supervisor.start(self._part(command))
+        while not await asyncio.to_thread(self._are_ready):  # noqa: ASYNC110  other processes
+            await asyncio.sleep(_POLL_S)
+        supervisor.is_ready.set()
+        say(self.summary(time.monotonic() - self._started))
+        supervisor.start(self._part(simulator))
+
+    def _part(self, command: parts.Command) -> Part:
+        return Part(command, self._environment, self._lines)
+
+    def _are_ready(self) -> bool:
+        """Return whether the collector, with the broker, and the database answer."""
+        port = self._workspace.ports
+        urls = (
+            f"http://127.0.0.1:{port['COLLECTOR_PORT']}/readyz",
+            f"http://127.0.0.1:{port['INFLUX_PORT']}/ping",
+        )
+        try:
+            for url in urls:
+                with urllib.request.urlopen(url, timeout=5):  # noqa: S310
+                    pass
+        except OSError:
+            return False
+        return True
+
+    def summary(self, seconds: float) -> str:
+        """Return the text that tells what one can do now."""
+        port, directory = self._workspace.ports, self._workspace.directory
+        here = f"RUN_DIR={shlex.quote(str(directory))} " if directory != ROOT / ".run" else ""
+        collector = f"http://localhost:{port['COLLECTOR_PORT']}"
+        dashboard = "Grafana is not installed"
+        if self._workspace.has_grafana:
+            dashboard = f"http://localhost:{port['GRAFANA_PORT']} (admin/admin)"
+        return f"""
+Ready in {seconds:.1f} s. A simulated sensor, 123, sends a reading each second.
+
+  page       {collector}/docs
+  post       curl {collector}/data -H 'Content-Type: application/json' \\
+                  -d '{{"type":"temp","value":21.5,"sensor_id":7}}'
+  watch      {here}./pipeline watch
+  dashboard  {dashboard}
+  audit      {here}./pipeline audit
+
+Ctrl-C stops it. Every reading that is accepted:
+"""
+
+    def _on_change(self, pids: Mapping[str, int]) -> None:
+        try:
+            self._state.write(self._settings, pids)
+        except OSError as error:  # a full disk; the parts go on
+            say_trouble(f"{self._workspace.directory}/state.json: {error.strerror}")
+
+    def _signalled(self, supervisor: Supervisor) -> asyncio.Future[None]:
+        """Return what ends with the first signal; a second one kills the parts."""
+        loop = asyncio.get_running_loop()
+        stopping: asyncio.Future[None] = loop.create_future()
+
+        def on_signal() -> None:
+            if stopping.done():
+                supervisor.kill()
+            else:
+                stopping.set_result(None)
+
         # Closing the terminal stops the pipeline as Ctrl-C does.
-        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-        self.loop()
-        return int(self.returncode)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, on_signal)
+        return stopping
 
-    def terminate(self) -> None:
-        """Terminate every process, even if the signal arrives while honcho is starting them.
 
-        While it is, honcho does not know all process ids yet. Its helper processes inherit the
-        signal handlers, so they would run this too; they must not.
-        """
-        if os.getpid() != self._pid:
-            return
-        if self._all_started():
-            super().terminate()
-        else:
-            threading.Timer(RETRY_S, self.terminate).start()
+def main() -> int:
+    """Run the pipeline with the settings of the environment; return the exit code."""
+    argparse.ArgumentParser(prog="python -m run.pipeline", description=__doc__).parse_args()
+    try:
+        notes = settings.check()
+        workspace = Workspace.from_environment(os.environ)
+        workspace.prepare()
+    except WorkspaceError as error:
+        say_trouble(f"make run: {error}")
+        return 1
+    for note in notes:
+        say_note(f"Note: {note}")
+    with foreground(), contextlib.suppress(KeyboardInterrupt):  # before the handlers are set
+        return asyncio.run(Pipeline(workspace, os.environ).run())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

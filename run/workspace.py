@@ -1,10 +1,14 @@
-"""The ports and the directory that `make run` uses."""
+"""The ports and the directory that `make run` uses.
 
+Its ports are checked before the Python environment exists, so it uses only the standard library.
+"""
+
+import contextlib
+import errno
 import fcntl
 import os
 import shutil
 import socket
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -29,14 +33,10 @@ class WorkspaceError(Exception):
 
 @dataclass(frozen=True)
 class Workspace:
-    """The services' ports on 127.0.0.1 and the directory with their data.
-
-    `inherited` is the environment that the services get in addition to their settings.
-    """
+    """The services' ports on 127.0.0.1 and the directory with their data."""
 
     ports: Mapping[str, int]
     directory: Path
-    inherited: Mapping[str, str]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -45,87 +45,37 @@ class Workspace:
             name: _port(name, environment.get(name) or default) for name, default in PORTS.items()
         }
         _check_distinct(ports)
-        directory = Path(environment.get("RUN_DIR") or ".run")
-        return cls(ports, ROOT / directory, environment)
+        return cls(ports, directory(environment))
 
     @property
     def has_grafana(self) -> bool:
         return shutil.which("grafana-server", path=SEARCH_PATH) is not None
+
+    def check(self) -> None:
+        """Raise WorkspaceError if a port is in use or another `make run` uses the directory."""
+        if is_locked(self.directory):
+            raise _used(self.directory)
+        for name, port in self.ports.items():
+            if name != "GRAFANA_PORT" or self.has_grafana:
+                _check_free(name, port)
 
     def prepare(self) -> None:
         """Lock the directory and write the configuration files.
 
         Raises WorkspaceError if a port is in use or the directory cannot be used.
         """
-        self._check_ports()
+        self.check()
         broker, database = self.directory / "broker", self.directory / "db"
         try:
             for path in (broker, database, self.directory / "dashboard"):
                 path.mkdir(parents=True, exist_ok=True)
             self._lock()
-            write_broker_configuration(broker, self.ports["MQTT_PORT"])
+            write_broker_configuration(broker, self.ports["MQTT_PORT"], "log_timestamp false")
             write_influx_configuration(database, self.ports["INFLUX_PORT"])
         except OSError as error:
             raise WorkspaceError(
                 f"RUN_DIR={self.directory} cannot be used: {error.strerror or error}"
             ) from error
-
-    def environment(self) -> dict[str, str]:
-        """Return the environment variables that all services share."""
-        ports = {name: str(port) for name, port in self.ports.items()}
-        fixed = {
-            "MQTT_HOST": "127.0.0.1",
-            "INFLUX_HOST": "127.0.0.1",
-            "OUTBOX_PATH": str(self.directory / "outbox.db"),
-            "RUN_DIR": str(self.directory),
-            "PYTHONUNBUFFERED": "1",
-            "PATH": f"{Path(sys.executable).parent}:{SEARCH_PATH}",
-        }
-        return {
-            "INFLUX_DATABASE": "iot",
-            **self.inherited,
-            **ports,
-            **fixed,
-            **self._grafana_environment(),
-        }
-
-    def _grafana_environment(self) -> dict[str, str]:
-        dashboards = ROOT / "grafana" / "dashboards"
-        return {
-            "INFLUX_URL": f"http://127.0.0.1:{self.ports['INFLUX_PORT']}",
-            "DASHBOARDS_PATH": str(dashboards),
-            "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(dashboards / "readings.json"),
-            "GF_SERVER_HTTP_ADDR": "127.0.0.1",
-            "GF_SERVER_HTTP_PORT": str(self.ports["GRAFANA_PORT"]),
-            "GF_PATHS_DATA": str(self.directory / "dashboard"),
-            "GF_PATHS_LOGS": str(self.directory / "dashboard" / "log"),
-            "GF_PATHS_PLUGINS": str(self.directory / "dashboard" / "plugins"),
-            "GF_PATHS_PROVISIONING": str(ROOT / "grafana" / "provisioning"),
-            "GF_ANALYTICS_REPORTING_ENABLED": "false",
-            "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
-            "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
-            "GF_PLUGINS_PREINSTALL_DISABLED": "true",
-        }
-
-    def summary(self) -> str:
-        """Return the text that tells the user where to find each service."""
-        at = {name: f"127.0.0.1:{port}" for name, port in self.ports.items()}
-        dashboard = f"http://{at['GRAFANA_PORT']} (admin/admin)"
-        return "\n".join(
-            (
-                f"collector  http://{at['COLLECTOR_PORT']}/data (API documentation: /docs)",
-                f"broker     mqtt://{at['MQTT_PORT']}",
-                f"database   http://{at['INFLUX_PORT']}, database iot",
-                f"dashboard  {dashboard if self.has_grafana else 'Grafana is not installed'}",
-                f"data       {self.directory}",
-                "Press Ctrl-C to stop.",
-            )
-        )
-
-    def _check_ports(self) -> None:
-        for name, port in self.ports.items():
-            if name != "GRAFANA_PORT" or self.has_grafana:
-                _check_free(name, port)
 
     def _lock(self) -> None:
         """Lock the directory until this process exits; two databases would corrupt its data."""
@@ -133,9 +83,28 @@ class Workspace:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise WorkspaceError(
-                f"another `make run` is using {self.directory}: stop it or set RUN_DIR"
-            ) from None
+            raise _used(self.directory) from None
+
+
+def directory(environment: Mapping[str, str]) -> Path:
+    """Return RUN_DIR; a relative one is meant from the root of the repository."""
+    return ROOT / (environment.get("RUN_DIR") or ".run")
+
+
+def is_locked(directory: Path) -> bool:
+    """Return whether a `make run` is using `directory`."""
+    try:
+        with (directory / "lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _used(directory: Path) -> WorkspaceError:
+    return WorkspaceError(f"another `make run` is using {directory}: stop it or set RUN_DIR")
 
 
 def _port(name: str, text: str | int) -> int:
@@ -155,16 +124,27 @@ def _check_distinct(ports: Mapping[str, int]) -> None:
 
 
 def _check_free(name: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Only the collector listens on both, where there is IPv6.
+    addresses = {"127.0.0.1": socket.AF_INET}
+    if name == "COLLECTOR_PORT":
+        addresses["::1"] = socket.AF_INET6
+    for address, family in addresses.items():
         try:
-            probe.bind(("127.0.0.1", port))
+            _bind(family, address, port)
         except PermissionError:
             raise WorkspaceError(
                 f"port {port} requires root: set {name} to a port above 1023"
             ) from None
-        except OSError:
+        except OSError as error:
+            if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                continue
             hint = f" (systemctl stop {SERVICES[name]})" if name in SERVICES else ""
             raise WorkspaceError(
                 f"port {port} is in use: stop the process listening on it{hint} or set {name}"
             ) from None
+
+
+def _bind(family: socket.AddressFamily, address: str, port: int) -> None:
+    with contextlib.closing(socket.socket(family)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((address, port))

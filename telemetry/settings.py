@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from typing import Annotated, TypedDict, TypeVar
 
 import msgspec
+import msgspec.inspect
 from msgspec import Meta
 
 from telemetry.process import ServiceError
 
-Port = Annotated[int, Meta(ge=1, le=65535)]
-Positive = Annotated[int, Meta(ge=1)]
-Text = Annotated[str, Meta(min_length=1)]
+# The description of a type is what an error says was expected.
+Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
+Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
 
 
 class BrokerAccess(TypedDict):
@@ -90,6 +91,12 @@ def load(kind: type[S], environ: Mapping[str, str] = os.environ) -> S:
         if key in environ:
             try:
                 given[field.name] = msgspec.convert(environ[key], field.type, strict=False)
-            except msgspec.ValidationError as error:
-                raise SettingError(key, environ[key], str(error)) from None
+            except msgspec.ValidationError:
+                raise SettingError(key, environ[key], f"expected {_expected(field.type)}") from None
     return kind(**given)
+
+
+def _expected(kind: type) -> str:
+    described = msgspec.inspect.type_info(kind)
+    assert isinstance(described, msgspec.inspect.Metadata), kind  # noqa: S101  each type that can fail
+    return str((described.extra_json_schema or {})["description"])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from run import parts
 from run.workspace import Workspace
 from tests.grafana.dashboards import FOLDER, PROVISIONING, ROOT
 from tests.grafana.provisioning import (
@@ -50,9 +51,8 @@ def mounts(service: dict[str, Any]) -> dict[str, Path]:
 
 def run_here(tmp_path: Path) -> Environment:
     """Return the environment of Grafana under `make run`."""
-    return Workspace.from_environment(
-        {"INFLUX_PORT": "18086", "RUN_DIR": str(tmp_path)}
-    ).environment()
+    environ = {"INFLUX_PORT": "18086", "RUN_DIR": str(tmp_path)}
+    return parts.environment(Workspace.from_environment(environ), environ)
 
 
 def test_the_files_have_only_documented_keys() -> None:

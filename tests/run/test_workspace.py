@@ -19,7 +19,6 @@ def test_it_writes_the_configuration_files(tmp_path: Path) -> None:
 
     assert (tmp_path / "broker" / "mosquitto.conf").exists()
     assert (tmp_path / "db" / "influxdb.conf").exists()
-    assert f"http://127.0.0.1:{workspace.ports['COLLECTOR_PORT']}/data" in workspace.summary()
 
 
 @pytest.mark.parametrize("name", ["COLLECTOR_PORT", "MQTT_PORT", "INFLUX_PORT"])

@@ -13,14 +13,15 @@ PROGRAMS = [
     "device",
     "run",
     "run.database",
-    "run.environment",
     "run.packages",
+    "run.pipeline",
+    "run.setup",
     "bench",
     "tests.chaos",
 ]
 
 
-OWN_WORDS = {"run.environment": ["directory"], "run.database": ["directory", "1", "iot"]}
+OWN_WORDS = {"run.database": ["directory", "1", "iot"]}
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

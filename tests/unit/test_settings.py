@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,27 +66,30 @@ def test_each_setting_is_read_in_its_type() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("MQTT_PORT", "0", "Expected `int` >= 1"),
-        ("MQTT_PORT", "65536", "Expected `int` <= 65535"),
-        ("MQTT_PORT", "", "Expected `int`"),
-        ("MQTT_PORT", "1883x", "Expected `int`"),
-        ("MQTT_PORT", "1883.5", "Expected `int`"),
-        ("MQTT_HOST", "", "Expected `str` of length >= 1"),
-        ("INFLUX_PORT", "-1", "Expected `int` >= 1"),
-        ("INFLUX_DATABASE", "", "Expected `str` of length >= 1"),
-        ("COLLECTOR_PORT", "http", "Expected `int`"),
-        ("OUTBOX_PATH", "", "Expected `str` of length >= 1"),
-        ("OUTBOX_MAX_BYTES", "1000", "Expected `int` >= 1048576"),
-        ("OUTBOX_MAX_BYTES", "1G", "Expected `int`"),
-        ("OUTBOX_KEEP_HOURS", "0", "Expected `float` > 0"),
-        ("OUTBOX_KEEP_HOURS", "nan", "Expected `float`"),
-        ("MAX_BODY_BYTES", "0", "Expected `int` >= 1"),
-        ("STORED_TIMEOUT_S", "61", "Expected `float` <= 60"),
-        ("STORED_TIMEOUT_S", "0", "Expected `float` > 0"),
+        ("MQTT_PORT", "0", "a port from 1 to 65535"),
+        ("MQTT_PORT", "65536", "a port from 1 to 65535"),
+        ("MQTT_PORT", "", "a port from 1 to 65535"),
+        ("MQTT_PORT", "1883x", "a port from 1 to 65535"),
+        ("MQTT_PORT", "1883.5", "a port from 1 to 65535"),
+        ("MQTT_HOST", "", "a text that is not empty"),
+        ("INFLUX_PORT", "-1", "a port from 1 to 65535"),
+        ("INFLUX_DATABASE", "", "a text that is not empty"),
+        ("COLLECTOR_PORT", "http", "a port from 1 to 65535"),
+        ("OUTBOX_PATH", "", "a text that is not empty"),
+        ("OUTBOX_MAX_BYTES", "1000", "a number of bytes, at least 1048576 (1 MiB)"),
+        ("OUTBOX_MAX_BYTES", "1G", "a number of bytes, at least 1048576 (1 MiB)"),
+        ("OUTBOX_KEEP_HOURS", "0", "a number of hours above 0"),
+        ("OUTBOX_KEEP_HOURS", "nan", "a number of hours above 0"),
+        ("MAX_BODY_BYTES", "0", "a number of bytes, at least 1"),
+        ("MAX_CONNECTIONS", "0", "a number of connections, at least 1"),
+        ("STORED_TIMEOUT_S", "61", "a number of seconds above 0 and up to 60"),
+        ("STORED_TIMEOUT_S", "0", "a number of seconds above 0 and up to 60"),
     ],
 )
 def test_a_bad_value_is_named_with_what_was_expected(key: str, value: str, expected: str) -> None:
-    with pytest.raises(SettingError, match=re.escape(f"{key}={value!r}: {expected}")) as raised:
+    with pytest.raises(
+        SettingError, match=re.escape(f"{key}={value!r}: expected {expected}")
+    ) as raised:
         load(CollectorSettings, {key: value})
     assert (raised.value.key, raised.value.value) == (key, value)
 
@@ -101,7 +105,7 @@ def test_a_bad_value_is_named_with_what_was_expected(key: str, value: str, expec
     ],
 )
 def test_a_bad_value_of_the_bridge_is_named(key: str, value: str) -> None:
-    with pytest.raises(SettingError, match=re.escape(f"{key}={value!r}: Expected ")):
+    with pytest.raises(SettingError, match=re.escape(f"{key}={value!r}: expected ")):
         load(BridgeSettings, {key: value})
 
 
@@ -110,9 +114,21 @@ def test_any_text_is_a_port_or_an_error(key: str, value: str) -> None:
     try:
         port = getattr(load(CollectorSettings, {key: value}), key.lower())
     except SettingError as error:
-        assert str(error).startswith(f"{key}={value!r}: Expected ")  # noqa: PT017
+        assert str(error).startswith(f"{key}={value!r}: expected ")  # noqa: PT017
     else:
         assert 1 <= port <= 65535
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_setting_that_can_be_wrong_says_what_is_expected(
+    kind: type[CollectorSettings],
+) -> None:
+    for field in msgspec.structs.fields(kind):
+        for wrong in ("", "x", "-1", "/+#$"):
+            try:
+                load(kind, {field.name.upper(): wrong})
+            except SettingError as error:
+                assert ": expected a" in str(error)  # noqa: PT017
 
 
 def test_an_ipv6_address_of_influxdb_has_brackets() -> None:

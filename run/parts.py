@@ -1,0 +1,94 @@
+"""The parts of the pipeline: their commands and their environment."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from run.configuration import ROOT, SEARCH_PATH
+from run.environment import PYTHON
+from run.workspace import Workspace
+
+PARTS = ("broker", "db", "collector", "bridge", "dashboard", "simulator")
+# What is stopped together; each group only when the one before it has ended.
+STOP_ORDER = (("simulator",), ("collector", "bridge", "dashboard"), ("broker", "db"))
+
+
+class Command(NamedTuple):
+    """How a part is started."""
+
+    name: str
+    argv: list[str]
+
+
+def commands(workspace: Workspace, environ: Mapping[str, str]) -> list[Command]:
+    """Return the commands of the parts in the order of their start; simulator last.
+
+    The dashboard is among them only if Grafana is installed.
+    """
+    directory, port = workspace.directory, workspace.ports
+    python = [str(PYTHON), "-m"]
+    options = shlex.split(environ.get("SIMULATOR_OPTIONS", ""))
+    influx = [str(directory / "db"), str(port["INFLUX_PORT"]), _database(environ)]
+    collector_port = str(port["COLLECTOR_PORT"])
+    found = [
+        Command("broker", ["mosquitto", "-c", str(directory / "broker" / "mosquitto.conf")]),
+        Command("db", [*python, "run.database", *influx]),
+        Command("collector", [*python, "collector"]),
+        Command("bridge", [*python, "bridge"]),
+        Command("dashboard", ["grafana-server", "--homepath", "/usr/share/grafana"]),
+        Command(
+            "simulator",
+            [*python, "device", "-h", "127.0.0.1", "-p", collector_port, *options],
+        ),
+    ]
+    return [one for one in found if one.name != "dashboard" or workspace.has_grafana]
+
+
+def settings(workspace: Workspace, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings with which collector and bridge find everything."""
+    return {
+        "INFLUX_DATABASE": _database(environ),
+        **{name: str(port) for name, port in workspace.ports.items()},
+        "MQTT_HOST": "127.0.0.1",
+        "INFLUX_HOST": "127.0.0.1",
+        "OUTBOX_PATH": str(workspace.directory / "outbox.db"),
+    }
+
+
+def environment(workspace: Workspace, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of all parts."""
+    own = {
+        "RUN_DIR": str(workspace.directory),
+        "PYTHONUNBUFFERED": "1",
+        "PATH": f"{Path(PYTHON).parent}:{SEARCH_PATH}",
+    }
+    found = {**environ, **settings(workspace, environ), **own, **_grafana(workspace, environ)}
+    # They are make's, and mean nothing to the parts.
+    return {name: text for name, text in found.items() if name not in ("MAKEFLAGS", "MFLAGS")}
+
+
+def _database(environ: Mapping[str, str]) -> str:
+    return environ.get("INFLUX_DATABASE", "iot")
+
+
+def _grafana(workspace: Workspace, environ: Mapping[str, str]) -> dict[str, str]:
+    dashboards = ROOT / "grafana" / "dashboards"
+    state = workspace.directory / "dashboard"
+    return {
+        "INFLUX_URL": f"http://127.0.0.1:{workspace.ports['INFLUX_PORT']}",
+        "DASHBOARDS_PATH": str(dashboards),
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(dashboards / "readings.json"),
+        "GF_SECURITY_ADMIN_PASSWORD": environ.get("GRAFANA_PASSWORD", "admin"),
+        "GF_SERVER_HTTP_ADDR": "127.0.0.1",
+        "GF_SERVER_HTTP_PORT": str(workspace.ports["GRAFANA_PORT"]),
+        "GF_LOG_LEVEL": "warn",
+        "GF_PATHS_DATA": str(state),
+        "GF_PATHS_LOGS": str(state / "log"),
+        "GF_PATHS_PLUGINS": str(state / "plugins"),
+        "GF_PATHS_PROVISIONING": str(ROOT / "grafana" / "provisioning"),
+        "GF_ANALYTICS_REPORTING_ENABLED": "false",
+        "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+        "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+        "GF_PLUGINS_PREINSTALL_DISABLED": "true",
+    }

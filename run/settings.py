@@ -1,0 +1,89 @@
+"""Checks the settings of `make run` before anything is started."""
+
+import contextlib
+import difflib
+import io
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+import bridge.settings
+import collector.settings
+import device.arguments
+from run.workspace import PORTS, WorkspaceError
+from telemetry.settings import SettingError, load
+
+_SERVICES = (collector.settings.Settings, bridge.settings.Settings)
+_OWN = {*PORTS, "RUN_DIR", "SIMULATOR_OPTIONS", "GRAFANA_PASSWORD"}
+# Set by `make run` itself.
+FIXED = {
+    "MQTT_HOST": "it starts its own broker on 127.0.0.1",
+    "INFLUX_HOST": "it starts its own InfluxDB on 127.0.0.1",
+    "OUTBOX_PATH": "the outbox is in RUN_DIR",
+}
+_OF_COMPOSE = {
+    "BIND_ADDRESS": "broker, database and dashboard listen on 127.0.0.1",
+    "INFLUX_AUTH": "its InfluxDB asks for no password",
+}
+# A name that is as near to a setting as this was probably meant to be one.
+_NEAR = 0.84
+
+
+def of_the_services() -> set[str]:
+    """Return the names of the settings of collector and bridge."""
+    return {f.name.upper() for kind in _SERVICES for f in msgspec.structs.fields(kind)}
+
+
+def check(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Check values and names; return notes about names that have no effect.
+
+    Raises WorkspaceError for a value that cannot be used, and for an unknown name that was typed
+    behind `make run`.
+    """
+    ignored = FIXED | _OF_COMPOSE
+    known = of_the_services() | _OWN
+    for name in sorted(_typed(environ) - known - ignored.keys() - {"PYTHON", "ARGS"}):
+        raise WorkspaceError(f"{name} is not a setting{_meant(name, known)}; see docs/settings.md")
+    try:
+        for kind in _SERVICES:
+            load(kind, {name: text for name, text in environ.items() if name not in ignored})
+    except SettingError as error:
+        raise WorkspaceError(str(error)) from None
+    _check_simulator(environ.get("SIMULATOR_OPTIONS", ""))
+    notes = [
+        f"{name} has no effect on make run: {reason}"
+        for name, reason in ignored.items()
+        if name in environ
+    ]
+    return [*notes, *_misspelled(environ, known | ignored.keys())]
+
+
+def _check_simulator(options: str) -> None:
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            device.arguments.parse(["-h", "127.0.0.1", "-p", "1", *shlex.split(options)])
+    except ValueError as error:  # a quotation mark is missing
+        raise WorkspaceError(f"SIMULATOR_OPTIONS={options!r}: {error}") from None
+    except SystemExit:
+        *_, reason = said.getvalue().strip().partition("error: ")
+        raise WorkspaceError(f"SIMULATOR_OPTIONS={options!r}: {reason or 'no help here'}") from None
+
+
+def _misspelled(environ: Mapping[str, str], known: set[str]) -> Iterator[str]:
+    for name in sorted(environ.keys() - known):
+        if meant := _meant(name, known):
+            yield f"{name} is not a setting{meant}"
+
+
+def _meant(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name.upper(), known, 1, _NEAR)
+    return f": did you mean {near[0]}?" if near else ""
+
+
+def _typed(environ: Mapping[str, str]) -> set[str]:
+    """Return the names of the variables typed behind `make`, which tells them in MAKEFLAGS."""
+    _, found, words = environ.get("MAKEFLAGS", "").partition("-- ")
+    return {word.partition("=")[0] for word in shlex.split(words)} if found else set()

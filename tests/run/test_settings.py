@@ -1,0 +1,49 @@
+"""Settings of `make run`: values and names, checked before anything starts."""
+
+import pytest
+
+from run.settings import check
+from run.workspace import WorkspaceError
+
+
+def test_settings_that_are_fine_are_passed_without_a_word() -> None:
+    environ = {
+        "COLLECTOR_PORT": "1", "RUN_DIR": "/x", "BATCH_MAX": "1", "SIMULATOR_OPTIONS": "--rate 2",
+        "PATH": "/bin", "LANG": "C", "INFLUX_TOKEN": "x", "MQTT_CLIENT": "y", "PORT": "80",
+        "MAKEFLAGS": "w --jobserver-auth=3,4 -- COLLECTOR_PORT=1 ARGS=--x\\ y PYTHON=python3",
+    }  # fmt: skip
+    assert check(environ) == []
+
+
+@pytest.mark.parametrize("name", ["COLECTOR_PORT", "INFLUXPORT", "OUTBOX_MAX_BYTE", "batch_max"])
+def test_a_name_near_a_setting_is_said(name: str) -> None:
+    (note,) = check({name: "1"})
+    assert note.startswith(f"{name} is not a setting: did you mean ")
+
+
+@pytest.mark.parametrize("name", ["COLECTOR_PORT", "SOMETHING"])
+def test_an_unknown_name_behind_make_run_is_an_error(name: str) -> None:
+    with pytest.raises(WorkspaceError, match=f"^{name} is not a setting"):
+        check({name: "1", "MAKEFLAGS": f" -- {name}=1"})
+
+
+@pytest.mark.parametrize("name", ["MQTT_HOST", "INFLUX_HOST", "OUTBOX_PATH", "BIND_ADDRESS"])
+def test_a_name_without_effect_is_said(name: str) -> None:
+    (note,) = check({name: ""})
+    assert note.startswith(f"{name} has no effect on make run: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("STORED_TIMEOUT_S", "100", "expected a number of seconds above 0 and up to 60"),
+        ("BRIDGE_ID", "a/b", "expected a name without / + # $, and not empty"),
+        ("SIMULATOR_OPTIONS", "--rate fast", "argument --rate: 'fast': expected a number from"),
+        ("SIMULATOR_OPTIONS", "'", "No closing quotation"),
+        ("SIMULATOR_OPTIONS", "--help", "no help here"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_was_expected(name: str, text: str, reason: str) -> None:
+    with pytest.raises(WorkspaceError) as raised:
+        check({name: text})
+    assert str(raised.value).startswith(f"{name}={text!r}: {reason}")
