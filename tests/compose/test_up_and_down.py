@@ -1,6 +1,9 @@
 """`up` from a clean state with each Compose version, then stop, start and down."""
 
+import os
 import re
+import subprocess
+import sys
 import time
 
 import docker
@@ -50,6 +53,46 @@ def test_curl_gets_created(stack: Project, client: DockerClient, images: Images)
     )  # fmt: skip
     assert response == "Created"
     wait_for(lambda: stack.count("curl") == 1, 10, "the reading stored")
+
+
+def pipeline(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run ./pipeline, as a person in the checkout."""
+    return subprocess.run(
+        [sys.executable, "pipeline", *words],
+        cwd=ROOT,
+        env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "printed"),
+    [
+        (["books"], "accepted = stored"),
+        (["check"], "storing"),
+        (["watch", "--once"], "123"),
+        (["device", "--count", "1"], '"sensor_id":1000} -> 201'),
+        (["audit"], "missing"),
+    ],
+    ids=lambda given: given[0] if isinstance(given, list) else "",
+)
+@pytest.mark.usefixtures("stack")
+def test_a_command_works_as_typed(words: list[str], printed: str) -> None:
+    done = pipeline(*words)
+    assert done.returncode == 0, done
+    assert printed in done.stdout
+
+
+@pytest.mark.parametrize("service", ["bridge", "broker"])
+def test_a_service_that_is_killed_comes_back(stack: Project, service: str) -> None:
+    before = stack.container(service).attrs["RestartCount"]
+    assert pipeline("kill", service).returncode == 0
+    wait_for(lambda: stack.container(service).attrs["RestartCount"] > before, 20, "a restart")
+    stack.wait_healthy()
+    assert pipeline("audit").returncode == 0
 
 
 def test_the_dashboard_has_its_data_source_and_dashboards(stack: Project) -> None:
