@@ -6,10 +6,11 @@ from io import TextIOWrapper
 
 from device.arguments import Arguments, parse
 from device.buffer import Buffer
+from device.client import CollectorClient
 from device.events import Events
 from device.readings import create_series, readings, schedule
 from device.report import Report
-from device.sender import CollectorClient, Sender
+from device.sender import Sender
 
 FLUSH_S = 1.5
 

@@ -153,11 +153,18 @@ def _add_number(
 
 
 def _host(text: str) -> str:
-    if not text or "/" in text or not text.isprintable() or " " in text:
+    if not _is_name(text) or "/" in text or not text.isprintable() or " " in text:
         raise argparse.ArgumentTypeError(
             f"{text!r}: expected a host name or an address, without http:// or a path"
         )
     return text
+
+
+def _is_name(text: str) -> bool:
+    try:
+        return bool(text.encode("idna"))  # as it will be looked up: no part above 63 characters
+    except UnicodeError:
+        return False
 
 
 def _text(text: str) -> str:

@@ -10,6 +10,8 @@ it posts one reading per second until it is stopped, and prints each one with th
 response:
 
     {"ts":"2026-11-22T18:50:45Z","type":"temp","value":25,"sensor_id":123} -> 201 Created
+
+It needs Python 3.11 or newer and nothing else.
 """
 
 EPILOG = """\
@@ -42,7 +44,7 @@ when the collector does not accept a reading:
 output:
   Up to 10 readings per second, each is printed with its response. At higher rates, one line per
   second prints the totals. With --count or --duration, a terminal shows a progress bar of accepted
-  readings instead of the totals.
+  readings instead of the totals, if the Python package tqdm is installed.
 
 stopping:
   Ctrl-C (or SIGTERM) stops it within two seconds; buffered readings get one last try. A second

@@ -5,9 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from threading import Lock
 
-from tqdm import tqdm
-
 from device.buffer import Buffer
+from device.progress import Progress
 from device.responses import Response
 
 MAX_RATE_PRINTED = 10  # readings per second
@@ -16,7 +15,7 @@ MAX_RATE_PRINTED = 10  # readings per second
 class Report:
     """Counts and prints: readings and totals to stdout, faults to stderr.
 
-    With a `total`, a progress bar is drawn if stderr is a terminal. The main thread calls
+    With a `total`, a progress bar is drawn where there can be one. The main thread calls
     `generated`, `overflowed` and `finish`; the sender's thread calls the other methods.
     """
 
@@ -40,8 +39,7 @@ class Report:
         self._overflow: list[str] = []  # the first and last dropped reading not yet reported
         self._overflow_reported = (self._start - 1, 0)  # time, number_overflowed
         self._lock = Lock()
-        # disable=None: draw the bar only on a terminal
-        self._bar = tqdm(total=total, unit="reading", disable=True if total is None else None)
+        self._progress = Progress(total)
 
     def generated(self) -> None:
         self.number_generated += 1
@@ -56,10 +54,10 @@ class Report:
     def accepted(self, readings: Sequence[str], response: Response) -> None:
         """Report accepted readings: each one, or at high rates the totals once per second."""
         self.number_accepted += len(readings)
-        self._bar.update(len(readings))
+        self._progress.update(len(readings))
         if self._print_each:
             self._print(*readings[:-1], f"{readings[-1]} -> {response}")
-        elif self._bar.disable and self._now() - self._totals_printed >= 1:
+        elif not self._progress.is_drawn and self._now() - self._totals_printed >= 1:
             self._totals_printed = self._now()
             self._print(self._totals())
 
@@ -88,7 +86,7 @@ class Report:
         """Print the summary. Return whether all `total` readings, if given, were accepted."""
         if self._overflow:
             self._report_overflow()
-        self._bar.close()
+        self._progress.close()
         self._print(self._totals())
         return self.total is None or self.number_accepted == self.total
 
@@ -109,12 +107,12 @@ class Report:
 
     def _print(self, *lines: str) -> None:
         with self._lock:
-            tqdm.write("\n".join(lines), file=sys.stdout)
+            self._progress.write("\n".join(lines), file=sys.stdout)
             sys.stdout.flush()
 
     def _print_fault(self, line: str) -> None:
         with self._lock:
-            tqdm.write(line, file=sys.stderr)
+            self._progress.write(line, file=sys.stderr)
 
 
 def _describe(readings: Sequence[str]) -> str:

@@ -49,8 +49,9 @@ class Response:
         return VERDICTS.get(self.status or 0, Verdict.RETRY)
 
     def __str__(self) -> str:
-        """Return status and text on one line, truncated if long."""
+        """Return status and text on one line, truncated if long, without control characters."""
         line = " ".join(f"{self.status or ''} {self.text}".split())
+        line = "".join(character if character.isprintable() else "�" for character in line)
         return line if len(line) <= MAX_TEXT_LENGTH else f"{line[:MAX_TEXT_LENGTH]}…"
 
 
@@ -64,7 +65,7 @@ def retry_after(header: str | None, now: datetime) -> float:
         return float(text)
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year or an offset beyond any integer of C
         return 0.0
     if date.tzinfo is None:  # "-0000" or the asctime format: UTC
         date = date.replace(tzinfo=UTC)
