@@ -39,7 +39,8 @@ when the collector does not accept a reading:
   401              The token is invalid: all readings of the request are dropped.
   413              From now on, requests carry half as many readings. A reading that is too large
                    on its own is dropped.
-  Every dropped reading is reported on stderr, with the reason.
+  Faults are reported on stderr: one that goes on every 10 seconds, and its end. Every dropped
+  reading is named there with the reason.
 
 output:
   Up to 10 readings per second, each is printed with its response. At higher rates, one line per

@@ -10,6 +10,7 @@ from device.progress import Progress
 from device.responses import Response
 
 MAX_RATE_PRINTED = 10  # readings per second
+FAULT_INTERVAL_S = 10.0
 
 
 class Report:
@@ -38,6 +39,9 @@ class Report:
         self._start = self._totals_printed = now()
         self._overflow: list[str] = []  # the first and last dropped reading not yet reported
         self._overflow_reported = (self._start - 1, 0)  # time, number_overflowed
+        self._fault = ""  # the last one printed
+        self._fault_printed = 0.0
+        self._faulty_since: float | None = None
         self._lock = Lock()
         self._progress = Progress(total)
 
@@ -53,6 +57,9 @@ class Report:
 
     def accepted(self, readings: Sequence[str], response: Response) -> None:
         """Report accepted readings: each one, or at high rates the totals once per second."""
+        if self._faulty_since is not None:
+            self._print_fault(f"accepted again after {self._now() - self._faulty_since:.1f} s")
+            self._fault, self._faulty_since = "", None
         self.number_accepted += len(readings)
         self._progress.update(len(readings))
         if self._print_each:
@@ -61,15 +68,20 @@ class Report:
             self._totals_printed = self._now()
             self._print(self._totals())
 
-    def kept(self, readings: Sequence[str], response: Response, wait: float | None) -> None:
-        """Report readings that were not accepted and will be retried in `wait` seconds.
+    def kept(self, response: Response, wait: float | None) -> None:
+        """Report that readings were not accepted and will be retried in `wait` seconds.
 
-        `wait` is None if they will not be retried.
+        `wait` is None if they will not be retried. The same fault is printed every 10 s at most.
         """
+        now = self._now()
+        if self._faulty_since is None:
+            self._faulty_since = now
+        is_known = response.brief == self._fault and now - self._fault_printed < FAULT_INTERVAL_S
+        if is_known and wait is not None:
+            return
+        self._fault, self._fault_printed = response.brief, now
         then = "giving up" if wait is None else f"retrying in {wait:.1f} s"
-        self._print_fault(
-            f"not accepted: {_describe(readings)}: {response}: {len(self._buffer)} buffered, {then}"
-        )
+        self._print_fault(f"not accepted: {response.brief}; {len(self._buffer)} buffered, {then}")
 
     def halved(self, readings: Sequence[str], response: Response) -> None:
         """Report a batch that was refused and will be retried in smaller parts."""

@@ -40,10 +40,10 @@ class Sender:
                     self._report.accepted(readings, response)
                 case Verdict.RETRY if last_try:
                     self._buffer.put_back()
-                    self._report.kept(readings, response, None)
+                    self._report.kept(response, None)
                     return
                 case Verdict.RETRY:
-                    self._retry(readings, response)
+                    self._retry(response)
                 case verdict if verdict is Verdict.ALL_REFUSED or len(readings) == 1:
                     self._complete()
                     self._report.refused(readings, response)
@@ -56,10 +56,10 @@ class Sender:
         # A batch that was halved to find the refused reading grows back to its full size.
         self._batch = min(2 * self._batch, self._max_batch)
 
-    def _retry(self, readings: Sequence[str], response: Response) -> None:
+    def _retry(self, response: Response) -> None:
         self._buffer.put_back()
         wait = max(backoff(self._failures, self._random), response.retry_after)
-        self._report.kept(readings, response, wait)
+        self._report.kept(response, wait)
         self._failures += 1
         self._stopping.wait(wait)
 
