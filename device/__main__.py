@@ -19,7 +19,7 @@ def run(arguments: Arguments) -> int:
     """Simulate until all readings are sent or a signal arrives; return the exit code."""
     events = Events()
     buffer = Buffer(arguments.buffer)
-    report = Report(buffer, arguments.rate, arguments.count)
+    report = Report(buffer, arguments.rate, arguments.count, quiet=arguments.quiet)
     client = CollectorClient(arguments.host, arguments.port, arguments.token)
     sender = Sender(buffer, client.post, report, arguments.batch, events.stopping)
     events.start(sender.run, "sender")

@@ -30,6 +30,7 @@ class Arguments:
     batch: int
     buffer: int
     token: str | None
+    quiet: bool
 
 
 class Parser(argparse.ArgumentParser):
@@ -71,6 +72,7 @@ def _parser() -> Parser:
     _add_collector(parser.add_argument_group("collector"))
     _add_readings(parser.add_argument_group("readings"))
     _add_sending(parser.add_argument_group("rate and number"))
+    parser.add_argument("--quiet", action="store_true", help="print no accepted readings")
     parser.add_argument("--help", action="help", help="show this help and exit")
     return parser
 

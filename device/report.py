@@ -16,8 +16,9 @@ FAULT_INTERVAL_S = 10.0
 class Report:
     """Counts and prints: readings and totals to stdout, faults to stderr.
 
-    With a `total`, a progress bar is drawn where there can be one. The main thread calls
-    `generated`, `overflowed` and `finish`; the sender's thread calls the other methods.
+    With a `total`, a progress bar is drawn where there can be one; with `quiet`, only faults and
+    the summary are printed. The main thread calls `generated`, `overflowed` and `finish`; the
+    sender's thread calls the other methods.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class Report:
         rate: float,
         total: int | None,
         *,
+        quiet: bool = False,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.total = total
@@ -34,6 +36,7 @@ class Report:
         self.number_refused = 0
         self.number_overflowed = 0
         self._buffer = buffer
+        self._quiet = quiet
         self._print_each = rate <= MAX_RATE_PRINTED
         self._now = now
         self._start = self._totals_printed = now()
@@ -43,7 +46,7 @@ class Report:
         self._fault_printed = 0.0
         self._faulty_since: float | None = None
         self._lock = Lock()
-        self._progress = Progress(total)
+        self._progress = Progress(None if quiet else total)
 
     def generated(self) -> None:
         self.number_generated += 1
@@ -62,6 +65,8 @@ class Report:
             self._fault, self._faulty_since = "", None
         self.number_accepted += len(readings)
         self._progress.update(len(readings))
+        if self._quiet:
+            return
         if self._print_each:
             self._print(*readings[:-1], f"{readings[-1]} -> {response}")
         elif not self._progress.is_drawn and self._now() - self._totals_printed >= 1:

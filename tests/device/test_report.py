@@ -10,6 +10,7 @@ from device.buffer import Buffer
 from device.report import Report
 from device.responses import Response
 from tests.device.process import Device
+from tests.device.stub import Stub
 from tests.service import free_port, wait_for
 
 AWAY = Response(None, "connection refused")
@@ -129,3 +130,34 @@ def test_each_reading_is_printed_at_up_to_ten_per_second(
     report = Report(Buffer(3), rate=rate, total=None, now=lambda: 0.0)
     report.accepted(["a", "b", "c"], Response(201, "Created"))
     assert capsys.readouterr().out.splitlines() == ["a", "b", "c -> 201 Created"][:lines]
+
+
+@pytest.mark.parametrize("rate", [1, 1000])
+def test_when_quiet_only_faults_and_the_summary_are_printed(
+    rate: float, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = Report(Buffer(3), rate=rate, total=None, quiet=True, now=clock)
+    report.accepted(["a"], CREATED)
+    report.kept(AWAY, 1)
+    clock.now = 5
+    report.accepted(["b"], CREATED)
+    report.refused(["c"], Response(422, "because"))
+    report.finish()
+    printed = capsys.readouterr()
+    assert printed.out.startswith("0 readings in 5.0 s: 2 accepted, 0 buffered, 1 refused")
+    assert printed.out.count("\n") == 1
+    assert [line.split(":")[0] for line in printed.err.splitlines()] == [
+        "not accepted",
+        "accepted again after 5.0 s",
+        "dropped",
+    ]
+
+
+def test_a_quiet_process_prints_only_its_summary(tmp_path: Path) -> None:
+    with Stub() as stub:
+        options = ["--quiet", "--count", "3", "--rate", "10"]
+        with Device(tmp_path, stub.port, *options) as device:
+            assert device.end() == 0
+    assert len(stub.accepted) == 3
+    (line,) = device.log_text().splitlines()
+    assert "3 accepted" in line
