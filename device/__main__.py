@@ -6,10 +6,11 @@ from io import TextIOWrapper
 
 from device.arguments import Arguments, parse
 from device.buffer import Buffer
+from device.client import CollectorClient
 from device.events import Events
 from device.readings import create_series, readings, schedule
 from device.report import Report
-from device.sender import CollectorClient, Sender
+from device.sender import Sender
 
 FLUSH_S = 1.5
 
@@ -18,7 +19,7 @@ def run(arguments: Arguments) -> int:
     """Simulate until all readings are sent or a signal arrives; return the exit code."""
     events = Events()
     buffer = Buffer(arguments.buffer)
-    report = Report(buffer, arguments.rate, arguments.count)
+    report = Report(buffer, arguments.rate, arguments.count, quiet=arguments.quiet)
     client = CollectorClient(arguments.host, arguments.port, arguments.token)
     sender = Sender(buffer, client.post, report, arguments.batch, events.stopping)
     events.start(sender.run, "sender")

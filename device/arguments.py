@@ -30,6 +30,7 @@ class Arguments:
     batch: int
     buffer: int
     token: str | None
+    quiet: bool
 
 
 class Parser(argparse.ArgumentParser):
@@ -71,6 +72,7 @@ def _parser() -> Parser:
     _add_collector(parser.add_argument_group("collector"))
     _add_readings(parser.add_argument_group("readings"))
     _add_sending(parser.add_argument_group("rate and number"))
+    parser.add_argument("--quiet", action="store_true", help="print no accepted readings")
     parser.add_argument("--help", action="help", help="show this help and exit")
     return parser
 
@@ -153,11 +155,18 @@ def _add_number(
 
 
 def _host(text: str) -> str:
-    if not text or "/" in text or not text.isprintable() or " " in text:
+    if not _is_name(text) or "/" in text or not text.isprintable() or " " in text:
         raise argparse.ArgumentTypeError(
             f"{text!r}: expected a host name or an address, without http:// or a path"
         )
     return text
+
+
+def _is_name(text: str) -> bool:
+    try:
+        return bool(text.encode("idna"))  # as it will be looked up: no part above 63 characters
+    except UnicodeError:
+        return False
 
 
 def _text(text: str) -> str:

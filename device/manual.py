@@ -10,14 +10,20 @@ it posts one reading per second until it is stopped, and prints each one with th
 response:
 
     {"ts":"2026-11-22T18:50:45Z","type":"temp","value":25,"sensor_id":123} -> 201 Created
+
+It needs Python 3.11 or newer and nothing else.
 """
 
 EPILOG = """\
 examples:
   three sensors with two types each, six readings per second, values that drift:
-    python -m device -h localhost -p 1337 --sensors 3 --types temp humidity --rate 6 --pattern walk
+    python -m device -h localhost -p 1337 --sensor-id 1000 --sensors 3 --types temp humidity \\
+      --rate 6 --pattern walk
   10,000 readings at 2,000 per second, 100 per request, the same values in every run:
-    python -m device -h localhost -p 1337 --count 10000 --rate 2000 --batch 100 --seed 7
+    python -m device -h localhost -p 1337 --sensor-id 1000 --count 10000 --rate 2000 --batch 100 \\
+      --seed 7
+  Both name other sensors than 123, which a running simulator has: readings of the same sensor and
+  type with the same timestamp, here a whole second, overwrite each other.
 
 timestamps:
   A reading's timestamp is the time (UTC) it was scheduled for. It has no fractional seconds while
@@ -37,12 +43,14 @@ when the collector does not accept a reading:
   401              The token is invalid: all readings of the request are dropped.
   413              From now on, requests carry half as many readings. A reading that is too large
                    on its own is dropped.
-  Every dropped reading is reported on stderr, with the reason.
+  Faults are reported on stderr: one that goes on every 10 seconds, and its end. Every dropped
+  reading is named there with the reason.
 
 output:
   Up to 10 readings per second, each is printed with its response. At higher rates, one line per
   second prints the totals. With --count or --duration, a terminal shows a progress bar of accepted
-  readings instead of the totals.
+  readings instead of the totals, if the Python package tqdm is installed.
+  With --quiet, only faults and the summary are printed.
 
 stopping:
   Ctrl-C (or SIGTERM) stops it within two seconds; buffered readings get one last try. A second

@@ -5,19 +5,20 @@ import time
 from collections.abc import Callable, Sequence
 from threading import Lock
 
-from tqdm import tqdm
-
 from device.buffer import Buffer
+from device.progress import Progress
 from device.responses import Response
 
 MAX_RATE_PRINTED = 10  # readings per second
+FAULT_INTERVAL_S = 10.0
 
 
 class Report:
     """Counts and prints: readings and totals to stdout, faults to stderr.
 
-    With a `total`, a progress bar is drawn if stderr is a terminal. The main thread calls
-    `generated`, `overflowed` and `finish`; the sender's thread calls the other methods.
+    With a `total`, a progress bar is drawn where there can be one; with `quiet`, only faults and
+    the summary are printed. The main thread calls `generated`, `overflowed` and `finish`; the
+    sender's thread calls the other methods.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class Report:
         rate: float,
         total: int | None,
         *,
+        quiet: bool = False,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.total = total
@@ -34,14 +36,17 @@ class Report:
         self.number_refused = 0
         self.number_overflowed = 0
         self._buffer = buffer
+        self._quiet = quiet
         self._print_each = rate <= MAX_RATE_PRINTED
         self._now = now
         self._start = self._totals_printed = now()
         self._overflow: list[str] = []  # the first and last dropped reading not yet reported
         self._overflow_reported = (self._start - 1, 0)  # time, number_overflowed
+        self._fault = ""  # the last one printed
+        self._fault_printed = 0.0
+        self._faulty_since: float | None = None
         self._lock = Lock()
-        # disable=None: draw the bar only on a terminal
-        self._bar = tqdm(total=total, unit="reading", disable=True if total is None else None)
+        self._progress = Progress(None if quiet else total)
 
     def generated(self) -> None:
         self.number_generated += 1
@@ -55,23 +60,33 @@ class Report:
 
     def accepted(self, readings: Sequence[str], response: Response) -> None:
         """Report accepted readings: each one, or at high rates the totals once per second."""
+        if self._faulty_since is not None:
+            self._print_fault(f"accepted again after {self._now() - self._faulty_since:.1f} s")
+            self._fault, self._faulty_since = "", None
         self.number_accepted += len(readings)
-        self._bar.update(len(readings))
+        self._progress.update(len(readings))
+        if self._quiet:
+            return
         if self._print_each:
             self._print(*readings[:-1], f"{readings[-1]} -> {response}")
-        elif self._bar.disable and self._now() - self._totals_printed >= 1:
+        elif not self._progress.is_drawn and self._now() - self._totals_printed >= 1:
             self._totals_printed = self._now()
             self._print(self._totals())
 
-    def kept(self, readings: Sequence[str], response: Response, wait: float | None) -> None:
-        """Report readings that were not accepted and will be retried in `wait` seconds.
+    def kept(self, response: Response, wait: float | None) -> None:
+        """Report that readings were not accepted and will be retried in `wait` seconds.
 
-        `wait` is None if they will not be retried.
+        `wait` is None if they will not be retried. The same fault is printed every 10 s at most.
         """
+        now = self._now()
+        if self._faulty_since is None:
+            self._faulty_since = now
+        is_known = response.brief == self._fault and now - self._fault_printed < FAULT_INTERVAL_S
+        if is_known and wait is not None:
+            return
+        self._fault, self._fault_printed = response.brief, now
         then = "giving up" if wait is None else f"retrying in {wait:.1f} s"
-        self._print_fault(
-            f"not accepted: {_describe(readings)}: {response}: {len(self._buffer)} buffered, {then}"
-        )
+        self._print_fault(f"not accepted: {response.brief}; {len(self._buffer)} buffered, {then}")
 
     def halved(self, readings: Sequence[str], response: Response) -> None:
         """Report a batch that was refused and will be retried in smaller parts."""
@@ -88,7 +103,7 @@ class Report:
         """Print the summary. Return whether all `total` readings, if given, were accepted."""
         if self._overflow:
             self._report_overflow()
-        self._bar.close()
+        self._progress.close()
         self._print(self._totals())
         return self.total is None or self.number_accepted == self.total
 
@@ -109,12 +124,12 @@ class Report:
 
     def _print(self, *lines: str) -> None:
         with self._lock:
-            tqdm.write("\n".join(lines), file=sys.stdout)
+            self._progress.write("\n".join(lines), file=sys.stdout)
             sys.stdout.flush()
 
     def _print_fault(self, line: str) -> None:
         with self._lock:
-            tqdm.write(line, file=sys.stderr)
+            self._progress.write(line, file=sys.stderr)
 
 
 def _describe(readings: Sequence[str]) -> str:

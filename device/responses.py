@@ -1,5 +1,6 @@
 """What a response of the collector means for the readings sent, and how long to wait after it."""
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ BACKOFF_FIRST_S = 0.25
 BACKOFF_MAX_S = 10.0
 RETRY_AFTER_MAX_S = 1e9  # threading raises OverflowError on longer timeouts
 MAX_TEXT_LENGTH = 500
+MAX_BRIEF_LENGTH = 70
 
 
 class Verdict(Enum):
@@ -48,10 +50,28 @@ class Response:
         """Only 201 means accepted; a status that is not listed may succeed on a retry."""
         return VERDICTS.get(self.status or 0, Verdict.RETRY)
 
+    @property
+    def brief(self) -> str:
+        """Status and reason in at most MAX_BRIEF_LENGTH characters, for a fault that may pass."""
+        return _line(self.status, _detail(self.text), MAX_BRIEF_LENGTH)
+
     def __str__(self) -> str:
-        """Return status and text on one line, truncated if long."""
-        line = " ".join(f"{self.status or ''} {self.text}".split())
-        return line if len(line) <= MAX_TEXT_LENGTH else f"{line[:MAX_TEXT_LENGTH]}…"
+        """Return status and text on one line, truncated if long, without control characters."""
+        return _line(self.status, self.text, MAX_TEXT_LENGTH)
+
+
+def _line(status: int | None, text: str, length: int) -> str:
+    line = " ".join(f"{status or ''} {text}".split())
+    line = "".join(character if character.isprintable() else "�" for character in line)
+    return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
+def _detail(text: str) -> str:
+    """Return what the collector's error says in words (RFC 9457), any other text as it is."""
+    try:
+        return str(json.loads(text)["detail"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return text
 
 
 def retry_after(header: str | None, now: datetime) -> float:
@@ -64,7 +84,7 @@ def retry_after(header: str | None, now: datetime) -> float:
         return float(text)
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year or an offset beyond any integer of C
         return 0.0
     if date.tzinfo is None:  # "-0000" or the asctime format: UTC
         date = date.replace(tzinfo=UTC)

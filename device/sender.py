@@ -1,46 +1,12 @@
-"""Sends buffered readings in order, one request at a time, over one persistent connection."""
+"""Sends buffered readings in order, one request at a time."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from random import Random
 from threading import Event
 
-from urllib3 import HTTPConnectionPool, Timeout
-from urllib3.exceptions import HTTPError
-
 from device.buffer import Buffer
 from device.report import Report
-from device.responses import Response, Verdict, backoff, retry_after
-
-TIMEOUT_S = 10.0
-
-
-class CollectorClient:
-    """HTTP client of the collector at `host`:`port`."""
-
-    def __init__(
-        self, host: str, port: int, token: str | None = None, timeout: float = TIMEOUT_S
-    ) -> None:
-        headers = {"Content-Type": "application/json", "User-Agent": "device"}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        self._pool = HTTPConnectionPool(
-            host, port, timeout=Timeout(timeout), retries=False, maxsize=1, headers=headers
-        )
-
-    def post(self, readings: Sequence[str]) -> Response:
-        """Post one reading as an object, several as an array.
-
-        A network error does not raise: it is returned as a response without status.
-        """
-        body = readings[0] if len(readings) == 1 else f"[{','.join(readings)}]"
-        try:
-            response = self._pool.request("POST", "/data", body=body.encode(), redirect=False)
-        except HTTPError as error:
-            return Response(None, f"no response: {error}")
-        wait = retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
-        text = response.data.decode(errors="replace")
-        return Response(response.status, text or (response.reason or ""), wait)
+from device.responses import Response, Verdict, backoff
 
 
 class Sender:
@@ -74,10 +40,10 @@ class Sender:
                     self._report.accepted(readings, response)
                 case Verdict.RETRY if last_try:
                     self._buffer.put_back()
-                    self._report.kept(readings, response, None)
+                    self._report.kept(response, None)
                     return
                 case Verdict.RETRY:
-                    self._retry(readings, response)
+                    self._retry(response)
                 case verdict if verdict is Verdict.ALL_REFUSED or len(readings) == 1:
                     self._complete()
                     self._report.refused(readings, response)
@@ -90,10 +56,10 @@ class Sender:
         # A batch that was halved to find the refused reading grows back to its full size.
         self._batch = min(2 * self._batch, self._max_batch)
 
-    def _retry(self, readings: Sequence[str], response: Response) -> None:
+    def _retry(self, response: Response) -> None:
         self._buffer.put_back()
         wait = max(backoff(self._failures, self._random), response.retry_after)
-        self._report.kept(readings, response, wait)
+        self._report.kept(response, wait)
         self._failures += 1
         self._stopping.wait(wait)
 

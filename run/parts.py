@@ -39,7 +39,7 @@ def commands(workspace: Workspace, environ: Mapping[str, str]) -> list[Command]:
         Command("dashboard", ["grafana-server", "--homepath", "/usr/share/grafana"]),
         Command(
             "simulator",
-            [*python, "device", "-h", "127.0.0.1", "-p", collector_port, *options],
+            [*python, "device", "-h", "127.0.0.1", "-p", collector_port, "--quiet", *options],
         ),
     ]
     return [one for one in found if one.name != "dashboard" or workspace.has_grafana]

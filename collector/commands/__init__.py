@@ -1,10 +1,10 @@
-"""`python -m collector <command>`: questions and orders to the outbox of a collector."""
+"""`python -m collector <command>`: questions and orders to a collector's outbox, and `watch`."""
 
 import argparse
 import sys
 
 from collector.audit.read_back import InfluxUnreachable
-from collector.commands import audit, backup, books, forget, rejected, replay
+from collector.commands import audit, backup, books, forget, rejected, replay, watch
 from collector.settings import Settings
 from telemetry.process import ServiceError
 from telemetry.settings import load
@@ -26,6 +26,6 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser("python -m collector", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True)
-    for command in (books, audit, replay, rejected, forget, backup):
+    for command in (watch, books, audit, replay, rejected, forget, backup):
         command.add_to(subparsers)
     return parser

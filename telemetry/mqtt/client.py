@@ -41,7 +41,8 @@ class MqttClient:
     raises whatever they raise. `on_connected` is called when the subscriptions are in place, with
     whether the broker still had the session; messages queued in the session may arrive earlier.
     `on_disconnected` is called once for each `on_connected`. `will` is a topic and a payload,
-    retained. With `keeps_subscriptions` it does not subscribe if the broker still has the session.
+    retained. `qos` is that of the subscriptions, 0 or 1; with `keeps_subscriptions` none is made if
+    the broker still has the session.
     """
 
     def __init__(  # noqa: PLR0913  all are keywords
@@ -55,6 +56,7 @@ class MqttClient:
         on_disconnected: Callable[[], None],
         on_puback: Callable[[int], None],
         subscriptions: Sequence[str] = (),
+        qos: int = 1,
         username: str = "",
         password: str = "",
         will: tuple[str, bytes] | None = None,
@@ -82,7 +84,7 @@ class MqttClient:
             self._client.will_set(*will, qos=1, retain=True)
         self._client.connect_async(host, port, KEEPALIVE_S)
         self._handshake = Handshake(
-            self._client, client_id, subscriptions, keeps_subscriptions=keeps_subscriptions
+            self._client, client_id, subscriptions, qos, keeps_subscriptions=keeps_subscriptions
         )
         self._client.on_disconnect = self._on_disconnect
 

@@ -21,12 +21,13 @@ class Handshake:
         client: Client,
         client_id: str,
         subscriptions: Sequence[str],
+        qos: int,
         *,
         keeps_subscriptions: bool,
     ) -> None:
         self._client = client
         self._client_id = client_id
-        self._subscriptions = [(topic, 1) for topic in subscriptions]
+        self._subscriptions = [(topic, qos) for topic in subscriptions]
         self._subscribed = keeps_subscriptions
         self.complete = False
         self.session_present = False

@@ -12,7 +12,7 @@ from telemetry.settings import BrokerAccess
 class TemporaryClient:
     """A client whose messages, already acknowledged, are in a queue."""
 
-    def __init__(self, broker: BrokerAccess, subscriptions: Sequence[str]) -> None:
+    def __init__(self, broker: BrokerAccess, subscriptions: Sequence[str], qos: int) -> None:
         self.messages: asyncio.Queue[Message] = asyncio.Queue()
         self._connected = asyncio.Event()
         self.client = MqttClient(
@@ -20,6 +20,7 @@ class TemporaryClient:
             client_id="",
             clean_session=True,
             subscriptions=subscriptions,
+            qos=qos,
             on_message=self._on_message,
             on_connected=lambda _: self._connected.set(),
             on_disconnected=self._connected.clear,
@@ -37,13 +38,14 @@ class TemporaryClient:
 
 @asynccontextmanager
 async def temporary_client(
-    broker: BrokerAccess, *subscriptions: str
+    broker: BrokerAccess, *subscriptions: str, qos: int = 1
 ) -> AsyncIterator[TemporaryClient]:
     """Run a client in the background of the body, and disconnect it at the end.
 
+    With `qos` 0 the broker keeps no message for it, and drops what it is too slow for.
     If the client fails, the body is cancelled and the failure raised.
     """
-    temporary = TemporaryClient(broker, subscriptions)
+    temporary = TemporaryClient(broker, subscriptions, qos)
     try:
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(temporary.client.run(), name="mqtt")

@@ -1,15 +1,18 @@
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.service import Service
 
 
 class Device(Service):
-    """`python -m device`, posting to 127.0.0.1:`port`."""
+    """`python -m device`, posting to 127.0.0.1:`port`; `python` is the interpreter's command."""
 
-    def __init__(self, directory: Path, port: int, *options: str) -> None:
-        argv = [sys.executable, "-m", "device", "-h", "127.0.0.1", "-p", str(port), *options]
+    def __init__(
+        self, directory: Path, port: int, *options: str, python: Sequence[str] = (sys.executable,)
+    ) -> None:
+        argv = [*python, "-m", "device", "-h", "127.0.0.1", "-p", str(port), *options]
         super().__init__("device", directory, argv)
 
     def end(self, timeout: float = 20) -> int:

@@ -15,6 +15,7 @@ def test_the_defaults_are_those_of_the_original_device() -> None:
     assert (arguments.sensors, arguments.sensor_id, arguments.types) == (1, 123, ("temp",))
     assert (arguments.rate, arguments.count, arguments.batch) == (1, None, 1)
     assert (arguments.pattern, arguments.seed, arguments.token) == ("uniform", None, None)
+    assert not arguments.quiet
 
 
 @pytest.mark.parametrize("argv", [[], ["-h", "localhost"], ["-p", "1337"]])
@@ -47,6 +48,8 @@ def test_help_names_every_option_and_its_default(capsys: pytest.CaptureFixture[s
         (["-p", "0"], "'0': expected an integer from 1 to 65535"),
         (["-p", "http"], "'http': expected an integer from 1 to 65535"),
         (["-h", "http://localhost"], "expected a host name or an address"),
+        (["-h", "x" * 64], "x': expected a host name or an address"),
+        (["-h", "a..b"], "'a..b': expected a host name or an address"),
         (["--rate", "0"], "expected a number from 1e-06 to 1e+09"),
         (["--rate", "nan"], "expected a number"),
         (["--count", "0"], "expected an integer of at least 1"),

@@ -121,8 +121,8 @@ def test_readings_are_generated_on_schedule_while_the_collector_is_unavailable(
 ) -> None:
     port = free_port()
     with Device(tmp_path, port, "--rate", "50", "--count", "150") as device:
-        wait_for(lambda: max(buffered(device), default=0) >= 50, 20, "50 buffered")
-        with Stub(port=port) as stub:
+        wait_for(lambda: "connection refused" in device.log_text(), what="a fault")
+        with Stub(Reply(503, headers={"Retry-After": "2"}), port=port) as stub:
             assert device.end() == 0
     times = [seconds(one["ts"]) for one in stub.accepted]
     assert len(times) == 150

@@ -43,7 +43,22 @@ def test_any_other_status_is_retried(status: int | None) -> None:
 def test_a_response_is_printed_as_one_line_of_bounded_length() -> None:
     assert str(Response(201, "Created")) == "201 Created"
     assert str(Response(422, "a\n  b")) == "422 a b"
-    assert len(str(Response(422, "x" * 10_000))) <= 501
+    assert len(str(Response(422, "x" * 10_000))) <= 500
+    assert str(Response(422, "\x1b[2J")) == "422 �[2J"
+
+
+@pytest.mark.parametrize(
+    ("text", "brief"),
+    [
+        ('{"title":"Service Unavailable","detail":"the outbox is full"}', "503 the outbox is full"),
+        ('{"title":"Service Unavailable"}', '503 {"title":"Service Unavailable"}'),
+        ("[]", "503 []"),
+        ("[" * 100_000, "503 " + "[" * 65 + "…"),
+        ("", "503"),
+    ],
+)
+def test_of_an_error_as_json_the_detail_is_brief(text: str, brief: str) -> None:
+    assert Response(503, text).brief == brief
 
 
 @given(st.integers(0, 10**9 - 1))
@@ -66,6 +81,8 @@ def test_retry_after_as_a_date(seconds: int) -> None:
         ("-5", 0),
         ("1.5", 0),
         ("²", 0),
+        ("Sun, 22 Nov 99999999999999999999 18:50:45 GMT", 0),
+        ("Sun, 22 Nov 2026 18:50:45 +99999999999999999999", 0),
         (" 7 ", 7),
         ("Sunday, 22-Nov-26 18:50:55 GMT", 10),  # RFC 850
         ("Sun Nov 22 18:50:55 2026", 10),  # asctime

@@ -1,6 +1,5 @@
 """The sender against a collector that is a function, with waits that take no time."""
 
-import json
 from collections.abc import Sequence
 from threading import Event
 
@@ -166,29 +165,3 @@ def test_when_stopping_the_buffer_is_flushed_if_the_collector_responds() -> None
     collector = FakeCollector(Response(503, "", retry_after=100))
     deliver(numbered(5), collector, batch=2, waits=Waits(stop_at=1))
     assert collector.accepted == numbered(5)
-
-
-def test_overflow_is_reported_at_most_once_per_second(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    now = 0.0
-    report = Report(Buffer(3), rate=1000, total=None, now=lambda: now)
-    for number in range(2500):
-        now = number / 1000
-        report.overflowed(json.dumps(number))
-    assert report.finish()
-    assert capsys.readouterr().err.splitlines() == [
-        "dropped: 0: buffer full (3 readings)",
-        "dropped: 1000 readings, 1 to 1000: buffer full (3 readings)",
-        "dropped: 1000 readings, 1001 to 2000: buffer full (3 readings)",
-        "dropped: 499 readings, 2001 to 2499: buffer full (3 readings)",
-    ]
-
-
-@pytest.mark.parametrize(("rate", "lines"), [(10, 3), (11, 0)])
-def test_each_reading_is_printed_at_up_to_ten_per_second(
-    rate: float, lines: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    report = Report(Buffer(3), rate=rate, total=None, now=lambda: 0.0)
-    report.accepted(["a", "b", "c"], Response(201, "Created"))
-    assert capsys.readouterr().out.splitlines() == ["a", "b", "c -> 201 Created"][:lines]

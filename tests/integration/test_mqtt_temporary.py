@@ -31,6 +31,20 @@ def test_messages_are_acknowledged_and_queued(broker: Broker) -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("qos", [0, 1])
+def test_messages_come_at_the_qos_of_the_subscription(broker: Broker, qos: int) -> None:
+    topic = name("temporary")
+
+    async def scenario() -> None:
+        async with temporary_client(access(broker.port), topic, qos=qos) as temporary:
+            await temporary.wait_connected()
+            temporary.client.publish(topic, b"x")
+            message = await temporary.messages.get()
+            assert (message.payload, message.qos) == (b"x", qos)
+
+    run(scenario())
+
+
 def test_an_error_of_the_body_is_raised_as_it_is(broker: Broker) -> None:
     async def scenario() -> None:
         async with temporary_client(access(broker.port)) as temporary:

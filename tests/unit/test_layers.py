@@ -35,6 +35,7 @@ LAYERS = {
         "lane",
         "journal",
         "http",
+        "watch",
         "commands",
         "service",
     ],

@@ -1,0 +1,1 @@
+"""Shows the readings as they pass the broker."""
