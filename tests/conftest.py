@@ -1,11 +1,16 @@
-"""Real services that tests ask for by name."""
+"""Signals as on a terminal, and real services that tests ask for by name."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.stack import Broker, Influx, Stack
+
+# A script's background jobs ignore SIGINT, and so would every process that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
