@@ -163,7 +163,7 @@ def test_an_invalid_since_is_named(collector: Collector, command: str, since: st
     assert repr(since) in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["replay"], ["unheard-of"], ["books", "--json"]])
+@pytest.mark.parametrize("arguments", [["replay"], ["unheard-of"], ["books", "--since"]])
 def test_an_invalid_command_line_prints_the_usage(
     collector: Collector, arguments: list[str]
 ) -> None:
