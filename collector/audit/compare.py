@@ -1,7 +1,7 @@
 """Compares accepted readings with InfluxDB: point by point, value by value."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from collector.audit.read_back import ReadBack, spans
@@ -53,8 +53,8 @@ class Audit:
         self.missing_since: int | None = None
         """When the oldest of all that are missing was accepted (Unix time, s)."""
 
-    def run(self) -> Result:
-        """Compare; raises InfluxUnreachable."""
+    def run(self, on_progress: Callable[[int], None]) -> Result:
+        """Compare; raises InfluxUnreachable. Tells up to which sequence number it has come."""
         kept_since = self._read_back.kept_since()
         for rows in self._window.chunks():
             self._counts["audited"] += len(rows)
@@ -65,6 +65,8 @@ class Audit:
                 if state is State.STORED:
                     stored.append(row)
             self._judge(list(differing(stored, self._read_back)), kept_since)
+            if rows:
+                on_progress(rows[-1].seq)
         return Result(**{name: self._counts[name] for name in Result._fields})
 
     def _judge(self, suspects: Sequence[tuple[Row, object]], kept_since: int) -> None:

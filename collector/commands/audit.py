@@ -10,6 +10,7 @@ from collector.audit.compare import Audit, Result
 from collector.audit.read_back import ReadBack
 from collector.commands.duration import duration_s, duration_since
 from collector.commands.output import OK, WRONG, say, say_counts, say_reach, say_text
+from collector.commands.progress import progress
 from collector.outbox.window import Window
 from collector.settings import Settings
 
@@ -37,7 +38,8 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
     with Window(Path(settings.outbox_path), since) as window:
         read_back = ReadBack(settings.influx)
         audit = Audit(window, read_back)
-        result = audit.run()
+        with progress(window) as on_progress:
+            result = audit.run(on_progress)
         unresolved = len(window.rejections())
     reaches = window.is_complete or options.since is None
     if options.json:
