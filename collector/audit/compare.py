@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 from collector.audit.read_back import ReadBack, spans
 from collector.outbox.row import Row
+from collector.outbox.superseded import Superseded
 from collector.outbox.window import State, Window
 from telemetry import timestamp
 
 # So many readings of a kind are described, the others only counted.
 _MAX_DESCRIBED = 20
+_MAX_SUPERSEDED = 5
 
 
 def differing(rows: Sequence[Row], read_back: ReadBack) -> Iterator[tuple[Row, object]]:
@@ -50,6 +52,8 @@ class Audit:
         self._counts: Counter[str] = Counter()
         self.missing: list[str] = []
         """A description of each of the first 20 readings that are missing."""
+        self.superseded: list[Superseded] = []
+        """The first five readings whose value was replaced."""
         self.missing_since: int | None = None
         """When the oldest of all that are missing was accepted (Unix time, s)."""
 
@@ -78,9 +82,14 @@ class Audit:
                 self._counts["expired"] += 1
             elif row.seq in superseded:
                 self._counts["superseded"] += 1
+                self._note_superseded(row, superseded[row.seq])
             else:
                 self._counts["missing"] += 1
                 self._note_missing(row, found)
+
+    def _note_superseded(self, row: Row, correction: int) -> None:
+        if len(self.superseded) < _MAX_SUPERSEDED and (later := self._window.read(correction)):
+            self.superseded.append(Superseded(row.series, row.ns, row.value, later.value))
 
     def _note_missing(self, row: Row, found: object) -> None:
         self.missing_since = min(row.at, self.missing_since or row.at)

@@ -9,7 +9,15 @@ from typing import Any
 from collector.audit.compare import Audit, Result
 from collector.audit.read_back import ReadBack
 from collector.commands.duration import duration_s, duration_since
-from collector.commands.output import OK, WRONG, say, say_counts, say_reach, say_text
+from collector.commands.output import (
+    OK,
+    WRONG,
+    say,
+    say_counts,
+    say_reach,
+    say_superseded,
+    say_text,
+)
 from collector.commands.progress import progress
 from collector.outbox.window import Window
 from collector.settings import Settings
@@ -48,6 +56,7 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
         say_counts(result._asdict(), _MEANINGS)
         if result.missing:
             _say_missing(result, audit, read_back)
+        say_superseded(result.superseded, audit.superseded)
         say_reach(window)
         if unresolved:
             say_text(f"{unresolved:,} readings were rejected: `rejected` replays or discards them")

@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from collector.commands.output import OK, WRONG, say, say_counts, say_text
+from collector.commands.output import OK, WRONG, say, say_counts, say_superseded, say_text
 from collector.outbox.books import read_books
+from collector.outbox.superseded import in_outbox
 from collector.settings import Settings
 
 _MEANINGS = {
@@ -37,4 +38,13 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
             say_text(f"the books do not balance: {books.unbalanced:,} unaccounted for")
         else:
             say("accepted = stored + rejected + pending")
+        _say_superseded(Path(settings.outbox_path))
     return WRONG if books.unbalanced else OK
+
+
+def _say_superseded(path: Path) -> None:
+    count, first = in_outbox(path)
+    if count is None:
+        say_text("very many readings came late; `audit` counts those superseded among them")
+    else:
+        say_superseded(count, first)

@@ -2,8 +2,9 @@
 
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from collector.outbox.superseded import Superseded
 from collector.outbox.window import Window
 from telemetry import timestamp
 
@@ -26,6 +27,19 @@ def say_counts(counts: Mapping[str, int], meanings: Mapping[str, str]) -> None:
     """Print a line for each count, with its meaning."""
     for name, count in counts.items():
         say(f"{name:11}{count:12}  {meanings.get(name, '')}".rstrip())
+
+
+def say_superseded(count: int, first: Sequence[Superseded]) -> None:
+    """Print what is superseded, if anything is, and the first few."""
+    if count:
+        say_text(
+            f"{count:,} superseded: a reading accepted later has the same sensor_id, type and ts,"
+            " and InfluxDB keeps the last value only. Two devices with one sensor_id?"
+        )
+        for one in first:
+            say(f"  {one}")
+        if more := count - len(first):
+            say(f"  ... and {more:,} more")
 
 
 def say_reach(window: Window) -> None:
