@@ -59,10 +59,13 @@ def test_rejected_readings_are_listed_and_replayed_once_the_cause_is_removed(
 
         listed = collector.command("rejected")
         assert listed.returncode == 0
-        lines = listed.stdout.splitlines()
-        payloads = [json.loads(line.split(" ", 1)[1]) for line in lines[::2]]
+        assert listed.stdout.startswith("accepted, and rejected by InfluxDB: 3\n")
+        assert listed.stdout.count("field type conflict") == 3
+        lines = collector.command("rejected", "--json").stdout.splitlines()
+        found = [json.loads(line) for line in lines if '"kind": "reading"' in line]
+        payloads = [one["reading"] for one in found]
         assert [{**one, "id": ""} for one in payloads] == [{**one, "id": ""} for one in bad]
-        assert all("field type conflict" in reason for reason in lines[1::2])
+        assert all("field type conflict" in one["reason"] for one in found)
 
         too_early = collector.command("rejected", "--replay")
         assert too_early.returncode == 1
@@ -77,7 +80,7 @@ def test_rejected_readings_are_listed_and_replayed_once_the_cause_is_removed(
     counted = wait_for(lambda: found if not (found := metrics(http))["rejected"] else {})
     assert counted["accepted"] == counted["stored"] == 4
     wait_for(lambda: read_books(collector.outbox).stored == 4)
-    assert collector.command("rejected").stdout == ""
+    assert "rejected by InfluxDB: none\n" in collector.command("rejected").stdout
     assert collector.command("audit").returncode == 0
 
 

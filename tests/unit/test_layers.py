@@ -43,7 +43,7 @@ LAYERS = {
         "storage",
         "decode",
         "dead_letter",
-        "batch letters",
+        "batch letters recent",
         "aside state",
         "writer",
         "check",
