@@ -12,6 +12,7 @@ from bridge.batch import Batch
 from bridge.dead_letter import DeadLetter
 from bridge.decode import Delivery, counters_record
 from bridge.letters import DeadLetters
+from bridge.recent import Recent
 from bridge.settings import Settings
 from bridge.storage import Storage
 from bridge.storage.influxdb import InfluxStorage
@@ -57,6 +58,7 @@ class Bridge:
             on_puback=self._on_puback,
         )
         self._letters = DeadLetters(self._mqtt.publish, self._mqtt.ack)
+        self._recent = Recent()
         self._stored = 0
         self._unreadable = UnreadableLog()
         self._unreadable_statuses = UnreadableLog()
@@ -89,6 +91,7 @@ class Bridge:
                 self._bury(delivery, DeadLetter(delivery.message, reason))
             for letter in batch.unreadable:
                 self._letters.send(letter)
+                self._recent.add(letter)
         except NotConnected:
             return
         for delivery in batch.stored:
@@ -99,6 +102,8 @@ class Bridge:
             self._mqtt.resume()
 
     def _bury(self, delivery: Delivery, letter: DeadLetter) -> None:
+        if not delivery.origin:
+            self._recent.add(letter)
         if delivery.origin or not letter.message.qos:
             self._letters.send(letter)
         else:  # published by a device: no outbox has it
@@ -168,11 +173,12 @@ class Bridge:
 
     def _status(self) -> Status:
         state, counters = self._writer.state, self._counters()
+        letters = self._recent.letters()
         if state.waiting is not None:
-            return Status("waiting", state.waiting[:_MAX_REASON], counters)
+            return Status("waiting", state.waiting[:_MAX_REASON], counters, letters)
         if state.refusing is not None:
-            return Status("refusing", state.refusing[:_MAX_REASON], counters)
-        return Status("storing", counters=counters)
+            return Status("refusing", state.refusing[:_MAX_REASON], counters, letters)
+        return Status("storing", None, counters, letters)
 
     def _counters(self) -> dict[str, int]:
         return {

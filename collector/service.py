@@ -36,6 +36,7 @@ async def serve() -> None:
     lane = Lane(settings)
     journal = Journal()
     lane.outbox.add_listener(journal.on_committed)
+    lane.outbox.on_superseded(journal.on_superseded)
     limits = Limits(connections_allowed(settings.max_connections))
     server = Server(DataEndpoint(lane.outbox, tokens, settings), [lane], limits)
     logger.info(

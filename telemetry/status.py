@@ -6,8 +6,17 @@ import msgspec
 INTERVAL_S = 2
 
 
+class Letter(msgspec.Struct):
+    """A dead letter, shortened: when (RFC 3339) and on which topic, why, and the payload."""
+
+    at: str
+    topic: str
+    reason: str
+    payload: str
+
+
 class Status(msgspec.Struct, omit_defaults=True):
-    """The state of a service with its reason, and its counters.
+    """The state of a service with its reason, its counters and, of a bridge, its dead letters.
 
     `state` is up (a collector), storing, refusing or waiting (a bridge), or offline.
     """
@@ -15,6 +24,7 @@ class Status(msgspec.Struct, omit_defaults=True):
     state: str
     reason: str | None = None
     counters: dict[str, int] = {}
+    dead_letters: list[Letter] = []
 
 
 OFFLINE = msgspec.json.encode(Status("offline"))

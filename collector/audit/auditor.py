@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from collector.audit.attempts import Attempts
 from collector.audit.examiner import Examiner, Missing
 from collector.audit.patrol import Patrol
-from collector.audit.read_back import InfluxUnreachable
+from collector.audit.unreachable import InfluxUnreachable
 from collector.outbox.group_commit import OutboxBusy, OutboxFull
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Row

@@ -1,18 +1,18 @@
 """Compares accepted readings with InfluxDB: point by point, value by value."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
-
-import msgspec
 
 from collector.audit.read_back import ReadBack, spans
 from collector.outbox.row import Row
+from collector.outbox.superseded import Superseded
 from collector.outbox.window import State, Window
 from telemetry import timestamp
-from telemetry.reading import PublishedReading
 
-_decode = msgspec.json.Decoder(PublishedReading).decode
+# So many readings of a kind are described, the others only counted.
+_MAX_DESCRIBED = 20
+_MAX_SUPERSEDED = 5
 
 
 def differing(rows: Sequence[Row], read_back: ReadBack) -> Iterator[tuple[Row, object]]:
@@ -23,7 +23,7 @@ def differing(rows: Sequence[Row], read_back: ReadBack) -> Iterator[tuple[Row, o
     for span, values in read_back.values(list(spans(rows))):
         for row in span.rows:
             found = values.get(row.ns)
-            if found is None or found != _value(row):
+            if found is None or found != row.value:
                 yield row, found
 
 
@@ -44,46 +44,62 @@ class Result(NamedTuple):
 
 
 class Audit:
-    """One comparison; `missing` has a line for each reading that is missing."""
+    """One comparison."""
 
     def __init__(self, window: Window, read_back: ReadBack) -> None:
         self._window = window
         self._read_back = read_back
+        self._counts: Counter[str] = Counter()
         self.missing: list[str] = []
+        """A description of each of the first 20 readings that are missing."""
+        self.superseded: list[Superseded] = []
+        """The first five readings whose value was replaced."""
+        self.missing_since: int | None = None
+        """When the oldest of all that are missing was accepted (Unix time, s)."""
 
-    def run(self) -> Result:
-        """Compare; raises InfluxUnreachable."""
+    def run(self, on_progress: Callable[[int], None]) -> Result:
+        """Compare; raises InfluxUnreachable. Tells up to which sequence number it has come."""
         kept_since = self._read_back.kept_since()
-        counts: Counter[str] = Counter()
         for rows in self._window.chunks():
-            counts["audited"] += len(rows)
+            self._counts["audited"] += len(rows)
             stored = []
             for row in rows:
                 state = self._window.state(row.seq)
-                counts[state.value] += 1
+                self._counts[state.value] += 1
                 if state is State.STORED:
                     stored.append(row)
-            suspects = list(differing(stored, self._read_back))
-            superseded = self._window.corrections(sorted(row for row, _ in suspects))
-            for row, found in suspects:
-                counts["stored"] -= 1
-                if row.ns < kept_since:
-                    counts["expired"] += 1
-                elif row.seq in superseded:
-                    counts["superseded"] += 1
-                else:
-                    counts["missing"] += 1
-                    self.missing.append(_description(row, found))
-        return Result(**{name: counts[name] for name in Result._fields})
+            self._judge(list(differing(stored, self._read_back)), kept_since)
+            if rows:
+                on_progress(rows[-1].seq)
+        return Result(**{name: self._counts[name] for name in Result._fields})
+
+    def _judge(self, suspects: Sequence[tuple[Row, object]], kept_since: int) -> None:
+        """Count stored readings that differ from what InfluxDB holds."""
+        superseded = self._window.corrections(sorted(row for row, _ in suspects))
+        for row, found in suspects:
+            self._counts["stored"] -= 1
+            if row.ns < kept_since:
+                self._counts["expired"] += 1
+            elif row.seq in superseded:
+                self._counts["superseded"] += 1
+                self._note_superseded(row, superseded[row.seq])
+            else:
+                self._counts["missing"] += 1
+                self._note_missing(row, found)
+
+    def _note_superseded(self, row: Row, correction: int) -> None:
+        if len(self.superseded) < _MAX_SUPERSEDED and (later := self._window.read(correction)):
+            self.superseded.append(Superseded(row.series, row.ns, row.value, later.value))
+
+    def _note_missing(self, row: Row, found: object) -> None:
+        self.missing_since = min(row.at, self.missing_since or row.at)
+        if len(self.missing) < _MAX_DESCRIBED:
+            self.missing.append(_description(row, found))
 
 
 def _description(row: Row, found: object) -> str:
     held = "nothing" if found is None else repr(found)
     return (
-        f"missing: number {row.seq}, {row.series} at {timestamp.render(row.ns)}:"
-        f" {_value(row)!r} was acknowledged, InfluxDB has {held}"
+        f"missing: {row.series} at {timestamp.render(row.ns)} (number {row.seq}):\n"
+        f"  {row.value!r} was accepted, InfluxDB has {held}"
     )
-
-
-def _value(row: Row) -> float:
-    return float(_decode(row.payload).value)

@@ -6,12 +6,13 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from itertools import pairwise
-from typing import Generic, NamedTuple, ParamSpec, TypeVar
+from typing import Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
 from influxdb.exceptions import InfluxDBClientError
 
+from collector.audit.unreachable import InfluxError, InfluxUnreachable, address, words
 from collector.outbox.row import Row
 from telemetry import influx
 from telemetry.settings import InfluxAccess
@@ -38,19 +39,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class InfluxUnreachable(Exception):
-    """InfluxDB does not answer, or not as InfluxDB does, so nothing can be said."""
-
-
-def _boundary(ask: Callable[P, T]) -> Callable[P, T]:
-    """Make a function raise InfluxUnreachable, whatever comes from InfluxDB, and nothing else."""
+def _boundary(
+    ask: Callable[Concatenate["ReadBack", P], T], /
+) -> Callable[Concatenate["ReadBack", P], T]:
+    """Make a method raise InfluxUnreachable, whatever comes from InfluxDB, and nothing else."""
 
     @wraps(ask)
-    def ask_or_refuse(*args: P.args, **kwargs: P.kwargs) -> T:
+    def ask_or_refuse(read_back: "ReadBack", /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return ask(*args, **kwargs)
+            return ask(read_back, *args, **kwargs)
         except Exception as error:
-            raise InfluxUnreachable(f"InfluxDB cannot be queried: {error}") from error
+            why = f"{read_back.server} {words(error, _TIMEOUT_S)}"
+            raise InfluxUnreachable(why) from error
 
     return ask_or_refuse
 
@@ -103,7 +103,11 @@ class ReadBack:
     """Queries InfluxDB 1.x; every method raises InfluxUnreachable."""
 
     def __init__(self, access: InfluxAccess) -> None:
-        self._database = access["database"]
+        self.server = address(access)
+        """How messages name what is asked."""
+        self.database = access["database"]
+        self.has_database = True
+        """Whether the last answer came from this database; else InfluxDB does not know it."""
         self._client = influx.client(access, _TIMEOUT_S)
 
     def values(self, spans: Sequence[Span]) -> Iterator[tuple[Span, Values]]:
@@ -125,10 +129,9 @@ class ReadBack:
     @_boundary
     def kept_since(self) -> int:
         """Return the timestamp (ns) before which the retention policy may remove readings."""
-        show = f"SHOW RETENTION POLICIES ON {_identifier(self._database)}"
+        show = f"SHOW RETENTION POLICIES ON {_identifier(self.database)}"
         (result,) = self._query(show, _rows)
-        if result.error:
-            self._check_missing([result.error])
+        self._note([result.error] if result.error else [])
         for _, duration, *_, is_default in (v for s in result.series for v in s.values):
             if is_default is True and (kept_ns := _duration_ns(duration)):
                 return time.time_ns() - kept_ns
@@ -147,25 +150,26 @@ class ReadBack:
     @_boundary
     def _read(self, spans: Sequence[Span]) -> list[list[tuple[int, Value]]]:
         results = self._query(";".join(map(_select, spans)), _points)
-        if errors := [result.error for result in results if result.error]:
-            self._check_missing(errors)
+        self._note([result.error for result in results if result.error])
+        if not self.has_database:
             return [[] for _ in spans]
         if len(results) != len(spans):
             raise ValueError(f"{len(results)} results of {len(spans)} statements")
         return [[point for series in r.series for point in series.values] for r in results]
 
     def _query(self, statements: str, answer: msgspec.json.Decoder[_Answer[T]]) -> list[_Result[T]]:
-        form = urlencode({"db": self._database, "epoch": "ns", "q": statements})
+        form = urlencode({"db": self.database, "epoch": "ns", "q": statements})
         response = self._client.request("query", "POST", data=form, headers=_HEADERS)
         return answer.decode(response.content).results
 
-    def _check_missing(self, errors: Sequence[str]) -> None:
-        """Raise ValueError unless the reason for the errors is that there is no database."""
+    def _note(self, errors: Sequence[str]) -> None:
+        """Note whether there is a database; raises InfluxError for errors of another kind."""
+        self.has_database = not errors
         # Of several statements, InfluxDB may say of the others only that they were not executed.
-        if not any(error.startswith(_NO_DATABASE) for error in errors):
+        if errors and not any(error.startswith(_NO_DATABASE) for error in errors):
             (one,) = self._query(f"SELECT value FROM {_MEASUREMENT} LIMIT 1", _rows)  # noqa: S608
             if one.error is None or not one.error.startswith(_NO_DATABASE):
-                raise ValueError(errors[0])
+                raise InfluxError(errors[0])
 
 
 def _select(span: Span) -> str:

@@ -1,25 +1,45 @@
 """`python -m collector <command>`: questions and orders to a collector's outbox, and `watch`."""
 
 import argparse
+import logging
+import os
+import sqlite3
 import sys
 
-from collector.audit.read_back import InfluxUnreachable
+from collector.audit.unreachable import InfluxUnreachable
 from collector.commands import audit, backup, books, forget, rejected, replay, watch
 from collector.settings import Settings
 from telemetry.process import ServiceError
 from telemetry.settings import load
 
 _FAILED = 2
+# What a shell reports for a program that SIGINT or SIGPIPE ended.
+_INTERRUPTED = 130
+_NO_READER = 141
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; return 0 when all is well, 1 when something is missing, 2 on failure."""
+    """Run one command; return 0 when all is well, 1 when something is missing, 2 on failure.
+
+    An interrupted one returns 130, and 141 one whose output nobody reads to its end.
+    """
     options = parser().parse_args(arguments)
+    logging.disable()  # a command says itself what it waits for
     try:
-        return int(options.run(load(Settings), options))
+        code = int(options.run(load(Settings), options))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _fail(options.command, "interrupted", _INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at exit
+        return _NO_READER
     except (ServiceError, InfluxUnreachable) as error:
-        sys.stderr.write(f"{options.command}: {error}\n")
-        return _FAILED
+        return _fail(options.command, str(error))
+    except sqlite3.Error as error:
+        return _fail(options.command, f"the outbox cannot be used: {error}")
+    except OSError as error:
+        return _fail(options.command, f"{error.strerror}".lower())
+    return code
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,3 +49,8 @@ def parser() -> argparse.ArgumentParser:
     for command in (watch, books, audit, replay, rejected, forget, backup):
         command.add_to(subparsers)
     return parser
+
+
+def _fail(command: str, why: str, code: int = _FAILED) -> int:
+    sys.stderr.write(f"{command}: {why}\n")
+    return code

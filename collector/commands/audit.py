@@ -6,14 +6,31 @@ import time
 from pathlib import Path
 from typing import Any
 
-from collector.audit.compare import Audit
+from collector.audit.compare import Audit, Result
 from collector.audit.read_back import ReadBack
-from collector.commands.duration import duration_s
-from collector.commands.output import OK, WRONG, say, say_counts, say_reach
+from collector.commands.duration import duration_s, duration_since
+from collector.commands.output import (
+    OK,
+    WRONG,
+    say,
+    say_counts,
+    say_reach,
+    say_superseded,
+    say_text,
+)
+from collector.commands.progress import progress
 from collector.outbox.window import Window
 from collector.settings import Settings
 
-_MAX_LINES = 20
+_MEANINGS = {
+    "audited": "accepted, of that time, and still in the outbox",
+    "stored": "InfluxDB holds their values",
+    "pending": "no receipt yet",
+    "rejected": "InfluxDB did not take them: see `rejected`",
+    "superseded": "another value was accepted later for their point",
+    "expired": "older than InfluxDB's retention policy",
+    "missing": "stored, and InfluxDB has nothing or another value",
+}
 
 
 def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export its type
@@ -27,17 +44,41 @@ def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
     since = 0 if options.since is None else time.time() - options.since
     with Window(Path(settings.outbox_path), since) as window:
-        audit = Audit(window, ReadBack(settings.influx))
-        result = audit.run()
+        read_back = ReadBack(settings.influx)
+        audit = Audit(window, read_back)
+        with progress(window) as on_progress:
+            result = audit.run(on_progress)
         unresolved = len(window.rejections())
     reaches = window.is_complete or options.since is None
     if options.json:
         say(json.dumps({**result._asdict(), "complete": window.is_complete}))
     else:
-        say_counts(result._asdict())
-        for line in audit.missing[:_MAX_LINES]:
-            say(line)
+        say_counts(result._asdict(), _MEANINGS)
+        if result.missing:
+            _say_missing(result, audit, read_back)
+        say_superseded(result.superseded, audit.superseded)
         say_reach(window)
         if unresolved:
-            say(f"{unresolved} readings were rejected: see `rejected`, which replays or discards")
+            say_text(f"{unresolved:,} readings were rejected: `rejected` replays or discards them")
     return OK if reaches and not (result.missing or unresolved) else WRONG
+
+
+def _say_missing(result: Result, audit: Audit, read_back: ReadBack) -> None:
+    """Print what is missing, and what brings it back."""
+    repair = f"`replay --since {duration_since(audit.missing_since or 0)}`"
+    if not read_back.has_database:
+        say_text(
+            f"database {read_back.database!r} does not exist in {read_back.server}:"
+            f" {result.missing:,} stored readings are missing. A running bridge creates it,"
+            f" and {repair} brings them back, or a running collector's auditor by itself."
+        )
+        return
+    for description in audit.missing:
+        say(description)
+    if more := result.missing - len(audit.missing):
+        say(f"... and {more:,} more")
+    say_text(
+        f"{repair} stores them again, over other values that InfluxDB has there. A running"
+        " collector's auditor does so by itself once it notices a loss, but leaves values that"
+        " are not from this outbox."
+    )

@@ -34,7 +34,9 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         partial.rename(copy)
-    except (OSError, sqlite3.Error) as error:
+    except OSError as error:
+        raise OutboxUnusable(f"{copy}: {(error.strerror or '').lower()}") from error
+    except sqlite3.Error as error:
         raise OutboxUnusable(f"{copy}: {error}") from error
     say(f"copied to {copy}")
     return OK

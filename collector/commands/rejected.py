@@ -2,22 +2,32 @@
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from collector.commands.output import OK, say
+import msgspec
+
+from collector.commands.dead_letters import dead_letters
+from collector.commands.output import OK, say, say_text
 from collector.commands.replay import replay
 from collector.outbox.removal import discard_rejected
+from collector.outbox.row import Row
 from collector.outbox.window import Window
 from collector.settings import Settings
+from telemetry import timestamp
+from telemetry.mqtt.temporary import BrokerUnreachable
+from telemetry.printable import printable
+from telemetry.status import Letter
 
 
 def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export its type
     """Add the command to the parser."""
-    rejected = subparsers.add_parser("rejected", help="list what InfluxDB rejected, with reasons")
+    rejected = subparsers.add_parser("rejected", help="list what was rejected, with reasons")
     action = rejected.add_mutually_exclusive_group()
     action.add_argument("--json", action="store_true", help="list it as NDJSON")
-    action.add_argument("--replay", action="store_true", help="replay it")
+    action.add_argument("--replay", action="store_true", help="replay what the outbox has of it")
     action.add_argument("--discard", action="store_true", help="remove it from the outbox")
     rejected.set_defaults(run=_run)
 
@@ -31,9 +41,45 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
         rejections = window.rejections()
         if options.replay:
             return replay(settings, window, (row for row, _ in rejections))
-    for row, reason in rejections:
-        if options.json:
-            say(json.dumps({"reading": json.loads(row.payload), "reason": reason}))
-        else:
-            say(f"{row.seq} {row.payload.decode()}\n  {reason}")
+    (_list_as_json if options.json else _list)(rejections)
+    sys.stdout.flush()  # before what is said of the broker
+    try:
+        letters = dead_letters(settings)
+    except BrokerUnreachable as error:
+        sys.stderr.write(f"rejected: no dead letters of MQTT devices: {error}\n")
+        return OK
+    (_list_letters_as_json if options.json else _list_letters)(letters)
     return OK
+
+
+def _list(rejections: Sequence[tuple[Row, str]]) -> None:
+    say(f"accepted, and rejected by InfluxDB: {_count(rejections)}")
+    for row, reason in rejections:
+        say(f"  {row.series} at {timestamp.render(row.ns)}: {row.value!r} (number {row.seq})")
+        say(f"    {printable(reason)}")
+    if rejections:
+        say_text("`rejected --replay` publishes them again, `rejected --discard` gives them up")
+
+
+def _list_as_json(rejections: Sequence[tuple[Row, str]]) -> None:
+    for row, reason in rejections:
+        reading = json.loads(row.payload)
+        say(json.dumps({"kind": "reading", "reading": reading, "reason": reason}))
+
+
+def _list_letters(letters: Sequence[tuple[str, Letter]]) -> None:
+    say(f"last messages of MQTT devices that were not stored: {_count(letters)}")
+    for _, letter in letters:
+        say(f"  {printable(letter.at, 40)} {printable(letter.topic)}")
+        say(f"    {printable(letter.reason)}")
+        say(f"    {printable(letter.payload)}")
+
+
+def _list_letters_as_json(letters: Sequence[tuple[str, Letter]]) -> None:
+    for bridge, letter in letters:
+        members = msgspec.to_builtins(letter)
+        say(json.dumps({"kind": "message", "bridge": bridge, **members}))
+
+
+def _count(listed: Sequence[object]) -> str:
+    return f"{len(listed):,}" if listed else "none"

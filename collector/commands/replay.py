@@ -3,17 +3,17 @@
 import argparse
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from collector.commands.duration import duration_s
-from collector.commands.output import OK, WRONG, say, say_reach
+from collector.commands.output import OK, WRONG, say, say_reach, say_text
+from collector.commands.progress import progress
 from collector.outbox.row import Row
 from collector.outbox.window import Window
-from collector.publishing.replayer import Outcome, Replayer
+from collector.publishing.replayer import Outcome, Replayer, topics_of
 from collector.settings import Settings
-from telemetry import topics
 from telemetry.mqtt import temporary_client
 
 
@@ -31,12 +31,13 @@ def replay(settings: Settings, window: Window, rows: Iterable[Row]) -> int:
 
     A reading that InfluxDB already has is overwritten with itself.
     """
-    outcome = asyncio.run(_replay(settings, window, rows))
+    with progress(window) as on_progress:
+        outcome, silence = asyncio.run(_replay(settings, window, rows, on_progress))
     say(f"sent {outcome.sent}, stored {outcome.stored}, rejected {outcome.rejected}")
     if outcome.superseded:
-        say(f"not sent, because a correction was stored: {outcome.superseded}")
-    if outcome.sent > outcome.stored + outcome.rejected:
-        say("no receipt for the rest: do broker, bridge and InfluxDB run?")
+        say_text(f"not sent, because a correction was stored: {outcome.superseded:,}")
+    if rest := outcome.sent - outcome.stored - outcome.rejected:
+        say_text(f"no receipt for {rest:,}: {silence}")
     return OK if outcome.sent == outcome.stored else WRONG
 
 
@@ -47,7 +48,13 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
     return code if window.is_complete else WRONG
 
 
-async def _replay(settings: Settings, window: Window, rows: Iterable[Row]) -> Outcome:
-    topic = topics.RECEIPTS + window.outbox
-    async with temporary_client(settings.broker, topic) as connection:
-        return await Replayer(connection, window).send(rows)
+async def _replay(
+    settings: Settings, window: Window, rows: Iterable[Row], on_progress: Callable[[int], None]
+) -> tuple[Outcome, str]:
+    """Return the outcome, and why receipts are missing, if any are."""
+    async with temporary_client(settings.broker, *topics_of(window)) as connection:
+        replayer = Replayer(connection, window)
+        outcome = await replayer.send(rows, on_progress)
+        if connection.client.connected:
+            return outcome, replayer.bridges.why_silent()
+        return outcome, f"the connection to the MQTT broker ended: {connection.client.obstacle}"

@@ -24,6 +24,7 @@ class Newest:
         self._saved_at = time.monotonic()
         self._known: dict[str, int] = dict(db.execute("SELECT topic, newest FROM series"))
         self._unsaved: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}  # the last one's with that timestamp, since the start
         # For the series whose newest timestamp was ahead of the clock, the newest that is not, or
         # when that reading was accepted: one wrong timestamp must not keep the broker from
         # retaining the readings after it.
@@ -42,6 +43,14 @@ class Newest:
             return _not_ahead(row) >= self._capped[series]
         return row.ns >= self._known.get(series, row.ns)
 
+    def number_at(self, row: Row) -> int | None:
+        """Return the number of the newest reading of the row's series, if its time is the row's.
+
+        None, too, for one accepted before the start and saved.
+        """
+        is_same = self._known.get(row.series) == row.ns
+        return self._numbers.get(row.series) if is_same else None
+
     def not_newer(self, rows: Iterable[Row]) -> list[Row]:
         """Return which of these new rows are not newer than all before them in their series."""
         newest: dict[str, int] = {}
@@ -57,13 +66,14 @@ class Newest:
 
     def learn(self, rows: Iterable[Row]) -> None:
         """Take over rows that are committed."""
-        known, unsaved = self._known, self._unsaved
+        known, unsaved, numbers = self._known, self._unsaved, self._numbers
         for row in rows:
-            _, at, ns, series, _ = row
+            seq, at, ns, series, _ = row
             if ns > (at + 1) * _S or series in self._capped:
                 self._cap(row)
             if ns >= known.get(series, ns):
                 known[series] = unsaved[series] = ns
+                numbers[series] = seq
             elif series not in unsaved:
                 unsaved[series] = known[series]  # its rows must not be forgotten before they go
 
@@ -97,6 +107,7 @@ class Newest:
         for (series,) in forgotten:
             self._known.pop(series, None)
             self._capped.pop(series, None)
+            self._numbers.pop(series, None)
 
     def _cap(self, row: Row) -> None:
         series = row.series

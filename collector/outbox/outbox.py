@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from collector.outbox import late
+from collector.outbox import late, superseded
 from collector.outbox.books import Books
 from collector.outbox.group_commit import Commit, GroupCommit, OutboxFull
 from collector.outbox.newest import Newest
@@ -17,6 +17,7 @@ from collector.outbox.runs import Runs
 from collector.outbox.schema import open_for_writing
 from collector.outbox.settlement import Settlement
 from collector.outbox.space import Space
+from collector.outbox.superseded import Superseded
 from collector.outbox.tally import Tally
 from collector.outbox.verification import Verification
 from telemetry.origin import prefix
@@ -60,6 +61,8 @@ class Outbox:
         self.space = Space(db, path.parent, max_bytes)
         self._data_version = self._read_data_version()
         self._listeners: list[Callable[[Sequence[Row]], None]] = []
+        self._superseded: list[Superseded] = []
+        self._on_superseded: Callable[[Sequence[Superseded]], None] = lambda _: None
         self._head = b'{"id":"' + prefix(self.id, self.run).encode()
         self._group = GroupCommit(self._write)
         self.reopening = Reopening(
@@ -87,6 +90,10 @@ class Outbox:
     def add_listener(self, on_committed: Callable[[Sequence[Row]], None]) -> None:
         """Call `on_committed` with the new rows after each commit that has any."""
         self._listeners.append(on_committed)
+
+    def on_superseded(self, note: Callable[[Sequence[Superseded]], None]) -> None:
+        """Call `note` after each commit that is known to replace values of earlier ones."""
+        self._on_superseded = note
 
     async def failed(self) -> None:
         """Wait for ever; raises OutboxUnusable when the disk fails."""
@@ -210,6 +217,8 @@ class Outbox:
             self._newest.learn(rows)
             for on_committed in self._listeners:
                 on_committed(rows)
+            if self._superseded:
+                self._on_superseded(self._superseded)
         self.space.measure()
 
     def _write_within_transaction(self, rows: list[Row]) -> None:
@@ -218,7 +227,9 @@ class Outbox:
         if rows:
             self._db.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?)", rows)
             self._db.execute("UPDATE outbox SET last = ?", [rows[-1].seq])
-            late.save(self._db, self._newest.not_newer(rows))
+            not_newer = self._newest.not_newer(rows)
+            late.save(self._db, not_newer)
+            self._superseded = superseded.by_new_rows(self._db, self._newest, rows, not_newer)
         for changed in self._saved_with_commit:
             changed.save()
 

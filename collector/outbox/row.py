@@ -2,6 +2,12 @@
 
 from typing import NamedTuple
 
+import msgspec
+
+from telemetry.reading import PublishedReading
+
+_published = msgspec.json.Decoder(PublishedReading).decode
+
 
 class Draft(NamedTuple):
     """A valid reading without a sequence number.
@@ -27,3 +33,8 @@ class Row(NamedTuple):
     ns: int
     series: str
     payload: bytes
+
+    @property
+    def value(self) -> float:
+        """The measured value, decoded from the payload."""
+        return float(_published(self.payload).value)

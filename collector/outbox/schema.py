@@ -70,6 +70,9 @@ UPDATE series SET seq = (SELECT series_to FROM outbox);
 """,
 )
 
+# SQLite's words for a file of another kind, and for one without our tables.
+_NO_OUTBOX = {"SQLITE_NOTADB", "SQLITE_ERROR"}
+
 
 class OutboxUnusable(ServiceError):
     """The outbox cannot be opened, or no longer be written."""
@@ -114,14 +117,25 @@ def open_beside(path: Path, *, mode: str = "ro") -> sqlite3.Connection:
     Raises OutboxUnusable.
     """
     try:
+        path.open("rb").close()  # SQLite would not say what is wrong
+    except FileNotFoundError:
+        hint = "there is no such file; has a collector run with this OUTBOX_PATH?"
+        raise OutboxUnusable(f"outbox {path}: {hint}") from None
+    except OSError as error:
+        raise OutboxUnusable(f"outbox {path}: {(error.strerror or '').lower()}") from error
+    try:
         uri = f"{path.absolute().as_uri()}?mode={mode}"
         db = sqlite3.connect(uri, uri=True, isolation_level=None)
         db.execute("SELECT id FROM outbox")
         found = _format(db, path)
     except sqlite3.Error as error:
-        raise OutboxUnusable(f"{path}: {error}") from error
+        is_outbox = error.sqlite_errorname not in _NO_OUTBOX
+        why = error if is_outbox else "it is not an outbox"
+        raise OutboxUnusable(f"outbox {path}: {why}") from error
     if found < len(FORMATS):
-        raise OutboxUnusable(f"{path}: of an older version; a start of the collector updates it")
+        raise OutboxUnusable(
+            f"outbox {path}: of an older version; a start of the collector updates it"
+        )
     return db
 
 

@@ -42,6 +42,12 @@ class Window:
         self._runs = Runs(self._db)
         self._settled = Ranges(self._db.execute("SELECT first, last FROM settled ORDER BY first"))
         self._rejected = Ranges(self._db.execute("SELECT seq, seq FROM rejected ORDER BY seq"))
+        (first,) = self._db.execute(
+            "SELECT coalesce((SELECT seq FROM reading WHERE at >= ? ORDER BY seq LIMIT 1), ? + 1)",
+            [self._since, self._last],
+        ).fetchone()
+        self.first: int = first
+        """The first sequence number of the window; one more than the last if it is empty."""
         self._db.execute("COMMIT")
 
     def __enter__(self) -> Self:
@@ -49,6 +55,11 @@ class Window:
 
     def __exit__(self, *_: object) -> None:
         self._db.close()
+
+    @property
+    def span(self) -> int:
+        """How many sequence numbers there are from the window's first to its last."""
+        return int(self._last - self.first + 1)
 
     @property
     def is_complete(self) -> bool:
@@ -79,7 +90,7 @@ class Window:
 
     def chunks(self) -> Iterator[list[Row]]:
         """Yield the window's readings by ascending sequence number, up to 5,000 at a time."""
-        after = 0
+        after = self.first - 1
         while rows := self._db.execute(
             "SELECT * FROM reading WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
             [after, self._last, _CHUNK_ROWS],

@@ -20,7 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from telemetry.backoff import Backoff
 from telemetry.mqtt.buffered_socket import BufferedSocket
-from telemetry.mqtt.errors import ConnectFailed, NotConnected
+from telemetry.mqtt.errors import ConnectFailed, NotConnected, plain
 from telemetry.mqtt.handshake import Handshake
 from telemetry.mqtt.paho_client import Message, PahoClient
 
@@ -64,6 +64,7 @@ class MqttClient:
         keeps_subscriptions: bool = False,
     ) -> None:
         self.connected = False
+        self.obstacle: str | None = None  # why the last attempt failed, or the connection ended
         self._paused = False
         self._host, self._port = host, port
         self._on_connected = on_connected
@@ -154,7 +155,6 @@ class MqttClient:
 
     async def _reconnect_for_ever(self) -> None:
         backoff = Backoff(FIRST_DELAY_S, LONGEST_DELAY_S)
-        logged: str | None = None
         while True:
             try:
                 await self._connect()
@@ -162,16 +162,16 @@ class MqttClient:
                 reason = str(failure)
             else:
                 logger.info("connected to the MQTT broker at %s:%d", self._host, self._port)
-                logged = None
+                self.obstacle = None
                 connected_at = time.monotonic()
                 reason = await self._wait_disconnected()
                 if time.monotonic() - connected_at > LONGEST_DELAY_S:
                     backoff.reset()
             self._abort()
-            if reason != logged:
+            if reason != self.obstacle:
                 address = f"{self._host}:{self._port}"
                 logger.warning("waiting for the MQTT broker at %s: %s", address, reason)
-                logged = reason
+                self.obstacle = reason
             await asyncio.sleep(backoff.next())
 
     async def _connect(self) -> None:
@@ -186,8 +186,7 @@ class MqttClient:
                     lambda: BufferedSocket(self._on_data, self._on_eof), self._host, self._port
                 )
         except OSError as error:
-            reason = error.strerror or str(error) or "no connection in time"
-            raise ConnectFailed(reason) from None
+            raise ConnectFailed(plain(error)) from None
         self._client.start(self._connection)
         handshake = (self._up, self._down, self._connection.gone)
         await asyncio.wait(handshake, timeout=HANDSHAKE_S, return_when=asyncio.FIRST_COMPLETED)

@@ -1,5 +1,7 @@
 """What goes wrong with a connection to the broker."""
 
+import os
+
 
 class NotConnected(Exception):
     """A message was not taken, because there is no connection to the broker."""
@@ -7,3 +9,10 @@ class NotConnected(Exception):
 
 class ConnectFailed(Exception):
     """An attempt to connect and subscribe failed; the text is the reason."""
+
+
+def plain(error: OSError) -> str:
+    """Return why there is no connection, whichever event loop tried."""
+    if error.errno and error.errno > 0:  # below 0: of the resolver
+        return os.strerror(error.errno)
+    return error.strerror or str(error) or "no connection in time"

@@ -6,7 +6,12 @@ from contextlib import asynccontextmanager
 
 from telemetry.mqtt.client import MqttClient
 from telemetry.mqtt.paho_client import Message
+from telemetry.process import ServiceError
 from telemetry.settings import BrokerAccess
+
+
+class BrokerUnreachable(ServiceError):
+    """There is no connection to the broker; the text names its address and the reason."""
 
 
 class TemporaryClient:
@@ -14,6 +19,7 @@ class TemporaryClient:
 
     def __init__(self, broker: BrokerAccess, subscriptions: Sequence[str], qos: int) -> None:
         self.messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._address = f"{broker['host']}:{broker['port']}"
         self._connected = asyncio.Event()
         self.client = MqttClient(
             **broker,
@@ -30,6 +36,16 @@ class TemporaryClient:
     async def wait_connected(self) -> None:
         """Return once connected and subscribed; give it a timeout."""
         await self._connected.wait()
+
+    async def connect_within(self, seconds: float) -> None:
+        """Return once connected and subscribed; raises BrokerUnreachable."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.wait_connected()
+        except TimeoutError:
+            why = self.client.obstacle or f"no answer within {seconds:g} s"
+            text = f"the MQTT broker at {self._address} cannot be reached: {why}"
+            raise BrokerUnreachable(text) from None
 
     def _on_message(self, message: Message) -> None:
         self.client.ack(message)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tests.stack import Broker, Collector
 
-LINE = re.compile(r"^(?:collector_)?(accepted|stored|rejected|pending) +(\d+)$", re.MULTILINE)
+LINE = re.compile(r"^(?:collector_)?(accepted|stored|rejected|pending) +(\d+)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,7 @@ class Rig:
         except AssertionError:
             problems.append(f"metrics: {books}; books: {books_from_command(self.collector)}")
         audit = self.collector.command("audit", "--since", "24h")
-        is_well = "\nmissing               0\n" in audit.stdout
+        is_well = "\nmissing               0 " in audit.stdout
         if not is_well or audit.returncode != bool(books.rejected):  # rejections are to be mended
             problems.append(f"audit: {audit.stdout} {audit.stderr}")
         return problems

@@ -21,7 +21,7 @@ MAY_IMPORT = {
 # The modules and subpackages of each package, the lowest first: none imports one further down.
 LAYERS = {
     "telemetry": [
-        "ranges timestamp topics process backoff decode origin thread",
+        "ranges timestamp topics process backoff decode origin printable thread",
         "settings reading receipt status",
         "mqtt influx",
     ],
@@ -44,7 +44,7 @@ LAYERS = {
         "storage",
         "decode",
         "dead_letter",
-        "batch letters",
+        "batch letters recent",
         "aside state",
         "writer",
         "check",

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from collector.audit.read_back import InfluxUnreachable, ReadBack, spans
+from collector.audit.read_back import ReadBack, spans
+from collector.audit.unreachable import InfluxUnreachable
 from collector.outbox.row import Row
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n"
@@ -58,6 +59,21 @@ def answer(listener: socket.socket, content: bytes) -> None:
             connection.sendall(content)
 
 
+def reading_from(port: int, host: str = "127.0.0.1") -> ReadBack:
+    return ReadBack(
+        {"host": host, "port": port, "username": None, "password": None, "database": "iot"}
+    )
+
+
+def assert_plain(text: str, port: int) -> None:
+    """Check that a message is a short line that names the server, and nothing of Python."""
+    assert text.startswith(f"InfluxDB at 127.0.0.1:{port} ")
+    assert text.isprintable()
+    assert len(text) < 200
+    for word in ("HTTPConnection", "Error(", "object at 0x", "SELECT", "urllib3", "b'"):
+        assert word not in text
+
+
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_whatever_is_answered_it_is_unreachable_or_an_answer(
@@ -65,22 +81,68 @@ def test_whatever_is_answered_it_is_unreachable_or_an_answer(
 ) -> None:
     thread = threading.Thread(target=answer, args=(server, ANSWERS[kind]))
     thread.start()
-    read_back = ReadBack(
-        {
-            "host": "127.0.0.1",
-            "port": server.getsockname()[1],
-            "username": None,
-            "password": None,
-            "database": "iot",
-        }
-    )
+    read_back = reading_from(server.getsockname()[1])
     try:
         found = QUESTIONS[question](read_back)
     except InfluxUnreachable as unreachable:
-        assert str(unreachable)  # noqa: PT017  either may happen
+        assert_plain(str(unreachable), server.getsockname()[1])
     else:
         assert question == "started" or (question == "kept since" and kind == "rows of others")
         assert found in (None, 0)
     finally:
         server.shutdown(socket.SHUT_RDWR)
         thread.join()
+
+
+def status(line: str, content: bytes) -> bytes:
+    return f"HTTP/1.1 {line}\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content
+
+
+PAGE = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n\x1b[31m" + b"<hr>" * 1000
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            status("401 Unauthorized", b'{"error":"authorization failed"}'),
+            "refuses the account (401): set INFLUX_USERNAME and INFLUX_PASSWORD",
+        ),
+        (status("404 Not Found", PAGE), "answers HTTP 404 <html> <head><title>502 Bad Gateway"),
+        (status("502 Bad Gateway", PAGE), "answers HTTP 5xx <html> <head><title>502 Bad Gateway"),
+        (status("502 Bad Gateway", PAGE), "… (not InfluxDB?)"),
+        (status("503 Busy", b'{"error":"timeout"}'), "answers HTTP 5xx timeout"),
+        (ANSWERS["not JSON"], "answers what is not an answer of InfluxDB"),
+        (ANSWERS["an error of another kind"], "answers with an error: timeout"),
+        (ANSWERS["nothing"], "does not answer: "),
+    ],
+)
+def test_why_it_cannot_be_asked_is_said_in_plain_words(
+    server: socket.socket, content: bytes, said: str
+) -> None:
+    thread = threading.Thread(target=answer, args=(server, content))
+    thread.start()
+    port = server.getsockname()[1]
+    try:
+        with pytest.raises(InfluxUnreachable) as raised:
+            reading_from(port).kept_since()
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert said in str(raised.value)
+    assert_plain(str(raised.value), port)
+
+
+def test_a_server_that_is_not_there_or_is_silent_is_named(
+    server: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.audit.read_back._TIMEOUT_S", 0.05)
+    port = server.getsockname()[1]
+    silent = "does not answer: no answer within 0.05 s"
+    for read_back, said in (
+        (reading_from(port), f"InfluxDB at 127.0.0.1:{port} {silent}"),
+        (reading_from(1), "InfluxDB at 127.0.0.1:1 does not answer: connection refused"),
+        (reading_from(1, "a b"), "InfluxDB at a b:1 has no valid address"),
+    ):
+        with pytest.raises(InfluxUnreachable, match=said):
+            read_back.kept_since()

@@ -34,14 +34,17 @@ class Connection:
     async def wait_connected(self) -> None:
         """Be connected."""
 
+    async def connect_within(self, _: float) -> None:
+        """Be connected."""
+
     def publish(self, topic: str, payload: bytes) -> None:
         number = int(msgspec.json.decode(payload)["id"].partition(":")[2])
         self.sent.append((topic, number))
         if receipt := self._answer(self, number):
             self.say(msgspec.json.encode(receipt))
 
-    def say(self, payload: bytes, *, retain: bool = False) -> None:
-        self.messages.put_nowait(Message("receipts/o", payload, 1, 1, retain, 1))
+    def say(self, payload: bytes, *, retain: bool = False, topic: str = "receipts/o") -> None:
+        self.messages.put_nowait(Message(topic, payload, 1, 1, retain, 1))
 
 
 def stored(connection: Connection, number: int) -> Receipt:
@@ -53,6 +56,8 @@ class Rig:
 
     def __init__(self, path: Path, times: Sequence[int]) -> None:
         self.path = path
+        self.reached: list[int] = []
+        self.silence = ""
 
         async def fill() -> Outbox:
             outbox = Outbox(path, max_bytes=1 << 30, keep_s=0)
@@ -71,7 +76,9 @@ class Rig:
         with Window(self.path, 0) as window:
             rows = (row for row, _ in window.rejections()) if rejected else window.stored()
             sender = Replayer(cast("TemporaryClient", connection), window)
-            return asyncio.run(sender.send(rows)), connection
+            outcome = asyncio.run(sender.send(rows, self.reached.append))
+            self.silence = sender.bridges.why_silent()
+            return outcome, connection
 
 
 Fill = Callable[[Sequence[int]], Rig]
@@ -97,6 +104,7 @@ def test_stored_readings_are_sent_and_counted(filled: Fill) -> None:
     outcome, connection = rig.replay(stored)
     assert outcome == Outcome(sent=4000, stored=4000, rejected=0, superseded=0)
     assert connection.sent == [("replay/1/t", number) for number in range(1, 4001)]
+    assert rig.reached == [2000, 4000]
 
 
 def test_rejected_readings_are_sent_alone_and_may_be_rejected_again(filled: Fill) -> None:
@@ -113,13 +121,35 @@ def test_rejected_readings_are_sent_alone_and_may_be_rejected_again(filled: Fill
     assert [number for _, number in connection.sent] == [3, 4]
 
 
-def test_what_has_no_receipt_is_sent_again_and_given_up(filled: Fill) -> None:
+STORING, WAITING = b'{"state":"storing"}', b'{"state":"waiting","reason":"no\\u001b answer"}'
+NO_WORD = "bridge 'b' does not say anything: its last words were 'storing'"
+
+
+@pytest.mark.parametrize(
+    ("status", "retain", "in_vain", "silence"),
+    [
+        (STORING, False, 6, "bridge 'b' is storing, but sent none: its log may say why"),
+        (STORING, True, 2, NO_WORD),
+        (WAITING, False, 2, "bridge 'b' is waiting: no\\x1b answer"),
+        (b'{"state":"offline"}', True, 2, "bridge 'b' is offline"),
+        (b"nonsense", True, 2, "no bridge has ever connected to this broker"),
+    ],
+)
+def test_what_has_no_receipt_is_sent_again_and_given_up(
+    filled: Fill, status: bytes, retain: bool, in_vain: int, silence: str
+) -> None:
     rig = filled(range(3))
     rig.settle((1, 3))
-    outcome, connection = rig.replay(lambda c, n: stored(c, n) if n == 2 else None)
+
+    def answer(connection: Connection, number: int) -> Receipt | None:
+        connection.say(status, retain=retain, topic="status/bridge/b")
+        return stored(connection, number) if number == 2 else None
+
+    outcome, connection = rig.replay(answer)
     assert outcome == Outcome(sent=3, stored=1, rejected=0, superseded=0)
-    assert [number for _, number in connection.sent].count(1) == 7, "once, and six times in vain"
+    assert [number for _, number in connection.sent].count(1) == 1 + in_vain
     assert [number for _, number in connection.sent].count(2) == 1
+    assert (rig.silence, rig.reached) == (silence, [])
 
 
 def test_what_is_no_receipt_for_these_readings_settles_none(filled: Fill) -> None:

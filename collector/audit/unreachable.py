@@ -1,0 +1,79 @@
+"""Why InfluxDB cannot be asked, in plain words."""
+
+import os
+import socket
+from collections.abc import Iterator
+
+import msgspec
+import requests
+from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
+
+from telemetry.decode import Unreadable, boundary
+from telemetry.printable import printable
+from telemetry.settings import InfluxAccess
+
+_MOST = 120
+_NO_ACCOUNT = {401, 403}
+
+_error = boundary(msgspec.json.Decoder(dict[str, str]).decode)
+
+
+class InfluxUnreachable(Exception):
+    """InfluxDB does not answer, or not as InfluxDB does, so nothing can be said."""
+
+
+class InfluxError(Exception):
+    """InfluxDB answers a query with an error; the text is its own."""
+
+
+def address(access: InfluxAccess) -> str:
+    """Return how messages name the database's server."""
+    return f"InfluxDB at {access['host']}:{access['port']}"
+
+
+def words(error: Exception, timeout_s: float) -> str:
+    """Return what an exception of the client, or of decoding its answer, says about InfluxDB."""
+    match error:
+        case InfluxDBClientError(code=code) if code in _NO_ACCOUNT:
+            said = f"refuses the account ({code}): set INFLUX_USERNAME and INFLUX_PASSWORD"
+        case InfluxDBClientError():
+            said = f"answers HTTP {error.code} {_content(error.content)}"
+        case InfluxDBServerError():  # which of them the client does not tell
+            said = f"answers HTTP 5xx {_content(error.args[0])}"
+        case InfluxError():
+            said = f"answers with an error: {printable(str(error), _MOST)}"
+        case requests.exceptions.InvalidURL():
+            said = "has no valid address: see INFLUX_HOST and INFLUX_PORT"
+        case requests.Timeout():
+            said = f"does not answer: no answer within {timeout_s:g} s"
+        case requests.RequestException():
+            said = f"does not answer: {_reason(error)}"
+        case _:
+            said = "answers what is not an answer of InfluxDB: is it another program?"
+    return said
+
+
+def _content(content: bytes | str) -> str:
+    """Return InfluxDB's own error, or the beginning of anything else."""
+    try:
+        return printable(_error(content)["error"], _MOST)
+    except (Unreadable, KeyError):
+        text = content.decode(errors="replace") if isinstance(content, bytes) else content
+        return f"{printable(' '.join(text.split()), _MOST)} (not InfluxDB?)"
+
+
+def _reason(error: BaseException) -> str:
+    """Return the system's words for what lies at the bottom of a chain of exceptions."""
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, socket.gaierror):
+            return "no such host name"
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno).lower()
+    return "the connection ends within an answer" if len(causes) > 1 else printable(str(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
