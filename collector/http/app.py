@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from collector.http import elsewhere
 from collector.http.openapi import DATA
 from collector.http.problem import MEDIA_TYPE, Problem
 from collector.lane import Lane, counters
@@ -26,7 +27,8 @@ class App(FastAPI):
             redirect_slashes=False,
         )
         self.router.routes.append(Route("/data", _OnlyPost()))
-        self.add_exception_handler(HTTPException, _http_problem)
+        self.add_exception_handler(HTTPStatus.NOT_FOUND, _not_found)
+        self.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _not_allowed)
         self.get("/healthz", response_class=PlainTextResponse)(_healthz)
 
         @self.get("/readyz", response_class=PlainTextResponse)
@@ -62,7 +64,7 @@ class _OnlyPost:
     """An endpoint that any other method than POST comes to."""
 
     async def __call__(self, _: Scope, __: Receive, ___: Send) -> None:
-        raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
+        raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
 
 
 async def _healthz() -> str:
@@ -70,11 +72,12 @@ async def _healthz() -> str:
     return "alive\n"
 
 
-async def _http_problem(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - Starlette's registry is not typed
-    return _response(
-        Problem(HTTPStatus(error.status_code), str(error.detail), headers=dict(error.headers or {}))
-    )
+async def _not_found(request: Request, _: Exception) -> Response:
+    return _response(elsewhere.not_found(request.url.path))
+
+
+async def _not_allowed(request: Request, _: Exception) -> Response:
+    return _response(elsewhere.not_allowed(request.url.path, request.method))
 
 
 def _response(problem: Problem) -> Response:

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from collector.http.problem import MEDIA_TYPE
-from collector.intake.readings import MAX_READINGS
+from collector.intake.errors import MAX_READINGS
 from telemetry.reading import Reading
 
 _READING: dict[str, Any] = msgspec.json.schema_components([Reading])[1]["Reading"] | {
@@ -30,8 +30,9 @@ _PROBLEM = {
                 "required": ["index", "detail"],
                 "properties": {
                     "index": {"type": "integer", "description": "position in the batch, from 0"},
+                    "line": {"type": "integer", "description": "NDJSON: line in the body, from 1"},
                     "field": {"type": "string"},
-                    "value": {"type": "string", "description": "the value sent, shortened"},
+                    "value": {"type": "string", "description": "the JSON sent, shortened"},
                     "detail": {"type": "string"},
                 },
             },

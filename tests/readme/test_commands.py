@@ -69,7 +69,7 @@ def test_post_watch_query(stack: Stack) -> None:
 
 def test_requests_get_the_responses_shown(stack: Stack) -> None:
     shown = examples(section("docs/http.md", "POST /data"))
-    assert len(shown) == 3
+    assert len(shown) == 4
     for command, response in shown:
         assert same(response, shell(command, stack)), command
 
