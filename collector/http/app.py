@@ -1,17 +1,18 @@
 """The HTTP application: health, metrics, documentation, and 404 or 405 for everything else."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from collector.http import elsewhere
-from collector.http.openapi import DATA
+from collector.http import docs, elsewhere
+from collector.http.openapi import document
 from collector.http.problem import MEDIA_TYPE, Problem
 from collector.lane import Lane, counters
 
@@ -21,12 +22,13 @@ class App(FastAPI):
 
     def __init__(self, lanes: Sequence[Lane]) -> None:
         super().__init__(
-            title="Collector",
-            description="Accepts readings; what it answers with 201 will be in InfluxDB.",
+            docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
         )
         self.router.routes.append(Route("/data", _OnlyPost()))
+        self.get("/docs", response_class=HTMLResponse)(docs.page)
+        self.mount(docs.ASSETS, docs.assets())
         self.add_exception_handler(HTTPStatus.NOT_FOUND, _not_found)
         self.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _not_allowed)
         self.get("/healthz", response_class=PlainTextResponse)(_healthz)
@@ -55,9 +57,7 @@ class App(FastAPI):
         await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
-        schema = super().openapi()
-        schema["paths"].setdefault("/data", DATA)
-        return schema
+        return document(datetime.now(UTC))
 
 
 class _OnlyPost:
