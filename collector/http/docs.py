@@ -7,8 +7,10 @@ from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 ASSETS = "/docs/assets"
-# Without this, Swagger UI asks a server of its makers whether the document is valid.
-_PARAMETERS = {"validatorUrl": None}
+_PARAMETERS = {
+    "validatorUrl": None,  # else Swagger UI asks a server of its makers about the document
+    "defaultModelsExpandDepth": 0,  # a label's pattern fills a page
+}
 
 
 def assets() -> StaticFiles:
