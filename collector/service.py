@@ -1,22 +1,21 @@
 """The collector's wiring: settings → lane → HTTP server, and their common end."""
 
 import logging
-import socket
 import sys
 
 from collector.access.tokens import Tokens
 from collector.http.data import DataEndpoint
 from collector.http.limits import Limits, connections_allowed
+from collector.http.listeners import listen, names
 from collector.http.server import Server
 from collector.journal import Journal
 from collector.lane import Lane
 from collector.settings import Settings
 from telemetry import process
-from telemetry.settings import SettingError, load
+from telemetry.settings import load
 
 logger = logging.getLogger(__name__)
 
-_BACKLOG = 2048
 # Python's default of 5 ms would let the auditor's thread delay requests by as much.
 _SWITCH_INTERVAL_S = 0.0005
 
@@ -32,7 +31,7 @@ async def serve() -> None:
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     settings = load(Settings)
     tokens = Tokens.load(settings.tokens_file)
-    listener = _listen(settings.collector_host, settings.collector_port)
+    listeners = listen(settings.collector_host, settings.collector_port)
     lane = Lane(settings)
     journal = Journal()
     lane.outbox.add_listener(journal.on_committed)
@@ -40,10 +39,9 @@ async def serve() -> None:
     limits = Limits(connections_allowed(settings.max_connections))
     server = Server(DataEndpoint(lane.outbox, tokens, settings), [lane], limits)
     logger.info(
-        "collector %s listens on %s:%d, %d readings pending in %s",
+        "collector %s listens on %s, %d readings pending in %s",
         lane.outbox.id,
-        settings.collector_host,
-        settings.collector_port,
+        names(listeners),
         lane.outbox.pending,
         settings.outbox_path,
     )
@@ -54,16 +52,7 @@ async def serve() -> None:
 
     try:
         await process.run(
-            stop=stop, http=server.run_on(listener), journal=journal.run(), **lane.parts()
+            stop=stop, http=server.run_on(listeners), journal=journal.run(), **lane.parts()
         )
     finally:
         lane.outbox.close()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        expected = f"cannot listen on {host}:{port}: {error.strerror}"
-        raise SettingError("COLLECTOR_PORT", str(port), expected) from None

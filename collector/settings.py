@@ -10,7 +10,7 @@ from telemetry.settings import ConnectionSettings, Port, Text
 class Settings(ConnectionSettings, frozen=True, kw_only=True):
     """Settings of `python -m collector` (the INFLUX_ ones serve to read back)."""
 
-    collector_host: Text = "127.0.0.1"
+    collector_host: Text = "localhost"  # every loopback address, whatever resolvers say
     collector_port: Port = 1337
     outbox_path: Text = "outbox.db"
     outbox_max_bytes: Annotated[

@@ -1,45 +1,17 @@
-"""What a reading is: its fields, their rules and their JSON schema, and its series."""
+"""What a reading is: its fields and their rules, and its series."""
 
 import json
 import sys
 from functools import lru_cache
-from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 MAX_LABEL = 64
 MAX_SENSOR_ID = 2**63 - 1
 MAX_VALUE = sys.float_info.max
-_FORBIDDEN = "/+#"  # they separate and match the levels of an MQTT topic
-
-# The metadata describes the fields in the HTTP API's schema and checks nothing: a label is checked
-# once for each series, by `series`, and an error there names the field and the rule.
-_Timestamp = Annotated[
-    str | UnsetType,
-    Meta(
-        description="RFC 3339 with an offset, to the nanosecond, from 1970 to a day ahead of the"
-        " collector's clock; absent: now",
-        extra_json_schema={"format": "date-time"},
-    ),
-]
-_Label = Annotated[
-    str,
-    Meta(
-        description="printable, without / + #, not beginning with $, not ending with a backslash",
-        extra_json_schema={
-            "minLength": 1,
-            "maxLength": MAX_LABEL,
-            # Controls and separators are listed; unassigned characters are too many to list.
-            "not": {
-                "pattern": r"^\$|\\$|[/+#\u0000-\u001f\u007f-\u00a0"
-                r"\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
-            },
-        },
-    ),
-]
-_Number = Annotated[int | float, Meta(description="finite; stored as a 64-bit float")]
-_SensorNumber = Annotated[int, Meta(extra_json_schema={"minimum": 0, "maximum": MAX_SENSOR_ID})]
+FORBIDDEN = "/+#"
+"""In labels: they separate and match the levels of an MQTT topic."""
 
 
 class Reading(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -48,10 +20,10 @@ class Reading(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     Decoding checks only the types. `series`, `check_value` and `timestamp.parse` check the rest.
     """
 
-    ts: _Timestamp = UNSET
-    type: _Label
-    value: _Number
-    sensor_id: _SensorNumber | _Label
+    ts: str | UnsetType = UNSET
+    type: str
+    value: int | float
+    sensor_id: int | str
 
 
 class PublishedReading(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -61,10 +33,10 @@ class PublishedReading(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
     """
 
     id: str | UnsetType = UNSET
-    ts: _Timestamp = UNSET
-    type: _Label | UnsetType = UNSET
-    value: _Number
-    sensor_id: _SensorNumber | _Label | UnsetType = UNSET
+    ts: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    value: int | float
+    sensor_id: int | str | UnsetType = UNSET
 
 
 # Labels are checked and joined once for all readings of a series.
@@ -88,7 +60,7 @@ def label_fault(label: str) -> str | None:
     """Return why `label` cannot be a level of a topic and a tag, or None if it can."""
     if not 1 <= len(label) <= MAX_LABEL:
         return f"must have 1 to {MAX_LABEL} characters"
-    if not label.isprintable() or any(character in label for character in _FORBIDDEN):
+    if not label.isprintable() or any(character in label for character in FORBIDDEN):
         return "must be printable characters without / + #"
     if label[0] == "$":
         return "must not begin with $"

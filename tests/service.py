@@ -1,5 +1,6 @@
 """A process under test: start, wait until ready, pause, stop, kill, start again."""
 
+import contextlib
 import os
 import random
 import signal
@@ -39,6 +40,13 @@ def free_port() -> int:
                 continue
         _given.add(port)
         return port
+
+
+def has_ipv6() -> bool:
+    """Return whether the machine has the loopback address ::1."""
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
 
 
 def wait_for(condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:

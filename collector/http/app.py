@@ -1,16 +1,18 @@
 """The HTTP application: health, metrics, documentation, and 404 or 405 for everything else."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from collector.http.openapi import DATA
+from collector.http import docs, elsewhere
+from collector.http.openapi import document
 from collector.http.problem import MEDIA_TYPE, Problem
 from collector.lane import Lane, counters
 
@@ -20,13 +22,15 @@ class App(FastAPI):
 
     def __init__(self, lanes: Sequence[Lane]) -> None:
         super().__init__(
-            title="Collector",
-            description="Accepts readings; what it answers with 201 will be in InfluxDB.",
+            docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
         )
         self.router.routes.append(Route("/data", _OnlyPost()))
-        self.add_exception_handler(HTTPException, _http_problem)
+        self.get("/docs", response_class=HTMLResponse)(docs.page)
+        self.mount(docs.ASSETS, docs.assets())
+        self.add_exception_handler(HTTPStatus.NOT_FOUND, _not_found)
+        self.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _not_allowed)
         self.get("/healthz", response_class=PlainTextResponse)(_healthz)
 
         @self.get("/readyz", response_class=PlainTextResponse)
@@ -53,16 +57,14 @@ class App(FastAPI):
         await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
-        schema = super().openapi()
-        schema["paths"].setdefault("/data", DATA)
-        return schema
+        return document(datetime.now(UTC))
 
 
 class _OnlyPost:
     """An endpoint that any other method than POST comes to."""
 
     async def __call__(self, _: Scope, __: Receive, ___: Send) -> None:
-        raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
+        raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
 
 
 async def _healthz() -> str:
@@ -70,11 +72,12 @@ async def _healthz() -> str:
     return "alive\n"
 
 
-async def _http_problem(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - Starlette's registry is not typed
-    return _response(
-        Problem(HTTPStatus(error.status_code), str(error.detail), headers=dict(error.headers or {}))
-    )
+async def _not_found(request: Request, _: Exception) -> Response:
+    return _response(elsewhere.not_found(request.url.path))
+
+
+async def _not_allowed(request: Request, _: Exception) -> Response:
+    return _response(elsewhere.not_allowed(request.url.path, request.method))
 
 
 def _response(problem: Problem) -> Response:

@@ -1,57 +1,52 @@
-"""The description of POST /data: not a FastAPI route, so FastAPI cannot derive it."""
+"""The OpenAPI document: POST /data is no route of FastAPI's, which could derive little anyway."""
 
+from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from collector.http.problem import MEDIA_TYPE
-from collector.intake.readings import MAX_READINGS
-from telemetry.reading import Reading
+from collector.http.reading_schema import READING, schemas
+from collector.intake.errors import MAX_READINGS
+from collector.intake.explanation import MAX_FAULTS
+from telemetry import __version__
 
-_READING: dict[str, Any] = msgspec.json.schema_components([Reading])[1]["Reading"] | {
-    "example": {"ts": "2026-01-31T12:00:00Z", "type": "temp", "value": 21, "sensor_id": 123}
+_ACCEPTED = {"$ref": "#/components/schemas/Accepted"}
+_PROBLEM = {"$ref": "#/components/schemas/Problem"}
+_BATCH = {"type": "array", "items": READING, "minItems": 1, "maxItems": MAX_READINGS}
+_RETRY_AFTER = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
+_ANY_REQUEST = {
+    "400": "not an HTTP/1.0 or 1.1 request",
+    "408": "the request has not arrived in time",
+    "431": "the head is larger than 16 KiB",
+    "501": "another transfer coding than chunked",
+    "503": "too many connections or unfinished requests, or the collector is stopping",
 }
 
-_BATCH = {"type": "array", "items": _READING, "minItems": 1, "maxItems": MAX_READINGS}
 
-_PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "maxItems": 100,
-            "items": {
-                "type": "object",
-                "required": ["index", "detail"],
-                "properties": {
-                    "index": {"type": "integer", "description": "position in the batch, from 0"},
-                    "field": {"type": "string"},
-                    "value": {"type": "string", "description": "the value sent, shortened"},
-                    "detail": {"type": "string"},
-                },
+def document(now: datetime) -> dict[str, Any]:
+    """Return the OpenAPI document as it is at `now`, in UTC."""
+    parts = {"Accepted": _accepted_schema(), "Problem": _problem_schema()}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Collector",
+            "version": __version__,
+            "description": "Accepts readings; what it answers with 201 will be in InfluxDB.",
+        },
+        "paths": {
+            "/data": {"post": _post()},
+            "/healthz": {"get": _get("Whether the process answers", "alive")},
+            "/readyz": {"get": _get_readyz()},
+            "/metrics": {
+                "get": _get("Counters in Prometheus' text format", "one metric for each counter")
             },
         },
-    },
-}
-
-_COUNT = {
-    "type": "object",
-    "required": ["accepted"],
-    "properties": {"accepted": {"type": "integer"}, "stored": {"type": "boolean"}},
-}
+        "components": {"schemas": schemas(now) | parts},
+    }
 
 
-def _problem(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {MEDIA_TYPE: {"schema": _PROBLEM}}}
-
-
-DATA: dict[str, Any] = {
-    "post": {
+def _post() -> dict[str, Any]:
+    return {
+        "operationId": "post_readings",
         "summary": "Post readings",
         "description": (
             "One reading, an array, or NDJSON; all are accepted or none. Content-Encoding: gzip is"
@@ -68,7 +63,7 @@ DATA: dict[str, Any] = {
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": {"anyOf": [_READING, _BATCH]}},
+                "application/json": {"schema": {"anyOf": [READING, _BATCH]}},
                 "application/x-ndjson": {
                     "schema": {
                         "type": "string",
@@ -82,26 +77,80 @@ DATA: dict[str, Any] = {
                 "description": "accepted: `Created` for one reading, the count for a batch",
                 "content": {
                     "text/plain": {"schema": {"type": "string", "const": "Created"}},
-                    "application/json": {"schema": _COUNT},
+                    "application/json": {"schema": _ACCEPTED},
                 },
             },
             "202": {
                 "description": "ack=stored: accepted, but not yet in InfluxDB",
-                "content": {"application/json": {"schema": _COUNT}},
+                "content": {"application/json": {"schema": _ACCEPTED}},
             },
-            "400": _problem("not JSON, empty, a member twice, broken gzip, an unknown query"),
-            "401": _problem("tokens are configured, and the request has none of them"),
-            "403": _problem("the token is for other sensors"),
-            "408": _problem("the request has not arrived in time"),
-            "413": _problem("the body is too large, as sent or inflated, or has too many readings"),
-            "415": _problem("another media type or encoding"),
-            "422": _problem("not a valid reading: the first 100 faults by index and field"),
-            "431": _problem("the head is too large"),
-            "501": _problem("another transfer coding than chunked"),
-            "503": {
-                **_problem("the outbox or the disk is full, or the collector has too much to do"),
-                "headers": {"Retry-After": {"schema": {"type": "integer"}}},
-            },
+            **_problems(
+                {
+                    **_ANY_REQUEST,
+                    "400": "not JSON, empty, a member twice, broken gzip, an unknown query",
+                    "401": "tokens are configured, and the request has none of them",
+                    "403": "the token is for other sensors",
+                    "413": "the body is too large, as sent or inflated, or has too many readings",
+                    "415": "another media type or encoding",
+                    "422": f"not valid readings: the first {MAX_FAULTS} faults by index and field",
+                    "500": "the disk has failed, or an unforeseen error; send it again",
+                    "503": "the outbox or the disk is full, or the collector has too much to do",
+                }
+            ),
         },
     }
-}
+
+
+def _get(summary: str, content: str, **problems: str) -> dict[str, Any]:
+    text = {"description": content, "content": {"text/plain": {"schema": {"type": "string"}}}}
+    return {"summary": summary, "responses": {"200": text, **_problems(_ANY_REQUEST | problems)}}
+
+
+def _get_readyz() -> dict[str, Any]:
+    summary = "Whether readings are accepted and published"
+    reasons = "the broker cannot be reached, or the outbox is full; `detail` says which"
+    return _get(summary, "ready", **{"503": reasons})
+
+
+def _problems(descriptions: dict[str, str]) -> dict[str, Any]:
+    return {
+        status: {
+            "description": description,
+            "content": {MEDIA_TYPE: {"schema": _PROBLEM}},
+            **({"headers": _RETRY_AFTER} if status == "503" else {}),
+        }
+        for status, description in sorted(descriptions.items())
+    }
+
+
+def _accepted_schema() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["accepted"],
+        "properties": {"accepted": {"type": "integer"}, "stored": {"type": "boolean"}},
+    }
+
+
+def _problem_schema() -> dict[str, Any]:
+    fault = {
+        "type": "object",
+        "required": ["index", "detail"],
+        "properties": {
+            "index": {"type": "integer", "description": "position in the batch, from 0"},
+            "line": {"type": "integer", "description": "NDJSON: line in the body, from 1"},
+            "field": {"type": "string"},
+            "value": {"type": "string", "description": "the JSON sent, shortened"},
+            "detail": {"type": "string"},
+        },
+    }
+    return {
+        "type": "object",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "errors": {"type": "array", "maxItems": MAX_FAULTS, "items": fault},
+        },
+    }

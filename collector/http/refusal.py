@@ -5,7 +5,7 @@ from http import HTTPStatus
 from collector.access.identity import SensorForbidden
 from collector.access.tokens import UnknownToken
 from collector.http.problem import Problem
-from collector.intake.readings import MAX_FAULTS, InvalidReadings, NotJson, TooManyReadings
+from collector.intake.errors import InvalidReadings, NotJson, TooManyReadings
 from collector.outbox.group_commit import OutboxBusy, OutboxFull
 from collector.outbox.schema import OutboxUnusable
 
@@ -26,7 +26,7 @@ def refusal(error: BaseException) -> Problem | None:
         case Problem():
             return error
         case InvalidReadings():
-            return _invalid(error)
+            return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), errors=error.faults)
         case OutboxFull() | OutboxBusy():
             return unavailable(str(error))
         case UnknownToken():
@@ -40,12 +40,3 @@ def unavailable(detail: str) -> Problem:
     """Return the problem of a request that may succeed later."""
     headers = {"Retry-After": str(RETRY_AFTER_S)}
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=headers)
-
-
-def _invalid(error: InvalidReadings) -> Problem:
-    shown = f", the first {MAX_FAULTS} of its faults" if len(error.faults) == MAX_FAULTS else ""
-    return Problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        f"not a valid reading, nothing was stored{shown}: {error}",
-        errors=error.faults,
-    )

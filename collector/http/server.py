@@ -37,11 +37,14 @@ class Server(uvicorn.Server):
         )
         self._ended = asyncio.Event()
 
-    async def run_on(self, listener: socket.socket) -> None:
-        """Answer requests until `stop`, and the ones under way for up to 3 s more."""
+    async def run_on(self, listeners: Sequence[socket.socket]) -> None:
+        """Answer requests until `stop`, and the ones under way for up to 3 s more.
+
+        Closes the listening sockets.
+        """
         sweep = asyncio.create_task(self._connections.sweep(), name="sweep")
         try:
-            await self.serve([listener])
+            await self.serve(list(listeners))
             await self._connections.drain()
         finally:
             sweep.cancel()

@@ -2,44 +2,32 @@
 
 import json
 import math
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from msgspec import UNSET
 
+from collector.intake.items import lines_of
 from telemetry.reading import Reading, unique_members
 
-_LINE = re.compile(rb"\S[^\n]*")
 _MAX_DIGITS = 400
 # A value that underflows has one of these in it; few bodies do, and the exact way takes its time.
 _TINY = (b"e-", b"E-", b"0" * 300)
 
 
-class TooManyDigits(ValueError):
+class Lossy(ValueError):
+    """Decoding has lost something of readings that are valid otherwise."""
+
+
+class TooManyDigits(Lossy):
     """A number that would take too long to read."""
 
 
 class TooSmall(float):
-    """A number that is not 0, and too small for a 64-bit float; `text` is how it was sent."""
-
-    text: str
+    """A number that is not 0, and too small for a 64-bit float."""
 
 
-class Inexact(ValueError):
-    """The value of a reading is not 0, but would be as a 64-bit float."""
-
-    def __init__(self, index: int, given: TooSmall) -> None:
-        super().__init__("value is not 0, but too small for a 64-bit float")
-        self.index = index
-        self.given = given
-
-
-def lines(content: bytes) -> Iterator[bytes]:
-    """Yield the lines of an NDJSON body that are not blank."""
-    return (match[0] for match in _LINE.finditer(content))
-
-
-def loads(content: bytes) -> object:
+def loads(content: bytes) -> Any:  # noqa: ANN401  whatever JSON can say
     """Decode JSON; raises RepeatedMember, or another ValueError or RecursionError: not JSON."""
     return _decoder.decode(content.decode())
 
@@ -63,12 +51,12 @@ def is_suspect(content: bytes, readings: Sequence[Reading]) -> bool:
     )
 
 
-def check(content: bytes, *, ndjson: bool) -> None:
-    """Raise RepeatedMember or Inexact for what decoding these valid readings has lost."""
-    decoded = [loads(line) for line in lines(content)] if ndjson else loads(content)
-    for index, reading in enumerate(decoded if isinstance(decoded, list) else [decoded]):
+def check(content: bytes, *, lines: bool) -> None:
+    """Raise RepeatedMember or Lossy if decoding these valid readings has lost something."""
+    decoded = [loads(line) for line in lines_of(content)] if lines else loads(content)
+    for reading in decoded if isinstance(decoded, list) else [decoded]:
         if isinstance(reading["value"], TooSmall):
-            raise Inexact(index, reading["value"])
+            raise Lossy("value is not 0, but too small for a 64-bit float")
 
 
 def _integer(digits: str) -> float:
@@ -83,8 +71,7 @@ def _float(text: str) -> float:
     number = float(text)
     mantissa = text.lower().partition("e")[0]
     if number == 0 and mantissa.strip("-0."):
-        number = TooSmall(number)
-        number.text = text
+        return TooSmall(number)
     return number
 
 

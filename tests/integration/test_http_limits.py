@@ -37,7 +37,7 @@ async def serving(directory: Path, limits: Limits) -> AsyncIterator[Dial]:
     server = Server(DataEndpoint(lane.outbox, Tokens(None), settings), [lane], limits)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    running = asyncio.create_task(server.run_on(listener))
+    running = asyncio.create_task(server.run_on([listener]))
     writers: list[asyncio.StreamWriter] = []
 
     async def dial() -> Client:

@@ -1,11 +1,13 @@
 """GET /healthz, /readyz, /metrics and /docs."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from fastapi.openapi.docs import get_swagger_ui_html
 
 from tests.builders import reading
 from tests.integration.posting import client, metrics, problem, send
@@ -73,3 +75,29 @@ def test_docs_show_the_openapi_document(http: httpx.Client) -> None:
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
     assert "/openapi.json" in page.text
+
+
+def test_docs_load_nothing_from_elsewhere(http: httpx.Client) -> None:
+    page = http.get("/docs").text
+    assert named_hosts(page) == []
+    assert '"validatorUrl": null' in page
+    assets = re.findall(r"""(?:src|href)=["']([^"']+)["']""", page)
+    assert {asset.rpartition(".")[2] for asset in assets} == {"js", "css", "png"}
+    for asset in assets:
+        served = http.get(asset)
+        assert (served.status_code, bool(served.content)) == (200, True), asset
+
+
+def named_hosts(page: str) -> list[str]:
+    """Return the URLs in a page that name a host."""
+    return re.findall(r"""(?:https?:)?//[\w.-]+""", page)
+
+
+def test_control_a_page_that_loads_from_elsewhere_is_noticed() -> None:
+    page = bytes(get_swagger_ui_html(openapi_url="/openapi.json", title="").body).decode()
+    assert named_hosts(page)
+
+
+@pytest.mark.parametrize("path", ["/docs/assets/", "/docs/assets/x.js", "/docs/x"])
+def test_404_for_an_asset_that_is_not_there(http: httpx.Client, path: str) -> None:
+    assert problem(http.get(path), 404)["detail"].startswith("there is no /docs/")

@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from collector.intake.readings import MAX_READINGS
+from collector.intake.errors import MAX_READINGS
 from tests.builders import ndjson, reading
 from tests.integration.points import points, wait_points
 from tests.integration.posting import JSON, NDJSON, STORED, metrics, problem, send
@@ -19,8 +19,6 @@ VALID = {"type": "temp", "value": 1, "sensor_id": 1}
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
-        b"  ",
         b"{",
         b"temp",
         b'{"type": "t", "value": NaN, "sensor_id": 1}',
@@ -37,15 +35,20 @@ VALID = {"type": "temp", "value": 1, "sensor_id": 1}
 @pytest.mark.parametrize("form", [JSON, NDJSON])
 def test_400_for_a_body_that_is_not_json(http: httpx.Client, body: bytes, form: str) -> None:
     detail = problem(send(http, body, form), 400)["detail"]
-    assert "not JSON" in detail or (form == NDJSON and "holds no reading" in detail)
+    assert detail.startswith("line 1 is not JSON: " if form == NDJSON else "the body is not JSON: ")
 
 
-@pytest.mark.parametrize(
-    ("body", "form"), [(b"[]", JSON), (b" [ ] ", JSON), (b"", NDJSON), (b"\n\n", NDJSON)]
-)
+@pytest.mark.parametrize("body", [b"", b"  ", b"\n\n"])
+@pytest.mark.parametrize("form", [JSON, NDJSON])
 @pytest.mark.parametrize("path", ["/data", STORED])
-def test_400_for_an_empty_batch(http: httpx.Client, body: bytes, form: str, path: str) -> None:
-    assert "holds no reading" in problem(send(http, body, form, path=path), 400)["detail"]
+def test_400_for_an_empty_body(http: httpx.Client, body: bytes, form: str, path: str) -> None:
+    assert problem(send(http, body, form, path=path), 400)["detail"] == "the body is empty"
+
+
+@pytest.mark.parametrize("body", [b"[]", b" [ ] "])
+@pytest.mark.parametrize("path", ["/data", STORED])
+def test_400_for_an_empty_batch(http: httpx.Client, body: bytes, path: str) -> None:
+    assert problem(send(http, body, path=path), 400)["detail"] == "the body holds no reading"
 
 
 def test_413_for_more_readings_than_are_taken_at_once(http: httpx.Client) -> None:
@@ -113,13 +116,20 @@ def test_422_names_each_fault_and_none_of_the_batch_is_stored(
     members = problem(send(http, body, form, zipped=zipped), 422)
     found = [(e["index"], e["field"], e.get("value")) for e in members["errors"]]
     assert sorted(found, key=str) == [
-        (3, "extra", None),
+        (3, "extra", "null"),
         (3, "value", '"warm"'),
         (7, "type", None),
         (8, "sensor_id", "-1"),
         (9, "ts", '"yesterday"'),
     ]
     assert all(e["detail"] for e in members["errors"])
+    first = members["errors"][0]
+    assert {e.get("line") for e in members["errors"]} == (
+        {4, 8, 9, 10} if form == NDJSON else {None}
+    )
+    place = "line 4" if form == NDJSON else "index 3"
+    told = f"{first['field']} {first['value']} {first['detail']}; 5 faults in all"
+    assert members["detail"] == f"nothing was stored: {place}: {told}"
     assert metrics(http)["accepted"] == before
     assert send(http, reading(sensor, ns + 99)).status_code == 201
     wait_points(pipeline.influx, sensor)
@@ -194,13 +204,43 @@ def test_422_for_a_value_too_small_to_be_kept(http: httpx.Client) -> None:
     assert (fault["index"], fault["field"], fault["value"]) == (1, "value", "1e-400")
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_405_for_another_method(http: httpx.Client, method: str) -> None:
-    response = http.request(method, "/data")
-    problem(response, 405)
-    assert "POST" in response.headers["allow"]
+ENDPOINTS = ["/data", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"]
 
 
-@pytest.mark.parametrize("path", ["/", "/dat", "/data/", "/data/1"])
-def test_404_for_another_path(http: httpx.Client, path: str) -> None:
-    problem(send(http, VALID, path=path), 404)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("path", ENDPOINTS)
+def test_405_for_another_method_names_the_one_that_works(
+    http: httpx.Client, path: str, method: str
+) -> None:
+    allowed = ["POST"] if path == "/data" else ["GET", "HEAD"]
+    response = http.request(method, path)
+    if method in allowed:
+        assert response.status_code != 405
+        return
+    assert response.headers["allow"] == ", ".join(allowed)
+    assert response.status_code == 405
+    if method != "HEAD":
+        assert f"send {allowed[0]} {path}" in problem(response, 405)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/data/", "POST /data"),
+        ("/Data", "POST /data"),
+        ("//data", "POST /data"),
+        ("/data/1", "POST /data"),
+        ("/health", "GET /healthz"),
+        ("/openapi", "GET /openapi.json"),
+        ("/", ""),
+        ("/api/v1/write", ""),
+        ("/" + "x" * 1000, ""),
+    ],
+)
+def test_404_for_another_path_tells_what_there_is(
+    http: httpx.Client, path: str, meant: str
+) -> None:
+    detail = problem(http.post(f"{http.base_url}{path}", json=VALID), 404)["detail"]
+    assert detail.startswith(f"there is no {path[:100]}")
+    assert all(endpoint in detail for endpoint in ENDPOINTS)
+    assert (f"Did you mean {meant}?" in detail) if meant else ("Did you" not in detail)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.builders import ndjson, reading
 from tests.integration.posting import NDJSON, client, send
+from tests.service import has_ipv6
 from tests.stack import Collector, wait_for
 
 LINE = re.compile(r"ts=(\S+) type=(.+) value=(\S+) sensor_id=(.+)")
@@ -115,4 +116,6 @@ def test_refused_readings_are_not_logged_as_accepted(
 def test_the_first_line_names_address_and_outbox(collector: Collector) -> None:
     first = collector.log_text().splitlines()[0]
     assert f"listens on 127.0.0.1:{collector.port}" in first
+    if has_ipv6():
+        assert f" and [::1]:{collector.port}," in first
     assert str(collector.outbox) in first

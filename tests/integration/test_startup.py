@@ -4,9 +4,10 @@ import socket
 import sqlite3
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.service import Service
+from tests.service import Service, has_ipv6
 from tests.stack import Bridge, Collector, free_port, wait_for
 
 INVALID_FOR_BOTH = [
@@ -68,9 +69,29 @@ def test_a_port_in_use_names_its_variable(tmp_path: Path) -> None:
     assert "in use" in line
 
 
-def test_an_address_of_another_host_is_named(tmp_path: Path) -> None:
-    line = startup_error(collector(tmp_path, COLLECTOR_HOST="192.0.2.1"))
-    assert "192.0.2.1" in line
+@pytest.mark.skipif(not has_ipv6(), reason="the machine has no ::1")
+def test_both_loopback_addresses_answer_and_are_free_after_the_end(tmp_path: Path) -> None:
+    with collector(tmp_path) as running:
+        for host in ("127.0.0.1", "[::1]"):
+            response = httpx.get(f"http://{host}:{running.port}/healthz", trust_env=False)
+            assert response.text == "alive\n"
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        socket.create_server((address, running.port), family=family).close()
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="the machine has no ::1")
+def test_a_port_in_use_on_one_loopback_address_is_named_with_it(tmp_path: Path) -> None:
+    port = free_port()
+    with socket.create_server(("::1", port), family=socket.AF_INET6):
+        line = startup_error(collector(tmp_path, COLLECTOR_PORT=str(port)))
+    assert line.startswith(f"collector: COLLECTOR_PORT='{port}': cannot listen on [::1]:{port}: ")
+    assert "in use" in line
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "a..b"])
+def test_a_host_that_is_not_this_machine_is_named(tmp_path: Path, host: str) -> None:
+    line = startup_error(collector(tmp_path, COLLECTOR_HOST=host))
+    assert line.startswith(f"collector: COLLECTOR_HOST='{host}': ")
 
 
 def test_a_second_collector_on_an_outbox_does_not_start_and_the_first_continues(

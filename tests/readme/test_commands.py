@@ -69,7 +69,7 @@ def test_post_watch_query(stack: Stack) -> None:
 
 def test_requests_get_the_responses_shown(stack: Stack) -> None:
     shown = examples(section("docs/http.md", "POST /data"))
-    assert len(shown) == 3
+    assert len(shown) == 4
     for command, response in shown:
         assert same(response, shell(command, stack)), command
 
@@ -83,7 +83,7 @@ def test_control_another_response_is_noticed() -> None:
 def test_the_description_has_the_fields_and_statuses_shown(stack: Stack) -> None:
     description = json.loads(shell(f"curl -s {stack.collector.url}/openapi.json", stack))
     post = description["paths"]["/data"]["post"]
-    reading, _ = post["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
+    reading = description["components"]["schemas"]["Reading"]
     fields = rows(section("docs/http.md", "A reading"))
     assert {name.strip("`") for name, *_ in fields} == set(reading["properties"])
     required = {name.strip("`") for name, is_required, *_ in fields if is_required == "yes"}

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from collector.http.problem import Problem
 from collector.http.refusal import refusal
-from collector.intake import readings as intake
-from collector.intake.readings import MAX_FAULTS
+from collector.intake.errors import InvalidReadings, NotJson, TooManyReadings
+from collector.intake.explanation import MAX_FAULTS
+from collector.intake.readings import accept
 from collector.outbox.row import Draft
 from tests.builders import reading_json
 
@@ -60,8 +61,8 @@ READINGS = st.one_of(
 def accepted(content: bytes, *, lines: bool = False) -> list[Draft]:
     """Decode and accept a body as POST /data does; raises Problem."""
     try:
-        _, drafts, _ = intake.accept(content, lines=lines)
-    except (intake.NotJson, intake.InvalidReadings, intake.TooManyReadings) as error:
+        _, drafts, _ = accept(content, lines=lines)
+    except (NotJson, InvalidReadings, TooManyReadings) as error:
         problem = refusal(error)
         assert problem
         raise problem from None
@@ -76,7 +77,7 @@ def check_problem(problem: Problem) -> None:
         for fault in problem.errors:
             assert isinstance(fault["index"], int)
             assert fault["detail"]
-            assert "field" in fault or fault["detail"] == "a reading is a JSON object"
+            assert "field" in fault or fault["detail"] == "must be a JSON object"
     else:
         assert problem.status == HTTPStatus.BAD_REQUEST
 
@@ -196,7 +197,7 @@ def test_what_is_accepted_never_has_a_member_twice(members: list[str]) -> None:
 
 
 def test_the_first_hundred_faults_are_listed() -> None:
-    with pytest.raises(Problem, match="the first 100 of its faults") as raised:
+    with pytest.raises(Problem, match="the first 100 faults are listed") as raised:
         accepted(b'[{"a":1,"b":2}' + b",{}" * 200 + b"]")
     errors = raised.value.errors or []
     assert len(errors) == MAX_FAULTS

@@ -1,0 +1,73 @@
+"""The sockets that the collector listens on."""
+
+import errno
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from telemetry.settings import SettingError
+
+LOOPBACK = "localhost"
+"""Every loopback address of the machine: resolvers often know but one, clients try the other."""
+
+_BACKLOG = 2048
+_LOOPBACKS = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+# What a machine or a container without IPv6 says.
+_MISSING = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
+
+Address = tuple[socket.AddressFamily, Any]
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Return a listening socket for each address of `host`; raises SettingError if one fails.
+
+    Of LOOPBACK, an address that the machine does not have is left out, unless it has none.
+    """
+    found: list[socket.socket] = []
+    missing = None
+    with ExitStack() as opened:
+        for family, address in _addresses(host, port):
+            try:
+                listener = socket.create_server(address, family=family, backlog=_BACKLOG)
+            except OSError as error:
+                missing = _setting_error(host, address, error)
+                if host == LOOPBACK and error.errno in _MISSING:
+                    continue
+                raise missing from None
+            found.append(opened.enter_context(listener))
+        if missing and not found:
+            raise missing
+        opened.pop_all()
+    return found
+
+
+def names(listeners: Sequence[socket.socket]) -> str:
+    """Return the addresses of sockets, for the log."""
+    return " and ".join(_name(listener.getsockname()) for listener in listeners)
+
+
+def _addresses(host: str, port: int) -> Iterator[Address]:
+    if host == LOOPBACK:
+        yield from ((family, (loopback, port)) for family, loopback in _LOOPBACKS)
+        return
+    try:
+        resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        expected = f"expected an address of this machine or a name of one: {reason}"
+        raise SettingError("COLLECTOR_HOST", host, expected) from None
+    yield from dict.fromkeys((family, address) for family, _, _, _, address in resolved)
+
+
+def _setting_error(host: str, address: Any, error: OSError) -> SettingError:  # noqa: ANN401
+    reason = f"cannot listen on {_name(address)}: {os.strerror(error.errno or 0)}"
+    if error.errno in _MISSING:
+        return SettingError("COLLECTOR_HOST", host, reason)
+    return SettingError("COLLECTOR_PORT", str(address[1]), reason)
+
+
+def _name(address: Any) -> str:  # noqa: ANN401  as the socket module types it
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
