@@ -1,13 +1,17 @@
 """InfluxDB's client, with bounds for what answers in its place."""
 
 import io
+import os
+import socket
 import time
+from collections.abc import Iterator
 from functools import partial
 
 import requests
 import urllib3
 from influxdb import InfluxDBClient
 
+from telemetry.printable import printable
 from telemetry.settings import InfluxAccess
 
 _MOST_BYTES = 32 << 20
@@ -42,3 +46,22 @@ def _read_within(timeout_s: float, response: requests.Response, **options: objec
     finally:
         response.close()  # a connection whose answer was read to its end is kept all the same
     response.raw = urllib3.HTTPResponse(io.BytesIO(content), preload_content=False)
+
+
+def reason(error: requests.RequestException) -> str:
+    """Return in plain words why there is no answer: the system's for what lies at the bottom."""
+    if isinstance(error, requests.Timeout):
+        return "not in time"
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, socket.gaierror):
+            return "no such host name"
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno).lower()
+    return "the connection ends within an answer" if len(causes) > 1 else printable(str(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -11,6 +11,7 @@ import requests
 from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 
 from bridge.storage import Outcome, Result
+from telemetry import influx
 from telemetry.decode import Unreadable, boundary
 
 # The limits max-values-per-tag and max-series-per-database are among the partial writes: they are
@@ -27,7 +28,6 @@ _RETENTION = re.compile(
     r"|dropped \d+ points outside retention policy of duration \S+ - )"
 )
 _NEEDS_RESTART = "engine: error writing WAL entry"
-_ADDRESS = re.compile(r"<[^<>]* object at 0x[0-9a-f]+>: ")
 
 
 _members = boundary(msgspec.json.Decoder(dict[str, str]).decode)
@@ -69,10 +69,11 @@ def failure(error: Exception) -> Result:
         case InfluxDBServerError():
             return result(500, error.args[0])
         case requests.RequestException():
-            text = _ADDRESS.sub("", str(error))
             # A server that cannot be reached is the same for every write.
-            slow = "timed out" in text and not isinstance(error, requests.ConnectTimeout)
-            return Result(Outcome.FAILED if slow else Outcome.WAIT, f"no answer: {text}")
+            slow = "timed out" in str(error) and not isinstance(error, requests.ConnectTimeout)
+            return Result(
+                Outcome.FAILED if slow else Outcome.WAIT, f"no answer: {influx.reason(error)}"
+            )
     return Result(Outcome.WAIT, f"unreadable answer: {type(error).__name__}: {error}")
 
 

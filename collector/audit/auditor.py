@@ -167,7 +167,7 @@ class Auditor:
             self._begin_anew("was restarted")
         elif self._is_doubt_due():
             self._doubted_at = None
-            self._begin_again("is doubted")
+            self._begin_again("may have been away")
         self._is_reachable, self._started = True, started
         rows = self._patrol.take(_PATROL_ROWS)
         missing = await self._thread.run(lambda: self._examiner.missing(rows))

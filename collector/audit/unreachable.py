@@ -1,13 +1,10 @@
 """Why InfluxDB cannot be asked, in plain words."""
 
-import os
-import socket
-from collections.abc import Iterator
-
 import msgspec
 import requests
 from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 
+from telemetry import influx
 from telemetry.decode import Unreadable, boundary
 from telemetry.printable import printable
 from telemetry.settings import InfluxAccess
@@ -47,7 +44,7 @@ def words(error: Exception, timeout_s: float) -> str:
         case requests.Timeout():
             said = f"does not answer: no answer within {timeout_s:g} s"
         case requests.RequestException():
-            said = f"does not answer: {_reason(error)}"
+            said = f"does not answer: {influx.reason(error)}"
         case _:
             said = "answers what is not an answer of InfluxDB: is it another program?"
     return said
@@ -60,20 +57,3 @@ def _content(content: bytes | str) -> str:
     except (Unreadable, KeyError):
         text = content.decode(errors="replace") if isinstance(content, bytes) else content
         return f"{printable(' '.join(text.split()), _MOST)} (not InfluxDB?)"
-
-
-def _reason(error: BaseException) -> str:
-    """Return the system's words for what lies at the bottom of a chain of exceptions."""
-    causes = list(_causes(error))
-    for cause in causes:
-        if isinstance(cause, socket.gaierror):
-            return "no such host name"
-        if isinstance(cause, OSError) and cause.errno:
-            return os.strerror(cause.errno).lower()
-    return "the connection ends within an answer" if len(causes) > 1 else printable(str(error))
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

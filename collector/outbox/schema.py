@@ -123,19 +123,21 @@ def open_beside(path: Path, *, mode: str = "ro") -> sqlite3.Connection:
         raise OutboxUnusable(f"outbox {path}: {hint}") from None
     except OSError as error:
         raise OutboxUnusable(f"outbox {path}: {(error.strerror or '').lower()}") from error
-    try:
-        uri = f"{path.absolute().as_uri()}?mode={mode}"
-        db = sqlite3.connect(uri, uri=True, isolation_level=None)
-        db.execute("SELECT id FROM outbox")
-        found = _format(db, path)
-    except sqlite3.Error as error:
-        is_outbox = error.sqlite_errorname not in _NO_OUTBOX
-        why = error if is_outbox else "it is not an outbox"
-        raise OutboxUnusable(f"outbox {path}: {why}") from error
-    if found < len(FORMATS):
-        raise OutboxUnusable(
-            f"outbox {path}: of an older version; a start of the collector updates it"
-        )
+    with ExitStack() as opened:
+        try:
+            uri = f"{path.absolute().as_uri()}?mode={mode}"
+            db = opened.enter_context(closing(sqlite3.connect(uri, uri=True, isolation_level=None)))
+            db.execute("SELECT id FROM outbox")
+            found = _format(db, path)
+        except sqlite3.Error as error:
+            is_outbox = error.sqlite_errorname not in _NO_OUTBOX
+            why = error if is_outbox else "it is not an outbox"
+            raise OutboxUnusable(f"outbox {path}: {why}") from error
+        if found < len(FORMATS):
+            raise OutboxUnusable(
+                f"outbox {path}: of an older version; a start of the collector updates it"
+            )
+        opened.pop_all()  # leave it open
     return db
 
 

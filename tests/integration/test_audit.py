@@ -4,6 +4,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -202,10 +203,10 @@ def test_books_equal_the_metrics(audited: Stack, http: httpx.Client) -> None:
 
 def test_books_that_do_not_balance_are_an_error(audited: Stack, tmp_path: Path) -> None:
     copy = tmp_path / "outbox.db"
-    with sqlite3.connect(audited.collector.outbox) as db:
+    with closing(sqlite3.connect(audited.collector.outbox)) as db, db:
         db.execute("VACUUM INTO ?", [str(copy)])
     db.close()
-    with sqlite3.connect(copy) as db:
+    with closing(sqlite3.connect(copy)) as db, db:
         db.execute("UPDATE outbox SET last = last + 3")
     db.close()
     original = audited.collector.env["OUTBOX_PATH"]

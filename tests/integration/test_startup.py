@@ -2,6 +2,7 @@
 
 import socket
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -144,7 +145,7 @@ def test_an_outbox_with_broken_pages_is_not_used(tmp_path: Path) -> None:
 
 def test_a_database_of_another_program_is_not_used_as_outbox(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("CREATE TABLE outbox (something TEXT)")
         db.execute("INSERT INTO outbox VALUES ('else')")
     db.close()

@@ -133,7 +133,7 @@ FAILURES = [
     (InfluxDBClientError("[]", 413), Result(Outcome.FAILED, "413 []")),
     (InfluxDBClientError("gone"), Result(Outcome.WAIT, "gone")),
     (InfluxDBServerError(b'{"error":"timeout"}'), Result(Outcome.FAILED, "500 timeout")),
-    (requests.ReadTimeout("Read timed out."), Result(Outcome.FAILED, "no answer: Read timed out.")),
+    (requests.ReadTimeout("Read timed out."), Result(Outcome.FAILED, "no answer: not in time")),
     (requests.ConnectionError("cut"), Result(Outcome.WAIT, "no answer: cut")),
 ]
 
