@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from collector.outbox.books import read_books
-from tests.builders import reading
+from tests.builders import Json, reading
 from tests.integration.points import period, points, rejecting
 from tests.integration.posting import STORED, client, metrics, send
 from tests.stack import Collector, Stack, wait_for
@@ -62,10 +62,10 @@ def test_rejected_readings_are_listed_and_replayed_once_the_cause_is_removed(
         assert listed.stdout.startswith("accepted, and rejected by InfluxDB: 3\n")
         assert listed.stdout.count("field type conflict") == 3
         lines = collector.command("rejected", "--json").stdout.splitlines()
-        found = [json.loads(line) for line in lines if '"kind": "reading"' in line]
-        payloads = [one["reading"] for one in found]
+        rejected: list[Json] = [json.loads(line) for line in lines if '"kind": "reading"' in line]
+        payloads = [one["reading"] for one in rejected]
         assert [{**one, "id": ""} for one in payloads] == [{**one, "id": ""} for one in bad]
-        assert all("field type conflict" in one["reason"] for one in found)
+        assert all("field type conflict" in one["reason"] for one in rejected)
 
         too_early = collector.command("rejected", "--replay")
         assert too_early.returncode == 1
