@@ -59,7 +59,9 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
         say_superseded(result.superseded, audit.superseded)
         say_reach(window)
         if unresolved:
-            say_text(f"{unresolved:,} readings were rejected: `rejected` replays or discards them")
+            say(
+                f"rejected by InfluxDB: {unresolved:,}; `rejected` lists, replays and discards them"
+            )
     return OK if reaches and not (result.missing or unresolved) else WRONG
 
 

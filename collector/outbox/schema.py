@@ -4,6 +4,7 @@ import fcntl
 import os
 import secrets
 import sqlite3
+import stat
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO
@@ -117,12 +118,16 @@ def open_beside(path: Path, *, mode: str = "ro") -> sqlite3.Connection:
     Raises OutboxUnusable.
     """
     try:
-        path.open("rb").close()  # SQLite would not say what is wrong
+        # SQLite would not say what is wrong. Opening the file to see would be fatal: closing it
+        # again takes away the locks that a collector in this process has on it.
+        is_file = stat.S_ISREG(path.stat().st_mode)
     except FileNotFoundError:
         hint = "there is no such file; has a collector run with this OUTBOX_PATH?"
         raise OutboxUnusable(f"outbox {path}: {hint}") from None
     except OSError as error:
         raise OutboxUnusable(f"outbox {path}: {(error.strerror or '').lower()}") from error
+    if not is_file:
+        raise OutboxUnusable(f"outbox {path}: it is not a file")
     with ExitStack() as opened:
         try:
             uri = f"{path.absolute().as_uri()}?mode={mode}"

@@ -10,9 +10,12 @@ from collector.outbox.newest import Newest
 from collector.outbox.row import Row
 from collector.outbox.schema import open_beside
 from telemetry import timestamp
+from telemetry.decode import Unreadable, boundary
 
 # Beyond it, counting would take more than a second for a million rows.
 _MAX_LATE = 1000
+
+_value = boundary(lambda row: row.value)
 
 
 class Superseded(NamedTuple):
@@ -98,6 +101,8 @@ def _pair(earlier: Row, later: Row) -> Superseded | None:
     # What follows the id is the same in a reading that was sent again.
     if earlier.payload.partition(b",")[2] == later.payload.partition(b",")[2]:
         return None
-    if earlier.value == later.value:
+    try:
+        replaced, counts = _value(earlier), _value(later)
+    except Unreadable:  # a commit must not fail for that
         return None
-    return Superseded(later.series, later.ns, earlier.value, later.value)
+    return Superseded(later.series, later.ns, replaced, counts) if replaced != counts else None

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from collector.outbox.books import read_books
-from tests.builders import reading
+from tests.builders import Json, reading
 from tests.integration.points import period, points, rejecting
 from tests.integration.posting import STORED, client, metrics, send
 from tests.stack import Collector, Stack, wait_for
@@ -62,10 +62,10 @@ def test_rejected_readings_are_listed_and_replayed_once_the_cause_is_removed(
         assert listed.stdout.startswith("accepted, and rejected by InfluxDB: 3\n")
         assert listed.stdout.count("field type conflict") == 3
         lines = collector.command("rejected", "--json").stdout.splitlines()
-        found = [json.loads(line) for line in lines if '"kind": "reading"' in line]
-        payloads = [one["reading"] for one in found]
+        rejected: list[Json] = [json.loads(line) for line in lines if '"kind": "reading"' in line]
+        payloads = [one["reading"] for one in rejected]
         assert [{**one, "id": ""} for one in payloads] == [{**one, "id": ""} for one in bad]
-        assert all("field type conflict" in one["reason"] for one in found)
+        assert all("field type conflict" in one["reason"] for one in rejected)
 
         too_early = collector.command("rejected", "--replay")
         assert too_early.returncode == 1
@@ -77,7 +77,8 @@ def test_rejected_readings_are_listed_and_replayed_once_the_cause_is_removed(
     assert "sent 3, stored 3, rejected 0" in replayed.stdout
     stored = points(pipeline.influx, sensor)
     assert [stored["temp", ns + i] for i in range(3)] == [0, 1, 2]
-    counted = wait_for(lambda: found if not (found := metrics(http))["rejected"] else {})
+    wait_for(lambda: not metrics(http)["rejected"])
+    counted = metrics(http)
     assert counted["accepted"] == counted["stored"] == 4
     wait_for(lambda: read_books(collector.outbox).stored == 4)
     assert "rejected by InfluxDB: none\n" in collector.command("rejected").stdout

@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +15,8 @@ from collector.outbox.group_commit import OutboxBusy
 from collector.outbox.outbox import Outbox
 from collector.outbox.removal import discard_rejected, forget
 from collector.outbox.row import Draft
+from collector.outbox.schema import open_beside
+from run.configuration import ROOT
 from telemetry.receipt import Receipt, Rejection
 
 ONE = b'{"value":1}'
@@ -168,3 +172,16 @@ def test_what_was_given_up_and_is_forgotten_is_no_longer_counted(rig: Rig) -> No
 def test_a_correction_named_twice_is_reopened_once(rig: Rig) -> None:
     rig.settle([(1, 4)], rejected=[])
     assert rig.outbox.reopening.reopen([3, 2, 3]) == [2, 3]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_look_in_the_collectors_own_process_keeps_its_locks(rig: Rig, keeps: bool) -> None:
+    """Without them another program that ends deletes the log that the collector writes."""
+    if keeps:
+        open_beside(rig.path).close()
+    else:  # control
+        rig.path.open("rb").close()
+    look = f"open_beside(Path({str(rig.path)!r}), mode='rw').close()"
+    program = f"from collector.outbox.schema import *; {look}"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+    assert rig.path.with_name(rig.path.name + "-wal").exists() == keeps

@@ -55,6 +55,13 @@ def test_another_value_for_the_newest_point_replaces_it(accept: Accept) -> None:
     ]
 
 
+def test_a_value_beyond_any_number_keeps_no_reading_from_its_commit(
+    outbox: Outbox, accept: Accept
+) -> None:
+    assert accept(("1/t", 5, 10**400), ("1/t", 5, 1), ("1/t", 5, 10**400)) == []
+    assert (outbox.last, in_outbox(outbox.path)) == (3, (0, []))
+
+
 def test_within_one_commit_any_point_counts(accept: Accept) -> None:
     assert accept(("1/t", 5, 20), ("1/t", 6, 1), ("1/t", 5, 21)) == [Superseded("1/t", 5, 20, 21)]
 
