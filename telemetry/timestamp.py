@@ -56,6 +56,8 @@ def _epoch(text: str) -> int:
     second, offset = match.groups()
     if second.endswith(":60"):
         raise ValueError("has a second 60 (a leap second), which InfluxDB cannot hold; send 59")
+    if second[11:13] == "24":  # the end of a day in ISO 8601; from 3.14 on Python knows it too
+        raise ValueError("is no date and time: hour must be in 0..23")
     try:
         moment = datetime.fromisoformat(second + ("+00:00" if offset in "Zz" else offset))
         return (moment - _EPOCH) // _SECOND
