@@ -1,5 +1,6 @@
 """Reading back from what is no InfluxDB, or from one that dies in the middle of an answer."""
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -55,8 +56,19 @@ def answer(listener: socket.socket, content: bytes) -> None:
         except OSError:
             return
         with connection:
-            connection.recv(65536)
+            receive(connection)
             connection.sendall(content)
+
+
+def receive(connection: socket.socket) -> None:
+    """Read a whole request; with some of it unread, closing would take the answer back."""
+    request = b""
+    while piece := connection.recv(65536):
+        request += piece
+        head, end, body = request.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        if end and len(body) >= int(length[1] if length else 0):
+            return
 
 
 def reading_from(port: int, host: str = "127.0.0.1") -> ReadBack:
