@@ -24,6 +24,7 @@ FAILURES = 3
 ROOM_BYTES = 10 * 1024 * 1024
 # More than the shards of all years need; the distribution's default is 1,024.
 OPEN_FILES = 65_536
+_open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open  # it is on loopback
 
 
 class Database:
@@ -88,7 +89,7 @@ class Database:
         body = f"health value=1 {day}".encode()
         request = urllib.request.Request(self._url, body)  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=CHECK_S) as response:  # noqa: S310
+            with _open(request, timeout=CHECK_S) as response:
                 return int(response.status)
         except urllib.error.HTTPError as error:
             error.close()

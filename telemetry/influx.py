@@ -25,6 +25,7 @@ def client(access: InfluxAccess, timeout_s: float) -> InfluxDBClient:
     than 32 MiB; without that they would read for ever. This does not hold for `stream=True`.
     """
     session = requests.Session()
+    session.trust_env = False  # a proxy is for the world outside; nor is there a .netrc to read
     session.hooks["response"].append(partial(_read_within, timeout_s))
     return InfluxDBClient(**access, timeout=timeout_s, retries=1, session=session)
 

@@ -55,6 +55,7 @@ class Terminal:
                 "PATH": os.environ["PATH"],
                 "HOME": os.environ.get("HOME", "/"),
                 "TERM": "xterm",
+                "http_proxy": "http://127.0.0.1:9",  # of somebody's office: not for loopback
                 **{k: v for k, v in os.environ.items() if k.startswith(("PIP_", "SSL_"))},
             },
             stdin=slave,

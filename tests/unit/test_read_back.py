@@ -57,7 +57,8 @@ def answer(listener: socket.socket, content: bytes) -> None:
             return
         with connection:
             receive(connection)
-            connection.sendall(content)
+            # Else the client might send the next request on a connection that is just closing.
+            connection.sendall(content.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
 
 
 def receive(connection: socket.socket) -> None:
