@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-_LINE = re.compile(rb"\S[^\n]*")
+_LINE = re.compile(rb"[^ \t\r\n][^\n]*")  # these four are blank in JSON
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -16,20 +16,19 @@ class Item(NamedTuple):
     position: int
     line: int | None
     text: bytes
+    is_body: bool = False
+    """Whether it is all that was sent."""
 
     @property
     def place(self) -> str:
+        if self.is_body:
+            return "the body"
         return f"index {self.position}" if self.line is None else f"line {self.line}"
 
 
 def is_array(content: bytes) -> bool:
     """Return whether a body that is not NDJSON begins as a JSON array."""
     return content.lstrip(b" \t\r\n")[:1] == b"["
-
-
-def lines_of(content: bytes) -> Iterator[bytes]:
-    """Yield the lines of an NDJSON body that are not blank."""
-    return (match[0] for match in _LINE.finditer(content))
 
 
 def items_of(content: bytes, *, lines: bool) -> Iterator[Item]:
@@ -44,4 +43,4 @@ def items_of(content: bytes, *, lines: bool) -> Iterator[Item]:
         for index, raw in enumerate(_array.decode(content)):
             yield Item(index, None, bytes(raw))
     else:
-        yield Item(0, None, content)
+        yield Item(0, None, content, is_body=True)

@@ -1,14 +1,15 @@
 """JSON to readings in their normal form."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import msgspec
 
 from collector.intake import exact
 from collector.intake.draft import draft
-from collector.intake.errors import MAX_READINGS, NotJson, TooManyReadings
-from collector.intake.explanation import explanation
-from collector.intake.items import is_array
+from collector.intake.errors import MAX_READINGS, InvalidReadings, NotJson, TooManyReadings
+from collector.intake.explanation import explanation, loss
+from collector.intake.items import is_array, items_of
 from collector.outbox.row import Draft
 from telemetry.reading import Reading
 
@@ -27,8 +28,10 @@ def accept(content: bytes, *, lines: bool) -> tuple[Sequence[Reading], list[Draf
         is_suspect = exact.is_suspect(content, readings)
         drafts = [draft(reading) for reading in readings]
         if is_suspect:
-            exact.check(content, lines=lines)
-    except (NotJson, TooManyReadings):
+            lossy = exact.lossy(items_of(content, lines=lines))
+            if first := next(lossy, None):
+                raise loss(chain([first], lossy))
+    except (NotJson, TooManyReadings, InvalidReadings):
         raise
     except (ValueError, RecursionError) as error:
         raise explanation(content, error, lines=lines) from None

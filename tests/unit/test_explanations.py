@@ -126,8 +126,7 @@ def test_each_value_that_is_too_small_is_listed() -> None:
 def test_what_is_too_large_to_be_examined_is_named() -> None:
     large = reading_json(value="[" + "0" + ",0" * (1 << 19) + "]")
     assert refused(b"[%b,%b]" % (GOOD, large)).detail == (
-        "nothing was stored: index 1: is not valid, and too large with the others to be examined"
-        " for each fault"
+        "nothing was stored: index 1: is not valid, and too large to be examined for each fault"
     )
 
 
@@ -144,3 +143,50 @@ def test_every_refusal_can_be_sent_and_speaks_plainly(parts: list[bytes], start:
             assert "`" not in told  # msgspec's quotation mark
             assert "malformed" not in told
             assert ("surrogate" not in told) or b"\\ud" in content
+
+
+LONG = "x" * (1 << 19)
+SURROGATE = reading_json(type='"\\ud800"')
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"),
+    [
+        (b'{"note":"' + LONG.encode(), "the body is not JSON: it ends too early"),
+        (b'{"note":1} ' + LONG.encode(), "the body is not JSON: something is wrong near byte 1"),
+        (b'{"note":"' + LONG.encode() + b'\xff"}', "the body is not JSON: it is not UTF-8"),
+        (b"[" + GOOD + b',{"note":"' + LONG.encode(), "the body is not JSON: it ends too early"),
+        (b"\xef\xbb\xbf" + GOOD + b" " * (1 << 19), "the body is not JSON: it begins with a byte"),
+    ],
+)
+def test_what_is_not_json_is_not_taken_for_an_invalid_reading_when_it_is_large(
+    content: bytes, detail: str
+) -> None:
+    problem = refused(content)
+    assert problem.status == 400
+    assert problem.detail.startswith(detail)
+
+
+@pytest.mark.parametrize("blank", [b"\x0b", b"\x0c", "\u00a0".encode()])
+def test_what_is_blank_to_python_and_not_to_json_is_named(blank: bytes) -> None:
+    problem = refused(GOOD + b"\n" + blank + GOOD, lines=True)
+    assert problem.status == 400
+    assert problem.detail.startswith("line 2 is not JSON: unexpected character")
+
+
+@pytest.mark.parametrize("name", ["$[77]", "$[12345]", " - at `$[77]`"])
+def test_a_name_that_was_sent_is_not_taken_for_a_place(name: str) -> None:
+    content = b"[0,0,{%b:1}" % json.dumps(name).encode() + b",0" * 210_000 + b"]"
+    assert refused(content).errors == [
+        {"index": 0, "detail": "is not valid, and too large to be examined for each fault"}
+    ]
+    content = content.replace(b"[0,0,", b"[" + (GOOD + b",") * 2, 1)
+    (fault,) = refused(content).errors or [{}]
+    assert fault["index"] == 2
+
+
+def test_a_member_very_often_is_refused_without_its_name() -> None:
+    often = b"{" + b'"value":1,' * (1 << 16) + GOOD[1:]
+    assert refused(b"[%b,%b]" % (GOOD, often)).detail == (
+        "index 1: a member occurs more than once in an object"
+    )

@@ -18,6 +18,10 @@ GOOD = reading_json()
 ESCAPED = reading_json(type='"\\u0061"')[:-1].ljust(SIZE // MAX_READINGS - 2) + b"}"
 
 
+BROKEN = reading_json(type='"\\ud800"')
+PADDED = GOOD[:-1].ljust(800) + b"}"
+
+
 def many(item: bytes, last: bytes = b"{}", size: int = SIZE) -> bytes:
     return b"[" + (item + b",") * (size // (len(item) + 1) - 1) + last + b"]"
 
@@ -55,6 +59,13 @@ ARRAYS: dict[str, Callable[[], bytes]] = {
     "escaped readings and broken text": lambda: escaped_and(reading_json(type='"\\ud800"')),
     "small readings and broken text": lambda: many(GOOD, b"nan"),
     "blanks": lambda: b" " * SIZE,
+    "half a surrogate pair and small objects": lambda: b"[" + BROKEN + b"," + many(b'{"":[]}')[1:],
+    "half a surrogate pair and nested arrays": lambda: b"[" + BROKEN + b"," + many(b"[[[]]]")[1:],
+    "a member very often": lambda: b"{" + b'"value":1,' * (SIZE // 10 - 9) + GOOD[1:],
+    "a member very often at the end": lambda: many(
+        GOOD, b"{" + b'"value":1,' * (SIZE // 20) + GOOD[1:], 9000 * len(GOOD)
+    ),
+    "large readings and a fault": lambda: b"[" + (PADDED + b",") * (MAX_READINGS - 1) + b"{}]",
 }
 LINES: dict[str, Callable[[], bytes]] = {
     "empty lines": lambda: b"\n" * SIZE,
@@ -63,6 +74,7 @@ LINES: dict[str, Callable[[], bytes]] = {
     "small readings": lambda: (GOOD + b"\n") * (SIZE // (len(GOOD) + 1)),
     "escaped readings": lambda: b"\n".join([ESCAPED] * MAX_READINGS),
     "escaped readings and broken text": lambda: b"\n".join([ESCAPED] * (MAX_READINGS - 1) + [b"x"]),
+    "a member very often": lambda: b"{" + b'"value":1,' * (SIZE // 10 - 9) + GOOD[1:],
     "long lists": lambda: (b'{"value":' + many(b"1", b"1", 10_000) + b"}\n") * (SIZE // 10_050),
     "an escaped reading and blank lines": lambda: ESCAPED + b" \n" * (SIZE // 2),
 }
