@@ -48,7 +48,11 @@ class Journal:
             self._minute, self._warned = time.monotonic(), 0
         shown = replaced[: WARNINGS_PER_MINUTE - self._warned]
         for one in shown:
-            more = f" (and {self._unwarned} more since the last warning)" if self._unwarned else ""
+            more = (
+                f" (and at least {self._unwarned} more since the last warning)"
+                if self._unwarned
+                else ""
+            )
             logger.warning("%s, accepted earlier for the same series and time%s", one, more)
             self._unwarned = 0
         self._warned += len(shown)

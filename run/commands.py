@@ -6,7 +6,6 @@ Uses only the standard library.
 import argparse
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,8 +14,8 @@ from pathlib import Path
 from run.configuration import ROOT
 from run.environment import PYTHON
 from run.parts import PARTS
-from run.state import State
-from run.workspace import directory, is_locked
+from run.state import State, StateUnreadable
+from run.workspace import WorkspaceError, directory, is_locked
 
 _COLLECTOR = {
     "watch": "a table of the sensors, with value, age and rate",
@@ -56,7 +55,7 @@ class Native:
         if not PYTHON.exists():
             sys.exit(f"{PYTHON.parent.parent} is missing: `make run` makes it")
         if service == "simulator":
-            port = self._settings["COLLECTOR_PORT"]
+            port = self._settings.get("COLLECTOR_PORT", "1337")
             arguments = ["-h", "127.0.0.1", "-p", port, *_SENSOR, *arguments]
         module = "device" if service == "simulator" else service
         # -P: modules come from the checkout, not from the working directory.
@@ -65,10 +64,8 @@ class Native:
 
     def kill(self, part: str) -> int:
         """Kill a part."""
-        pid = self._state.pids().get(part)
-        if not (self._is_running and pid):
-            sys.exit(f"{part} does not run")
-        os.kill(pid, signal.SIGKILL)
+        if not (self._is_running and self._state.kill(part)):
+            sys.exit(f"{part} does not run at the moment")
         return 0
 
 
@@ -130,11 +127,13 @@ def main() -> int:
         " taken from\nthe environment.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=names, help=argparse.SUPPRESS)
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    parser.add_argument("command", choices=names, metavar="COMMAND", help=argparse.SUPPRESS)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, default=[], help=argparse.SUPPRESS)
     given = parser.parse_args()
     try:
         pipeline = _running()
+    except (WorkspaceError, StateUnreadable) as error:
+        sys.exit(str(error))
     except NothingRuns:
         sys.exit("No pipeline runs here: start it with `make run` or `docker-compose up -d`.")
     if given.command == "kill":

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -12,20 +13,29 @@ _RED, _YELLOW = 31, 33
 # Levels as the parts write them: Python's logging, InfluxDB's and Grafana's, and Mosquitto's.
 _ERROR = re.compile(r"^(ERROR|CRITICAL)\b|\b(lvl|level)=(error|fatal)\b|^\S* ?Error: ")
 _WARNING = re.compile(r"^WARNING\b|\b(lvl|level)=warn|^\S* ?Warning: ")
-# What is beyond would move the cursor, change colours or worse.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def say(text: str) -> None:
-    """Print a line. A terminal that is gone does not matter: the pipeline goes on."""
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.write(text + "\n")
+def say(text: str, end: str = "\n") -> None:
+    """Print a line. A full disk does not matter; if nobody reads any more, this process ends."""
+    try:
+        sys.stdout.write(text + end)
         sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        signal.raise_signal(signal.SIGTERM)
+    except (OSError, ValueError):
+        pass
 
 
 def say_trouble(text: str) -> None:
     """Print a line, red on a terminal."""
-    say(_coloured(text, _RED))
+    say(_coloured(printable(text), _RED))
+
+
+def printable(text: str) -> str:
+    """Return a text with ? for what would move the cursor, change colours or worse."""
+    return _CONTROL.sub("?", text)
 
 
 def say_note(text: str) -> None:
@@ -37,8 +47,7 @@ def say_note(text: str) -> None:
 def step(name: str) -> Iterator[None]:
     """Print the name of a step, and behind it how long it took."""
     start = time.monotonic()
-    sys.stdout.write(f"  {name} ...")
-    sys.stdout.flush()
+    say(f"  {name} ...", end="")
     try:
         yield
     except BaseException:
@@ -60,7 +69,7 @@ class PartLines:
 
     def say(self, name: str, line: str) -> None:
         """Print a line of a part."""
-        line = _CONTROL.sub("?", line)
+        line = printable(line)
         if _ERROR.search(line):
             line = _coloured(line, _RED)
         elif _WARNING.search(line):

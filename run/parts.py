@@ -19,6 +19,8 @@ class Command(NamedTuple):
 
     name: str
     argv: list[str]
+    may_end: bool = False
+    """Whether it is not started again after exit code 0."""
 
 
 def commands(workspace: Workspace, environ: Mapping[str, str]) -> list[Command]:
@@ -40,6 +42,7 @@ def commands(workspace: Workspace, environ: Mapping[str, str]) -> list[Command]:
         Command(
             "simulator",
             [*python, "device", "-h", "127.0.0.1", "-p", collector_port, "--quiet", *options],
+            may_end=True,
         ),
     ]
     return [one for one in found if one.name != "dashboard" or workspace.has_grafana]

@@ -29,7 +29,12 @@ class Pipeline:
 
     def __init__(self, workspace: Workspace, environ: Mapping[str, str]) -> None:
         self._workspace = workspace
-        self._settings = parts.settings(workspace, environ)
+        self._settings = {
+            **{name: environ[name] for name in settings.of_the_services() if name in environ},
+            **parts.settings(workspace, environ),
+        }
+        is_own = environ.get("GRAFANA_PASSWORD", "admin") != "admin"
+        self._account = "admin/GRAFANA_PASSWORD" if is_own else "admin/admin"
         self._environment = parts.environment(workspace, environ)
         self._commands = parts.commands(workspace, environ)
         self._lines = PartLines([command.name for command in self._commands])
@@ -96,7 +101,7 @@ class Pipeline:
         collector = f"http://localhost:{port['COLLECTOR_PORT']}"
         dashboard = "Grafana is not installed"
         if self._workspace.has_grafana:
-            dashboard = f"http://localhost:{port['GRAFANA_PORT']} (admin/admin)"
+            dashboard = f"http://localhost:{port['GRAFANA_PORT']} ({self._account})"
         return f"""
 Ready in {seconds:.1f} s. A simulated sensor, 123, sends a reading each second.
 
@@ -129,7 +134,9 @@ Ctrl-C stops it. Every reading that is accepted:
 
         # Closing the terminal stops the pipeline as Ctrl-C does.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, on_signal)
+            # nohup has it ignored.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, on_signal)
         return stopping
 
 

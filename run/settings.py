@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import io
 import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 
@@ -12,6 +13,8 @@ import msgspec
 import bridge.settings
 import collector.settings
 import device.arguments
+from collector.access.tokens import Tokens
+from collector.http.listeners import listen
 from run.workspace import PORTS, WorkspaceError
 from telemetry.settings import SettingError, load
 
@@ -49,6 +52,10 @@ def check(environ: Mapping[str, str] = os.environ) -> list[str]:
     try:
         for kind in _SERVICES:
             load(kind, {name: text for name, text in environ.items() if name not in ignored})
+        Tokens.load(environ.get("TOKENS_FILE", ""))
+        if "COLLECTOR_HOST" in environ:
+            for listener in listen(environ["COLLECTOR_HOST"], 0):
+                listener.close()
     except SettingError as error:
         raise WorkspaceError(str(error)) from None
     _check_simulator(environ.get("SIMULATOR_OPTIONS", ""))
@@ -63,12 +70,12 @@ def check(environ: Mapping[str, str] = os.environ) -> list[str]:
 def _check_simulator(options: str) -> None:
     said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
             device.arguments.parse(["-h", "127.0.0.1", "-p", "1", *shlex.split(options)])
     except ValueError as error:  # a quotation mark is missing
         raise WorkspaceError(f"SIMULATOR_OPTIONS={options!r}: {error}") from None
     except SystemExit:
-        *_, reason = said.getvalue().strip().partition("error: ")
+        reason = said.getvalue().strip().partition("error: ")[2]
         raise WorkspaceError(f"SIMULATOR_OPTIONS={options!r}: {reason or 'no help here'}") from None
 
 
@@ -85,5 +92,6 @@ def _meant(name: str, known: set[str]) -> str:
 
 def _typed(environ: Mapping[str, str]) -> set[str]:
     """Return the names of the variables typed behind `make`, which tells them in MAKEFLAGS."""
-    _, found, words = environ.get("MAKEFLAGS", "").partition("-- ")
-    return {word.partition("=")[0] for word in shlex.split(words)} if found else set()
+    _, _, words = environ.get("MAKEFLAGS", "").partition("-- ")
+    # A space in a value has a backslash before it; quotation marks mean nothing.
+    return {word.partition("=")[0] for word in re.split(r"(?<!\\)\s+", words) if "=" in word}

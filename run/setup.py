@@ -18,6 +18,11 @@ def prepare(needed: Sequence[str], wanted: Sequence[str], lock: str) -> None:
     Exits with the command that installs all of it if this user cannot, and something is needed.
     """
     environment.check_version()
+    with environment.alone():
+        _prepare(needed, wanted, lock)
+
+
+def _prepare(needed: Sequence[str], wanted: Sequence[str], lock: str) -> None:
     finished = environment.is_finished(lock)
     missing = packages.missing(needed)
     if not finished and (venv := environment.missing_package()):

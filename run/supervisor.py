@@ -28,8 +28,9 @@ class Part:
 
     def __init__(self, command: Command, environment: Mapping[str, str], lines: PartLines) -> None:
         self.name = command.name
-        # Should this process be killed, the parts end too, instead of holding the ports.
-        self._argv = ["setpriv", "--pdeathsig", "TERM", *command.argv]
+        # Should this process be killed, the parts must not go on and hold the ports.
+        self._argv = ["setpriv", "--pdeathsig", "KILL", *command.argv]
+        self._may_end = command.may_end
         self._environment = environment
         self._lines = lines
         self._process: asyncio.subprocess.Process | None = None
@@ -69,6 +70,10 @@ class Part:
                 self.signal(signal.SIGTERM)
             await self._process.wait()
             if self._stopping.is_set() or not ready.is_set():
+                return
+            if self._may_end and self._process.returncode == 0:
+                self._lines.say(self.name, "has ended")
+                await self._stopping.wait()
                 return
             settled = time.monotonic() - started > _SETTLED_S
             wait_s = 0.0 if settled else min(2 * wait_s + 0.5, _WAIT_MAX_S)

@@ -21,6 +21,7 @@ from run.configuration import (
     write_broker_configuration,
     write_influx_configuration,
 )
+from run.state import State
 
 PORTS = {"COLLECTOR_PORT": 1337, "MQTT_PORT": 1883, "INFLUX_PORT": 8086, "GRAFANA_PORT": 3000}
 SERVICES = {"MQTT_PORT": "mosquitto", "INFLUX_PORT": "influxdb", "GRAFANA_PORT": "grafana-server"}
@@ -70,6 +71,7 @@ class Workspace:
             for path in (broker, database, self.directory / "dashboard"):
                 path.mkdir(parents=True, exist_ok=True)
             self._lock()
+            State(self.directory).write({}, {})  # that of the last run means nothing now
             write_broker_configuration(broker, self.ports["MQTT_PORT"], "log_timestamp false")
             write_influx_configuration(database, self.ports["INFLUX_PORT"])
         except OSError as error:
@@ -87,8 +89,17 @@ class Workspace:
 
 
 def directory(environment: Mapping[str, str]) -> Path:
-    """Return RUN_DIR; a relative one is meant from the root of the repository."""
-    return ROOT / (environment.get("RUN_DIR") or ".run")
+    """Return RUN_DIR; a relative one is meant from the root of the repository.
+
+    Raises WorkspaceError for a name that configuration files cannot hold.
+    """
+    text = environment.get("RUN_DIR") or ".run"
+    if not text.isprintable() or any(character in text for character in "\"'\\"):
+        raise WorkspaceError(
+            f"RUN_DIR={text!r}: expected a path without quotation marks, backslashes and control"
+            " characters"
+        )
+    return ROOT / Path(text).expanduser()
 
 
 def is_locked(directory: Path) -> bool:
@@ -108,12 +119,10 @@ def _used(directory: Path) -> WorkspaceError:
 
 
 def _port(name: str, text: str | int) -> int:
-    try:
-        port = int(text)
-    except ValueError:
-        port = 0
+    given = str(text)
+    port = int(given) if given.isascii() and given.isdecimal() else 0
     if not 0 < port <= HIGHEST_PORT:
-        raise WorkspaceError(f"{name}={text}: expected a port from 1 to {HIGHEST_PORT}")
+        raise WorkspaceError(f"{name}={given!r}: expected a port from 1 to {HIGHEST_PORT}")
     return port
 
 

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 import sqlite3
 import sys
 
@@ -23,6 +24,8 @@ def main(arguments: list[str]) -> int:
 
     An interrupted one returns 130, and 141 one whose output nobody reads to its end.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     options = parser().parse_args(arguments)
     logging.disable()  # a command says itself what it waits for
     try:

@@ -73,6 +73,7 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
 async def _watch(broker: BrokerAccess, topic: str, console: Console, *, is_live: bool) -> None:
     """Show until SIGINT or SIGTERM, or print what arrived in _COLLECT_S. Raises ServiceError."""
     notice = _Notice()
+    logging.disable(logging.NOTSET)
     logging.basicConfig(level=logging.INFO, handlers=[notice])  # nothing is written over the table
     readings = NewestReadings()
     # At QoS 0 nothing ever waits for it at the broker.

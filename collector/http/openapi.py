@@ -151,6 +151,6 @@ def _problem_schema() -> dict[str, Any]:
             "title": {"type": "string"},
             "status": {"type": "integer"},
             "detail": {"type": "string"},
-            "errors": {"type": "array", "maxItems": MAX_FAULTS, "items": fault},
+            "errors": {"type": "array", "items": fault},
         },
     }

@@ -14,6 +14,7 @@ from telemetry.decode import Unreadable, boundary
 
 # Beyond it, counting would take more than a second for a million rows.
 _MAX_LATE = 1000
+_MAX_LOOKED_AT = 100
 
 _value = boundary(lambda row: row.value)
 
@@ -37,9 +38,10 @@ def by_new_rows(
     """Return what new rows replace, of which `late` are not newer than all before them.
 
     That is known of two readings of one commit, and of one with the newest timestamp of its series.
-    The same value again, of a device that sends again, replaces nothing.
+    The same value again, of a device that sends again, replaces nothing. Only the first hundred
+    late ones of a commit are looked at: each takes a query, while requests wait for the commit.
     """
-    points = {(row.series, row.ns) for row in late}
+    points = {(row.series, row.ns) for row in late[:_MAX_LOOKED_AT]}
     before: dict[tuple[str, int], Row] = {}
     found = []
     for row in rows if points else ():

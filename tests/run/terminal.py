@@ -48,8 +48,8 @@ class Terminal:
         script = f"{self.command.format(words)}; echo exit=$?"
         self._master, slave = os.openpty()
         self._process = subprocess.Popen(
-            # A background job, and so perhaps these tests, ignore SIGINT; a terminal's do not.
-            ["env", "--default-signal=INT,QUIT", "setsid", "--ctty", "sh", "-c", script],
+            # These tests may ignore some, as a background job or under nohup; a terminal's do not.
+            ["env", "--default-signal=INT,QUIT,HUP", "setsid", "--ctty", "sh", "-c", script],
             cwd=self.root,
             env={
                 "PATH": os.environ["PATH"],
@@ -118,4 +118,5 @@ class Terminal:
             self._process.wait(40)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
             raise

@@ -182,6 +182,23 @@ def test_without_a_terminal_there_are_no_colours(tmp_path: Path) -> None:
     assert "\x1b[" not in terminal.raw
 
 
+def test_when_nobody_reads_its_output_any_more_it_ends(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    terminal.command = "make run {} | grep -m 1 Ready"
+    with terminal:
+        terminal.wait("exit=0")
+        wait_for(lambda: not terminal.survivors(), 20, "no process")
+
+
+def test_commands_have_the_settings_of_what_runs_and_the_simulator_may_end(tmp_path: Path) -> None:
+    settings = {"BRIDGE_ID": "other", "SIMULATOR_OPTIONS": "--count 2"}
+    with Terminal(tmp_path, settings) as terminal:
+        terminal.wait("simulator | has ended")
+        done = pipeline(terminal, "check")
+        assert (done.returncode, done.stdout) == (0, "storing\n"), done
+        assert terminal.screen.count("sensor_id=123") == 2
+
+
 def test_a_port_in_use_is_reported_before_any_process_starts(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path)
     port = terminal.ports["MQTT_PORT"]
@@ -197,7 +214,7 @@ def test_a_port_in_use_is_reported_before_any_process_starts(tmp_path: Path) -> 
     [
         ({"COLECTOR_PORT": 1}, "COLECTOR_PORT is not a setting: did you mean COLLECTOR_PORT?"),
         ({"OUTBOX_MAX_BYTES": "1G"}, "OUTBOX_MAX_BYTES='1G': expected a number of bytes, at least"),
-        ({"MQTT_PORT": 0}, "MQTT_PORT=0: expected a port from 1 to 65535"),
+        ({"MQTT_PORT": 0}, "MQTT_PORT='0': expected a port from 1 to 65535"),
         ({"SIMULATOR_OPTIONS": "--rate fast"}, "SIMULATOR_OPTIONS"),
     ],
 )

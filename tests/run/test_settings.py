@@ -27,6 +27,13 @@ def test_an_unknown_name_behind_make_run_is_an_error(name: str) -> None:
         check({name: "1", "MAKEFLAGS": f" -- {name}=1"})
 
 
+def test_quotation_marks_and_spaces_in_values_hide_no_name() -> None:
+    flags = "w -- FOO=1 MQTT_PASSWORD=c'd GRAFANA_PASSWORD=a\\ \"b"
+    with pytest.raises(WorkspaceError, match=r"^FOO is not a setting"):
+        check({"MAKEFLAGS": flags})
+    assert check({"MAKEFLAGS": flags.replace("FOO=1 ", "")}) == []
+
+
 @pytest.mark.parametrize("name", ["MQTT_HOST", "INFLUX_HOST", "OUTBOX_PATH", "BIND_ADDRESS"])
 def test_a_name_without_effect_is_said(name: str) -> None:
     (note,) = check({name: ""})
@@ -41,6 +48,8 @@ def test_a_name_without_effect_is_said(name: str) -> None:
         ("SIMULATOR_OPTIONS", "--rate fast", "argument --rate: 'fast': expected a number from"),
         ("SIMULATOR_OPTIONS", "'", "No closing quotation"),
         ("SIMULATOR_OPTIONS", "--help", "no help here"),
+        ("TOKENS_FILE", "/no/such/file", "expected a readable file"),
+        ("COLLECTOR_HOST", "no.such.invalid", "expected an address of this machine"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_expected(name: str, text: str, reason: str) -> None:

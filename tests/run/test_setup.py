@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from run import environment, packages, setup
 from run.configuration import ROOT
 from tests.run.terminal import Terminal
+from tests.service import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +126,37 @@ def test_control_where_nothing_is_missing_nothing_is_said(
     assert machine.made == []
 
 
+def test_packages_that_pip_has_put_elsewhere_are_missed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(environment, "PYTHON", Path(sys.executable))
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    lock = tmp_path / "requirements.txt"
+    lock.write_text(f"pytest=={pytest.__version__} \\\n    --hash=sha256:0\n")
+    environment.check("requirements.txt")
+    lock.write_text("no-such-package==1.0 \\\n    --hash=sha256:0\n")
+    with pytest.raises(SystemExit, match="no-such-package"):
+        environment.check("requirements.txt")
+
+
+def test_a_second_setup_of_a_checkout_waits_for_the_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    waited = threading.Event()
+
+    def second() -> None:
+        with environment.alone():
+            waited.set()
+
+    with environment.alone():
+        thread = threading.Thread(target=second)
+        thread.start()
+        wait_for(lambda: "waiting for its end" in capsys.readouterr().out)
+        assert not waited.is_set()
+    thread.join(10)
+    assert waited.is_set()
+
+
 def test_an_older_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 10, 1))
     with pytest.raises(SystemExit, match=r"Python 3\.11 or newer is required"):
@@ -144,7 +177,9 @@ def test_an_environment_counts_only_when_it_was_finished(
 
     assert environment.is_finished("requirements.txt")
     assert not environment.is_finished("requirements-dev.txt")
-    assert len(ran) == 2, "an environment that was never finished is made anew"
+    programs = [argv[1:3] for argv in ran]
+    assert programs[0] == ["-m", "venv"], "an environment that was never finished is made anew"
+    assert programs[1] == ["-m", "pip"]
 
     def fails(_: list[str]) -> None:
         raise KeyboardInterrupt

@@ -35,7 +35,7 @@ def test_a_port_in_use_is_reported_with_its_setting(
 
 @pytest.mark.parametrize("port", ["x", "0", "-1", "65536", "1.5"])
 def test_an_invalid_port_is_reported_with_its_setting(tmp_path: Path, port: str) -> None:
-    with pytest.raises(WorkspaceError, match=f"MQTT_PORT={port}: expected a port"):
+    with pytest.raises(WorkspaceError, match=f"MQTT_PORT={port!r}: expected a port"):
         make_workspace(tmp_path, MQTT_PORT=port)
 
 
@@ -44,6 +44,12 @@ def test_two_settings_cannot_share_a_port(tmp_path: Path) -> None:
 
     with pytest.raises(WorkspaceError, match=f"MQTT_PORT and INFLUX_PORT are both {port}"):
         make_workspace(tmp_path, MQTT_PORT=port, INFLUX_PORT=port)
+
+
+@pytest.mark.parametrize("name", ["q'x", 'q"x', "back\\slash", "new\nline", "\x1b[2J", "\udcff"])
+def test_a_name_that_configuration_files_cannot_hold_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WorkspaceError, match=r"RUN_DIR=.*: expected a path without quotation marks"):
+        make_workspace(tmp_path / name)
 
 
 def test_a_directory_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
