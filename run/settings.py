@@ -21,7 +21,7 @@ from telemetry.settings import SettingError, load
 _SERVICES = (collector.settings.Settings, bridge.settings.Settings)
 _OWN = {*PORTS, "RUN_DIR", "SIMULATOR_OPTIONS", "GRAFANA_PASSWORD"}
 # Set by `make run` itself.
-FIXED = {
+_FIXED = {
     "MQTT_HOST": "it starts its own broker on 127.0.0.1",
     "INFLUX_HOST": "it starts its own InfluxDB on 127.0.0.1",
     "OUTBOX_PATH": "the outbox is in RUN_DIR",
@@ -45,7 +45,7 @@ def check(environ: Mapping[str, str] = os.environ) -> list[str]:
     Raises WorkspaceError for a value that cannot be used, and for an unknown name that was typed
     behind `make run`.
     """
-    ignored = FIXED | _OF_COMPOSE
+    ignored = _FIXED | _OF_COMPOSE
     known = of_the_services() | _OWN
     for name in sorted(_typed(environ) - known - ignored.keys() - {"PYTHON", "ARGS"}):
         raise WorkspaceError(f"{name} is not a setting{_meant(name, known)}; see docs/settings.md")
