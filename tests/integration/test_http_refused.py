@@ -188,7 +188,7 @@ def test_422_lists_the_first_hundred_faults(http: httpx.Client) -> None:
 
 
 def test_422_shortens_the_value_it_shows(http: httpx.Client) -> None:
-    (fault,) = problem(send(http, {**VALID, "value": "x" * 10**6}), 422)["errors"]
+    (fault,) = problem(send(http, {**VALID, "value": "x" * 10**5}), 422)["errors"]
     assert len(fault["value"]) <= 101
 
 
