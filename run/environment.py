@@ -80,8 +80,7 @@ def make(lock: str) -> None:
     if fresh:
         with step(f"Python environment {VENV.name}"):
             _run([sys.executable, "-m", "venv", "--clear", str(VENV)])
-    count = (ROOT / lock).read_text(encoding="utf-8").count("==")
-    with step(f"{count} Python packages (pip install)"):
+    with step(f"{len(_packages(lock))} Python packages (pip install)"):
         pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         _run([*pip, "--require-hashes", "--no-deps", "--requirement", str(ROOT / lock)])
     check(lock)
@@ -92,9 +91,13 @@ def make(lock: str) -> None:
 
 def check(lock: str) -> None:
     """Exit unless the packages are there: pip's settings may have sent them elsewhere."""
+    _run([str(PYTHON), "-c", _COMPARE, json.dumps(_packages(lock))])
+
+
+def _packages(lock: str) -> dict[str, str]:
+    """Return the versions by name, without those for other systems."""
     text = (ROOT / lock).read_text(encoding="utf-8")
-    wanted = dict(re.findall(r"^([a-z0-9._-]+)==(\S+) \\$", text, re.MULTILINE))
-    _run([str(PYTHON), "-c", _COMPARE, json.dumps(wanted)])
+    return dict(re.findall(r"^([a-z0-9._-]+)==(\S+) \\$", text, re.MULTILINE))
 
 
 def _marks() -> list[str]:
