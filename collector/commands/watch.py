@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import logging
 import sys
 from io import TextIOWrapper
 from itertools import chain, repeat
@@ -49,15 +48,6 @@ def _sensor(text: str) -> str:
     return text
 
 
-class _Notice(logging.Handler):
-    """Keeps the last line of the log as a notice while the broker is out of reach."""
-
-    text = ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.text = record.getMessage() if record.levelno >= logging.WARNING else ""
-
-
 def _run(settings: Settings, options: argparse.Namespace) -> int:
     # Text that the terminal's encoding lacks is escaped instead of raising UnicodeEncodeError.
     if isinstance(sys.stdout, TextIOWrapper):
@@ -72,16 +62,13 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
 
 async def _watch(broker: BrokerAccess, topic: str, console: Console, *, is_live: bool) -> None:
     """Show until SIGINT or SIGTERM, or print what arrived in _COLLECT_S. Raises ServiceError."""
-    notice = _Notice()
-    logging.disable(logging.NOTSET)
-    logging.basicConfig(level=logging.INFO, handlers=[notice])  # nothing is written over the table
     readings = NewestReadings()
     # At QoS 0 nothing ever waits for it at the broker.
     async with temporary_client(broker, topic, qos=0) as connection:
-        show = _show(readings, console, notice) if is_live else _collect(connection, notice)
+        show = _show(connection, readings, console) if is_live else _collect(connection)
         await process.run(stop=_nothing, take=_take(connection, readings), show=show)
     if not is_live:
-        console.print(draw(readings, MAX_SERIES, notice.text))
+        console.print(draw(readings, MAX_SERIES, connection.notice))
 
 
 async def _nothing() -> None:
@@ -93,20 +80,20 @@ async def _take(connection: TemporaryClient, readings: NewestReadings) -> None:
         readings.take(await connection.messages.get())
 
 
-async def _show(readings: NewestReadings, console: Console, notice: _Notice) -> None:
+async def _show(connection: TemporaryClient, readings: NewestReadings, console: Console) -> None:
     """Draw on the terminal's other screen, which leaves the usual one as it was."""
     with Live(console=console, screen=True, auto_refresh=False) as live:
         for delay in chain((_FIRST_REFRESH_S,), repeat(_REFRESH_S)):
             await asyncio.sleep(delay)
             limit = console.height - LINES_AROUND
-            live.update(draw(readings, limit, notice.text), refresh=True)
+            live.update(draw(readings, limit, connection.notice), refresh=True)
             readings.begin_period()
 
 
-async def _collect(connection: TemporaryClient, notice: _Notice) -> None:
+async def _collect(connection: TemporaryClient) -> None:
     try:
         async with asyncio.timeout(_CONNECT_S):
             await connection.wait_connected()
     except TimeoutError:
-        raise ServiceError(notice.text or "no connection to the MQTT broker") from None
+        raise ServiceError(connection.notice or "no connection to the MQTT broker") from None
     await asyncio.sleep(_COLLECT_S)

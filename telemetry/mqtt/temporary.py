@@ -37,6 +37,12 @@ class TemporaryClient:
         """Return once connected and subscribed; give it a timeout."""
         await self._connected.wait()
 
+    @property
+    def notice(self) -> str:
+        """What it waits for; "" while it is connected, and before the first attempt has failed."""
+        why = self.client.obstacle
+        return f"waiting for the MQTT broker at {self._address}: {why}" if why else ""
+
     async def connect_within(self, seconds: float) -> None:
         """Return once connected and subscribed; raises BrokerUnreachable."""
         try:
