@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from bridge.dead_letter import DeadLetter
 from bridge.decode import Delivery
 from bridge.storage import Result
+from telemetry.dead_letters.letter import DeadLetter
 from telemetry.mqtt import Message
 
 Part = Sequence[Delivery]

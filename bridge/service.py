@@ -9,15 +9,15 @@ from collections import defaultdict
 import msgspec
 
 from bridge.batch import Batch
-from bridge.dead_letter import DeadLetter
 from bridge.decode import Delivery, counters_record
-from bridge.letters import DeadLetters
-from bridge.recent import Recent
 from bridge.settings import Settings
 from bridge.storage import Storage
 from bridge.storage.influxdb import InfluxStorage
 from bridge.writer import Writer
 from telemetry import process, topics
+from telemetry.dead_letters.letter import DeadLetter
+from telemetry.dead_letters.letters import DeadLetters
+from telemetry.dead_letters.recent import Recent
 from telemetry.decode import Unreadable, UnreadableLog
 from telemetry.mqtt import Message, MqttClient, NotConnected
 from telemetry.receipt import receipts

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 
 from bridge.aside import Aside
 from bridge.batch import Batch, Part, sort_out
-from bridge.dead_letter import DeadLetter
 from bridge.decode import Delivery
 from bridge.state import State
 from bridge.storage import Outcome, Result, Storage
 from telemetry.backoff import Backoff
+from telemetry.dead_letters.letter import DeadLetter
 from telemetry.mqtt import Message
 
 _FIRST_DELAY_S = 0.1

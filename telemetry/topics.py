@@ -1,5 +1,8 @@
 """The MQTT topics: how they are named and read."""
 
+DEVICES = "devices/"
+ACCEPTED = "accepted/"
+REFUSED = "refused/"
 READINGS = "readings/"
 REPLAY = "replay/"
 RECEIPTS = "receipts/"

@@ -13,9 +13,9 @@ from hypothesis.stateful import (
 )
 
 from bridge.batch import Batch
-from bridge.dead_letter import DeadLetter
 from bridge.decode import Delivery
 from bridge.service import Bridge
+from telemetry.dead_letters.letter import DeadLetter
 from telemetry.mqtt import Message
 from tests.unit.bridge_rig import MAX_QUEUED, UNREADABLE, BridgeRig
 from tests.unit.broken import assert_detected

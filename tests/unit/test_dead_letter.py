@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from bridge.dead_letter import DeadLetter
 from bridge.decode import Delivery
+from telemetry.dead_letters.letter import DeadLetter
 from telemetry.decode import Unreadable
 from telemetry.mqtt import LARGEST_PACKET
 from tests.unit.messages import message

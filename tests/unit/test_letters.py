@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bridge.dead_letter import DeadLetter
-from bridge.letters import BURST, RATE, WINDOW, DeadLetters
+from telemetry.dead_letters.letter import DeadLetter
+from telemetry.dead_letters.letters import BURST, RATE, WINDOW, DeadLetters
 from telemetry.mqtt import Message, NotConnected
 from tests.unit.messages import message
 
@@ -16,7 +16,7 @@ class Desk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
         clock = SimpleNamespace(monotonic=lambda: self.now)
-        monkeypatch.setattr("bridge.letters.time", clock)
+        monkeypatch.setattr("telemetry.dead_letters.letters.time", clock)
         self.connected = True
         self.sent: list[tuple[str, bytes]] = []
         self.acknowledged: list[int] = []

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from bridge.dead_letter import DeadLetter
-from bridge.recent import Recent
+from telemetry.dead_letters.letter import DeadLetter
+from telemetry.dead_letters.recent import Recent
 from telemetry.mqtt import LARGEST_PACKET
 from telemetry.status import OFFLINE, Letter, Status
 from tests.unit.bridge_rig import UNREADABLE, BridgeRig

@@ -5,8 +5,8 @@ import itertools
 
 import pytest
 
-from bridge.dead_letter import DeadLetter
 from bridge.storage import Outcome, Result
+from telemetry.dead_letters.letter import DeadLetter
 from tests.unit.faulty_storage import STORED, waiting
 from tests.unit.messages import message
 from tests.unit.writer_rig import Rig, run, send, until

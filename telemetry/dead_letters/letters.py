@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from bridge.dead_letter import DeadLetter
+from telemetry.dead_letters.letter import DeadLetter
 from telemetry.mqtt import Message, NotConnected
 
 # Dead letters that the broker has not acknowledged: there are 65,535 MQTT ids in all.

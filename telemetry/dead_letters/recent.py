@@ -1,10 +1,10 @@
-"""The last dead letters that the bridge's status shows."""
+"""The last dead letters that a service's status shows."""
 
 import time
 from collections import deque
 
-from bridge.dead_letter import DeadLetter
 from telemetry import timestamp
+from telemetry.dead_letters.letter import DeadLetter
 from telemetry.status import Letter
 
 _KEPT = 10

@@ -1,0 +1,1 @@
+"""Dead letters: messages that will not be stored, published with the reason."""
