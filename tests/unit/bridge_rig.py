@@ -23,15 +23,15 @@ from tests.unit.memory_broker import MemoryClient, Packet
 # The product's limits, small enough to be reached.
 MAX_QUEUED = 6
 LIMITS: dict[str, float] = {
-    "service._MAX_QUEUED": MAX_QUEUED,
-    "service._DRAIN_S": 0,
-    "letters.WINDOW": 3,
-    "letters.BURST": 4,
-    "letters.RATE": 1,
-    "writer._FIRST_DELAY_S": 0.0,
-    "writer._LINGER_S": 0.0,
-    "aside._FIRST_DELAY_S": 0.0,
-    "aside.MAX_POINTS": 5,
+    "bridge.service._MAX_QUEUED": MAX_QUEUED,
+    "bridge.service._DRAIN_S": 0,
+    "telemetry.dead_letters.letters.WINDOW": 3,
+    "telemetry.dead_letters.letters.BURST": 4,
+    "telemetry.dead_letters.letters.RATE": 1,
+    "bridge.writer._FIRST_DELAY_S": 0.0,
+    "bridge.writer._LINGER_S": 0.0,
+    "bridge.aside._FIRST_DELAY_S": 0.0,
+    "bridge.aside.MAX_POINTS": 5,
 }
 VALUES = {"good": 1, "poison": POISON, "broken": BROKEN}
 UNREADABLE = "unreadable"
@@ -57,12 +57,12 @@ class BridgeRig:
     def __init__(self, kind: type[Bridge] = Bridge, limits: Mapping[str, float] = LIMITS) -> None:
         self._patch = pytest.MonkeyPatch()
         for name, limit in limits.items():
-            self._patch.setattr(f"bridge.{name}", limit)
-        self._max_unacknowledged = limits.get("service._MAX_UNACKNOWLEDGED", math.inf)
+            self._patch.setattr(name, limit)
+        self._max_unacknowledged = limits.get("bridge.service._MAX_UNACKNOWLEDGED", math.inf)
         self.now = 1000.0
         clock = SimpleNamespace(monotonic=lambda: self.now)
-        for module in ("service", "letters"):
-            self._patch.setattr(f"bridge.{module}.time", clock)
+        for module in ("bridge.service", "telemetry.dead_letters.letters"):
+            self._patch.setattr(f"{module}.time", clock)
         self._ticked = asyncio.Event()
         loop_time = SimpleNamespace(sleep=self._sleep, timeout=asyncio.timeout)
         self._patch.setattr("bridge.service.asyncio", loop_time)

@@ -221,7 +221,7 @@ def terminate(rig: BridgeRig) -> None:
 
 
 def test_at_the_end_it_waits_until_the_broker_has_everything() -> None:
-    with closing(BridgeRig(limits=LIMITS | {"service._DRAIN_S": 1000})) as rig:
+    with closing(BridgeRig(limits=LIMITS | {"bridge.service._DRAIN_S": 1000})) as rig:
         rig.connect()
         rig.send("good", COLLECTOR)
         terminate(rig)

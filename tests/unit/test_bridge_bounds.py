@@ -58,7 +58,7 @@ def test_a_new_connection_does_not_read_on_while_the_queue_is_beyond_its_bound(
 
 
 def test_what_is_set_aside_is_tried_again_though_nothing_else_arrives() -> None:
-    with closing(BridgeRig(limits=LIMITS | {"aside.MAX_POINTS": 1000})) as rig:
+    with closing(BridgeRig(limits=LIMITS | {"bridge.aside.MAX_POINTS": 1000})) as rig:
         for _ in range(12):  # as many as the broker has in flight: no status arrives behind them
             rig.send("broken", COLLECTOR)
         rig.connect()
@@ -100,7 +100,7 @@ def test_only_the_dead_letters_of_messages_that_nobody_else_has_are_all_kept(
 def test_beyond_so_many_unacknowledged_messages_receipts_and_statuses_are_left_out(
     limit: int,
 ) -> None:
-    with closing(BridgeRig(limits=LIMITS | {"service._MAX_UNACKNOWLEDGED": limit})) as rig:
+    with closing(BridgeRig(limits=LIMITS | {"bridge.service._MAX_UNACKNOWLEDGED": limit})) as rig:
         rig.connect()
         for _ in range(10):
             rig.send("good", COLLECTOR)
