@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import ValidationError
 
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Draft
@@ -120,6 +121,32 @@ def test_any_series_is_announced_as_documented(sensor_id: str, type_: str) -> No
     sensor = Sensor(config_topic("ha", series), json.loads(config(series, STATUS)))
     assert sensor.value({"value": 21.5}) == "21.5"
     assert sensor.config["device"]["name"] == sensor_id
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"unit_of_mesurement": "°C"},
+        {"unit_of_measurement": "%"},
+        {"device_class": "temp"},
+        {"state_class": "total"},
+        {"state_topic": "readings/#"},
+        {"device": {"name": "kitchen"}},
+        {"origin": {"sw_version": "1"}},
+    ],
+)
+def test_control_a_wrong_announcement_is_noticed(wrong: Json) -> None:
+    right = json.loads(config("kitchen/temp", STATUS))
+    topic = config_topic("ha", "kitchen/temp")
+    Sensor(topic, right)
+    with pytest.raises((AssertionError, ValidationError)):
+        Sensor(topic, right | wrong)
+
+
+@pytest.mark.parametrize("topic", ["ha/sensor/a b/c/config", "ha/sensor/a/b/c/config/x"])
+def test_control_a_wrong_topic_is_noticed(topic: str) -> None:
+    with pytest.raises(AssertionError):
+        Sensor(topic, json.loads(config("kitchen/temp", STATUS)))
 
 
 @given(st.lists(LABELS, min_size=2, max_size=4, unique=True))

@@ -9,6 +9,7 @@ from hypothesis import given
 from collector.publishing.quantities import LAST, WHOLE, Quantity, quantity
 from run.configuration import ROOT
 from tests.home_assistant import check_class
+from tests.readme.documents import rows, section
 from tests.unit.messages import LABELS
 
 TABLE = {**WHOLE, **LAST}
@@ -97,6 +98,20 @@ def test_what_may_be_something_else_has_no_unit(type_: str) -> None:
 def test_any_type_is_known_or_is_a_number_without_a_unit(type_: str) -> None:
     found = quantity(type_)
     assert found in TABLE.values() or found == Quantity()
+
+
+def test_the_documentation_has_the_same_table() -> None:
+    shown = {
+        name: (device_class, unit)
+        for names, device_class, unit in rows(section("docs/home-assistant.md", "Types and units"))
+        for name in re.findall(r"`([^`]+)`", names)
+    }
+    known = WHOLE | {f"…{name}": measured for name, measured in LAST.items()}
+    assert shown == {
+        name: (measured.device_class, measured.unit)
+        for name, measured in known.items()
+        if measured.device_class
+    }
 
 
 def test_the_units_are_those_of_the_dashboard() -> None:
