@@ -14,13 +14,13 @@ import pytest
 from collector.publishing.discovery import config_topic
 from tests.builders import reading
 from tests.home_assistant import Sensor
-from tests.integration.mosquitto_clients import Subscriber
+from tests.integration.mosquitto_clients import Subscriber, publish
 from tests.integration.posting import STORED, client, metrics, send
 from tests.readme.documents import blocks, section
 from tests.stack import Broker, Collector, Stack, free_port, wait_for
 
 PREFIX = "homeassistant"
-MANY = 3000
+MANY = 2000
 
 
 @pytest.fixture
@@ -58,12 +58,6 @@ def says_available(broker: Broker, sensor: Sensor) -> bool | None:
     """Return what the retained status says; None without one."""
     payload = broker.retained(sensor.config["availability_topic"])
     return sensor.is_available(json.loads(payload)) if payload else None
-
-
-def listen(broker: Broker, *options: str) -> "subprocess.Popen[str]":
-    """Start mosquitto_sub, which prints topics."""
-    argv = ["mosquitto_sub", "-p", str(broker.port), "-F", "%t", *options]
-    return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
 
 
 def test_a_series_is_announced_as_documented(broker: Broker, collector: Collector) -> None:
@@ -110,11 +104,22 @@ def test_a_broker_that_has_lost_everything_gets_it_again(
         sensor_of(broker, "kitchen/temp")
 
 
-def test_the_entries_are_removed_as_documented(broker: Broker, collector: Collector) -> None:
+def test_without_the_setting_nothing_is_announced(
+    pipeline: Stack, sensor: str, tmp_path: Path
+) -> None:
+    with Subscriber(tmp_path, pipeline.broker, "+/sensor/#") as home_assistant:
+        with client(pipeline.collector) as http:
+            assert send(http, reading(sensor), path=STORED).status_code == 201
+        publish(pipeline.broker, "other/sensor/config", {})
+        assert [m.topic for m in home_assistant.wait_received()] == ["other/sensor/config"]
+
+
+def test_the_entries_are_removed_as_documented(
+    broker: Broker, collector: Collector, tmp_path: Path
+) -> None:
     post(collector, reading("kitchen"), reading("a b"))
     others = f"{PREFIX}/sensor/other/temp/config"
-    argv = ["mosquitto_pub", "-p", str(broker.port), "-r", "-t", others, "-m", "{}"]
-    subprocess.run(argv, check=True)
+    publish(broker, others, {}, "-r")
     for series in ("kitchen/temp", "a b/temp"):
         sensor_of(broker, series)
     collector.stop()
@@ -125,8 +130,10 @@ def test_the_entries_are_removed_as_documented(broker: Broker, collector: Collec
         subprocess.run(shlex.split(command), check=False)
         post(collector, reading("kitchen"), reading("new"))
         wait_for(lambda: broker.retained("readings/new/temp"))
-        left, _ = listen(broker, "-t", f"{PREFIX}/#", "-W", "2").communicate()
-        assert left.splitlines() == [others]
+        with Subscriber(tmp_path / "ha", broker, f"{PREFIX}/#") as home_assistant:
+            publish(broker, f"{PREFIX}/last", {})
+            topics = [message.topic for message in home_assistant.wait_received(2)]
+        assert topics == [others, f"{PREFIX}/last"]
 
 
 def test_readings_go_on_while_many_series_are_announced(restartable: Stack, tmp_path: Path) -> None:
@@ -139,15 +146,19 @@ def test_readings_go_on_while_many_series_are_announced(restartable: Stack, tmp_
         for first in range(0, MANY, 1000):
             post(collector, *[reading(f"many {n}", value=n) for n in range(first, first + 1000)])
         collector.kill()
-        with listen(restartable.broker, "-t", "many/#", "-R", "-W", "60", "-C", str(MANY)) as live:
+        with Subscriber(tmp_path, restartable.broker, "many/#") as home_assistant:
             collector.start()
             collector.wait_ready()
             with client(collector) as http:
                 wait_for(lambda: stored_at_once(http), what="stored")
-                announced, _ = live.communicate()
+                wait_for(lambda: len(live(home_assistant)) == MANY, 30, "all announced again")
                 wait_for(lambda: metrics(http)["pending"] == 0, 30, "all receipts")
-        assert len(set(announced.splitlines())) == MANY
         assert collector.command("audit").returncode == 0
+
+
+def live(subscriber: Subscriber) -> set[str]:
+    """Return the topics of the messages that were not retained."""
+    return {message.topic for message in subscriber.received() if not message.retained}
 
 
 def stored_at_once(http: httpx.Client) -> bool:
