@@ -77,12 +77,13 @@ class Lane:
         }
 
     async def leave(self) -> None:
-        """Take no more, publish that the collector is offline, and wait up to 1 s for PUBACKs."""
+        """Publish that the collector is offline, take no more, and wait up to 1 s for PUBACKs."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_S):
+                if self._mqtt.connected:  # first: at the DISCONNECT the broker drops the will
+                    self._mqtt.publish(self._status_topic, OFFLINE, retain=True)
                 await self._devices.leave()
                 if self._mqtt.connected:
-                    self._mqtt.publish(self._status_topic, OFFLINE, retain=True)
                     await self._mqtt.drain()
 
     def obstacles(self) -> list[str]:
