@@ -1,0 +1,1 @@
+"""What device families publish over MQTT, as rules: from a topic and a payload to readings."""
