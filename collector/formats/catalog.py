@@ -27,12 +27,12 @@ _PLACE = re.compile(r"(?P<what>.*) - at `\$\.(?P<key>\w+).*`", re.DOTALL)
 @cache
 def families() -> dict[str, FamilyText]:
     """Return the families that ship with the collector, by name."""
-    found = sorted((files(__package__) / "families").iterdir(), key=lambda file: file.name)
-    return {
+    found = {
         file.name.removesuffix(".toml"): _family(file.read_text("utf-8"))
-        for file in found
+        for file in (files(__package__) / "families").iterdir()
         if file.name.endswith(".toml")
     }
+    return dict(sorted(found.items()))
 
 
 def chosen(names: str) -> set[str]:

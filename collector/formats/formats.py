@@ -28,6 +28,11 @@ class Formats:
         return cls(rules, takes_devices=DEVICES in taken)
 
     @property
+    def topics(self) -> list[str]:
+        """The patterns of all rules."""
+        return [rule.pattern.text for rule in self._rules]
+
+    @property
     def subscriptions(self) -> list[str]:
         """MQTT filters for the messages of all rules, without devices/#.
 
@@ -45,6 +50,10 @@ class Formats:
             if names is not None:
                 return rule.read(names, payload)
         return Extract([], 0)
+
+    def takes(self, topic: str) -> bool:
+        """Return whether a rule has this topic."""
+        return any(rule.pattern.match(topic) is not None for rule in self._rules)
 
 
 def _zone(name: str) -> ZoneInfo:

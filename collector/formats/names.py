@@ -25,7 +25,7 @@ class Template:
     """A text with names in braces, such as `{model}-{id}`."""
 
     def __init__(self, text: str, known: Iterable[str]) -> None:
-        """Raises ValueError for a name that is not known, or a brace that belongs to none."""
+        """Raise ValueError for a name that is not known, or a brace that belongs to none."""
         self._text = text
         self.names = frozenset(_NAME.findall(text))
         if not text or self.names - set(known) or set("{}") & set(_NAME.sub("", text)):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from collector.intake.exact import TooSmall
 from telemetry.reading import is_finite
 
 # Beyond it reading a number would take too long; see collector.intake.exact.
@@ -25,9 +26,8 @@ def number(
         return int(value) if booleans else None
     if isinstance(value, str):
         return words.get(value, _of_text(value) if texts else None)
-    # Not the subclass of float for what is too small for a float: that would be 0.
-    if type(value) in (int, float):
-        return value if is_finite(value) else None  # type: ignore[arg-type,return-value]  see above
+    if isinstance(value, int | float) and not isinstance(value, TooSmall):  # which would be 0
+        return value if is_finite(value) else None
     return None
 
 

@@ -11,7 +11,7 @@ class Path:
     """A compiled expression; `key` is where it stands in its rule."""
 
     def __init__(self, key: str, text: str) -> None:
-        """Raises RuleError if it is not JMESPath."""
+        """Raise RuleError if it is not JMESPath."""
         self._key = key
         self._text = text
         try:

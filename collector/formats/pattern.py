@@ -28,7 +28,7 @@ _EXPECTED = "expected levels such as tele, {sensor}, {sensor:shelly*} or, last, 
 
 
 class Pattern:
-    """A pattern of topics; `filter` is the MQTT filter that delivers them, `names` its levels."""
+    """A pattern of topics; `filter` is the MQTT filter that delivers them."""
 
     def __init__(self, text: str, skipped: list[str]) -> None:
         """Compile a pattern; `skipped` are topics that do not match (* is any text).
@@ -41,6 +41,7 @@ class Pattern:
             raise ValueError("expected each name once")
         if any(part == "#" for part, _, _ in levels[:-1]):
             raise ValueError("expected {name...} at the end only")
+        self.text = text
         self.filter = "/".join(part for part, _, _ in levels)
         self.names = frozenset(names)
         _check_own(text.split("/", maxsplit=1)[0], self.filter)
@@ -67,11 +68,8 @@ def _level(text: str) -> tuple[str, str, str]:
     name, rest, beginning = found.group("name", "rest", "beginning")
     if rest:
         return "#", f"(?P<{name}>[^/].*)", name
-    return (
-        "+",
-        f"(?P<{name}>{re.escape(beginning)}[^/]*)" if beginning else f"(?P<{name}>[^/]+)",
-        name,
-    )
+    one = f"{re.escape(beginning)}[^/]*" if beginning else "[^/]+"
+    return "+", f"(?P<{name}>{one})", name
 
 
 def _check_own(first: str, filter_: str) -> None:

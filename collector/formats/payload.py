@@ -1,8 +1,11 @@
 """Payloads as text and as JSON, with errors for those who see them for the first time."""
 
+import json
+
 from collector.intake import exact
 from collector.intake.not_json import reason
 from telemetry.printable import printable
+from telemetry.reading import RepeatedMember
 
 _MAX_SHOWN = 60
 
@@ -19,7 +22,7 @@ def json_of(payload: bytes) -> object:
     """Return a decoded JSON payload; raises ValueError, also for a repeated member."""
     try:
         decoded: object = exact.loads(payload)
-    except (exact.TooManyDigits, exact.RepeatedMember):
+    except (exact.TooManyDigits, RepeatedMember):
         raise
     except (ValueError, RecursionError) as error:
         why = reason(payload, error)
@@ -29,5 +32,9 @@ def json_of(payload: bytes) -> object:
 
 def shown(found: object) -> str:
     """Return the end of an error: what was found, shortened."""
-    text = found.decode(errors="replace") if isinstance(found, bytes) else repr(found)
+    text = (
+        found.decode(errors="replace")
+        if isinstance(found, bytes)
+        else json.dumps(found, ensure_ascii=False)
+    )
     return f", found {printable(text[: _MAX_SHOWN + 1], _MAX_SHOWN) or 'nothing'}"

@@ -19,6 +19,10 @@ from telemetry.reading import Reading
 
 _MAX_READINGS = 1000
 _MEMBER = "{member}"
+_OF_JSON = (
+    *("when", "names", "time", "members", "values", "only", "skip"),
+    *("booleans", "numeric_texts"),
+)
 
 T = TypeVar("T")
 
@@ -128,9 +132,7 @@ class Rule:
 
 def _check_keys(text: RuleText) -> None:
     """Raise RuleError for a key that would have no effect."""
-    of_json = ("when", "names", "time", "members", "values", "only", "skip")
-    of_json += ("booleans", "numeric_texts")
-    for key in of_json:
+    for key in _OF_JSON:
         if text.payload == "text" and getattr(text, key):
             raise RuleError(key, getattr(text, key), 'expected only with payload = "json"')
     for key in ("type", "only", "skip"):

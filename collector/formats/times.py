@@ -5,8 +5,8 @@ import time
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from collector.formats.payload import shown
 from telemetry import timestamp
-from telemetry.printable import printable
 
 _S = 10**9
 _LOCAL = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?", re.ASCII)
@@ -28,22 +28,22 @@ def rfc3339(found: object, zone: ZoneInfo) -> str | None:
     """
     try:
         ns = _ns(found, zone)
-    except (ValueError, OverflowError):
-        raise ValueError(f"{_EXPECTED}, found {printable(repr(found), 60)}") from None
-    return timestamp.render(ns) if ns >= _CLOCK_IS_SET_NS else None
+        return timestamp.render(ns) if ns >= _CLOCK_IS_SET_NS else None
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{_EXPECTED}{shown(found)}") from None
 
 
 def _ns(found: object, zone: ZoneInfo) -> int:
     if isinstance(found, str):
         local = _LOCAL.fullmatch(found)
-        return _local_ns(*local.groups(), zone) if local else timestamp.parse(found)
-    if type(found) not in (int, float):
-        raise ValueError
-    seconds = float(found)  # type: ignore[arg-type]  it is a number
+        return _local_ns(local[1], local[2], zone) if local else timestamp.parse(found)
+    if not isinstance(found, int | float) or isinstance(found, bool):
+        raise TypeError
+    seconds = float(found)
     if abs(seconds) >= _MILLISECONDS_FROM:
         seconds /= 1000
     # A float of such a size is exact to less than a microsecond.
-    return timestamp.parse(timestamp.render(round(seconds * 10**6) * 1000))
+    return round(seconds * 10**6) * 1000
 
 
 def _local_ns(second: str, fraction: str | None, zone: ZoneInfo) -> int:
