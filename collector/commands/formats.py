@@ -67,7 +67,7 @@ def _say_readings(formats: Formats, topic: str, payload: bytes) -> int:
     readings, skipped = formats.read(topic, payload)
     for kept in [draft(reading) for reading in readings]:
         say(printable(kept.body.decode(), _MAX_SHOWN))
-    say(f"{len(readings)} readings, and {skipped} values that are no numbers")
+    say(f"readings: {len(readings)}; values that are no numbers: {skipped}")
     return OK
 
 

@@ -116,4 +116,4 @@ def _covers(wide: str, narrow: str) -> bool:
             return True
         if b == "#" or a not in (b, "+"):
             return False
-    return len(wides) == len(narrows)
+    return len(wides) == len(narrows) or wides[len(narrows) :] == ["#"]
