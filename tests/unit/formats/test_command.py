@@ -14,12 +14,12 @@ PLUG = ("tele/plug/SENSOR", '{"Time":"2026-01-31T12:00:00","A":{"t":21.5},"u":"C
 
 
 def formats(
-    *arguments: str, payload: bytes = b"", **settings: str
+    *arguments: str, payload: str = "", **settings: str
 ) -> subprocess.CompletedProcess[bytes]:
     """Run it with these settings."""
     return subprocess.run(
         [sys.executable, "-m", "collector", "formats", *arguments],
-        input=payload,
+        input=payload.encode(),
         capture_output=True,
         check=False,
         cwd=ROOT,
@@ -42,7 +42,7 @@ def test_it_lists_what_is_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("payload", [PLUG[1], "-"])
 def test_it_shows_the_readings_of_a_message(payload: str) -> None:
-    tried = formats("try", PLUG[0], payload, payload=PLUG[1].encode(), TIME_ZONE="Europe/Berlin")
+    tried = formats("try", PLUG[0], payload, payload=PLUG[1], TIME_ZONE="Europe/Berlin")
     assert tried.returncode == 0, tried.stderr
     assert tried.stdout.decode().splitlines() == [
         '{"ts":"2026-01-31T11:00:00Z","type":"A_t","value":21.5,"sensor_id":"plug"}',

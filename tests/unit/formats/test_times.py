@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from collector.formats import times
 from collector.formats.times import rfc3339
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -55,5 +54,5 @@ def test_of_the_repeated_hour_it_is_the_one_that_is_not_ahead(
     monkeypatch: pytest.MonkeyPatch, now: str, expected: str
 ) -> None:
     clock: Callable[[], float] = datetime.fromisoformat(now).timestamp
-    monkeypatch.setattr(times.time, "time", clock)
+    monkeypatch.setattr("time.time", clock)
     assert rfc3339("2026-10-25T02:30:00", BERLIN) == expected
