@@ -25,6 +25,8 @@ _OF_JSON = (
 )
 
 T = TypeVar("T")
+Found = tuple[Template, str, object]
+"""How the type of a value is put together, the member's name in it, and the value."""
 
 
 class Extract(NamedTuple):
@@ -69,38 +71,30 @@ class Rule:
         Raises ValueError, or what a JMESPath expression raises, for a message that is broken.
         """
         if not self._is_json:
-            value = text_of(payload)
-            return self._extract(names, UNSET, self._typed(names, [("", value)]))
+            assert self._type  # noqa: S101  a text has no `values`
+            return self._extract(names, UNSET, [(self._type, "", text_of(payload))])
         document = json_of(payload)
         if self._when and self._when.search(document) is not True:
             return Extract([], 0)
         names = names | {key: path.text(document) for key, path in self._names.items()}
-        return self._extract(names, self._ts(document), self._found(names, document))
+        return self._extract(names, self._ts(document), self._found(document))
 
     def _ts(self, document: object) -> str | UnsetType:
         found = self._time.search(document) if self._time else None
         return UNSET if found is None else rfc3339(found, self._zone) or UNSET
 
-    def _found(self, names: dict[str, str], document: object) -> Iterator[tuple[str, object]]:
-        """Yield each value with its type."""
-        if self._members:
+    def _found(self, document: object) -> Iterator[Found]:
+        if self._members and self._type:
             members = self._members.search(document)
             if not isinstance(members, dict | None):
                 raise ValueError(f'expected a JSON object, such as {{"t": 2.5}}{shown(members)}')
-            wanted = ((name, v) for name, v in leaves(members or {}) if self._is_wanted(name))
-            yield from self._typed(names, wanted)
+            for name, value in leaves(members or {}):
+                if self._is_wanted(name):
+                    yield self._type, name, value
         for type_, path in self._values:
             value = path.search(document)
             if value is not None:
-                yield type_.fill(names), value
-
-    def _typed(
-        self, names: dict[str, str], values: Iterable[tuple[str, object]]
-    ) -> Iterator[tuple[str, object]]:
-        """Yield values with their types instead of their members' names."""
-        assert self._type  # noqa: S101  only values of `values` have types of their own
-        for name, value in values:
-            yield self._type.fill({**names, "member": name}), value
+                yield type_, "", value
 
     def _is_wanted(self, name: str) -> bool:
         if self._only and not self._only.match(name):
@@ -108,20 +102,18 @@ class Rule:
         return not (self._skip and self._skip.match(name))
 
     def _extract(
-        self,
-        names: dict[str, str],
-        ts: str | UnsetType,
-        values: Iterator[tuple[str, object]],
+        self, names: dict[str, str], ts: str | UnsetType, values: Iterable[Found]
     ) -> Extract:
         sensor = self._sensor.fill(names)
         readings: dict[str, Reading] = {}
         skipped = 0
         texts = self._text.numeric_texts or not self._is_json
-        for type_, value in values:
+        for template, member, value in values:
             found = number(value, self._text.words, booleans=self._text.booleans, texts=texts)
             if found is None:
                 skipped += 1
                 continue
+            type_ = template.fill({**names, "member": member})
             if type_ in readings:
                 raise ValueError(f"expected values with different names; two are {type_!r}")
             if len(readings) == _MAX_READINGS:

@@ -20,7 +20,7 @@ class RuleText(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     only: list[str] = []
     skip: list[str] = []
     values: dict[str, str] = {}
-    words: dict[str, float] = {}
+    words: dict[str, int | float] = {}
     booleans: bool = False
     numeric_texts: bool = False
 

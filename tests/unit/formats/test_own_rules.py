@@ -29,7 +29,7 @@ BROKEN = {
     HEAD + "type = 'temp'": "type='temp': expected {member} in it",
     HEAD + "payload = 'text'": "type='{type}': expected a text with no other names than {sensor}",
     HEAD + "payload = 'text'\ntype = 't'\ntime = 'a'": "time='a': expected only with payload",
-    HEAD + "words = {ON = 'x'}": "words={'ON': 'x'}: Expected `float`, got `str`",
+    HEAD + "words = {ON = 'x'}": "words={'ON': 'x'}: Expected `int | float`, got `str`",
     "[[rules]]\ntopic = 'a/b'": "sensor='{sensor}': expected a text with no other names than",
     "[[rules]]\ntopic = 'a/+'": "topic='a/+': expected levels such as tele, {sensor}",
     "[[rules]]\ntopic = '#'": "topic='#': expected levels such as tele",
