@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 
 from telemetry.reading import FORBIDDEN, MAX_LABEL
 
-_NAME = re.compile(r"\{([a-z_]+)\}")
+NAME = re.compile(r"[a-z_]+")
+_BRACED = re.compile(rf"\{{({NAME.pattern})\}}")
 
 
 def fitted(name: str) -> str:
@@ -27,11 +28,11 @@ class Template:
     def __init__(self, text: str, known: Iterable[str]) -> None:
         """Raise ValueError for a name that is not known, or a brace that belongs to none."""
         self._text = text
-        self.names = frozenset(_NAME.findall(text))
-        if not text or self.names - set(known) or set("{}") & set(_NAME.sub("", text)):
+        self.names = frozenset(_BRACED.findall(text))
+        if not text or self.names - set(known) or set("{}") & set(_BRACED.sub("", text)):
             braced = ", ".join(f"{{{name}}}" for name in sorted(known))
             raise ValueError(f"expected a text with no other names than {braced}")
 
     def fill(self, names: Mapping[str, str]) -> str:
         """Return the text with the names filled in, made to fit."""
-        return fitted(_NAME.sub(lambda found: names[found[1]], self._text))
+        return fitted(_BRACED.sub(lambda found: names[found[1]], self._text))

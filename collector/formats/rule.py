@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import UNSET, UnsetType
 
-from collector.formats.names import Template
+from collector.formats.names import NAME, Template
 from collector.formats.numbers import leaves, number
 from collector.formats.paths import Path
 from collector.formats.pattern import Pattern
@@ -45,6 +45,7 @@ class Rule:
         self._text = text
         self._zone = zone
         self.pattern = _made("topic", text.topic, lambda: Pattern(text.topic, text.skip_topics))
+        _check_names([*self.pattern.names, "member"], list(text.names))
         self._names = {key: Path(f"names.{key}", path) for key, path in text.names.items()}
         known = {*self.pattern.names, *text.names}
         self._sensor = _template("sensor", text.sensor, known)
@@ -130,6 +131,15 @@ def _check_keys(text: RuleText) -> None:
     for key in ("type", "only", "skip"):
         if text.values and not text.members and getattr(text, key):
             raise RuleError(key, getattr(text, key), "expected only with `members`")
+
+
+def _check_names(of_topic: list[str], further: list[str]) -> None:
+    """Raise RuleError for a name that could not be told from another one."""
+    if of_topic.count("member") > 1:
+        raise RuleError("topic", "{member}", "expected another name: this one is that of members")
+    for name in further:
+        if name in of_topic or not NAME.fullmatch(name):
+            raise RuleError("names", name, "expected a new name of a to z and _")
 
 
 def _made(key: str, value: str, make: Callable[[], T]) -> T:
