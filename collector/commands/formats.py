@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from collector.commands.output import OK, WRONG, say
+from collector.devices.payload import read as read_device
 from collector.formats.catalog import DEVICES, chosen, families
 from collector.formats.formats import Formats
 from collector.intake.draft import draft
@@ -60,14 +61,16 @@ def _try(settings: Settings, options: argparse.Namespace) -> int:
 @boundary
 def _say_readings(formats: Formats, topic: str, payload: bytes) -> int:
     """Print what the collector would keep; raises Unreadable for what it would refuse."""
-    if topic.startswith(topics.DEVICES):
-        raise ValueError("topics of devices/ cannot be tried yet")
-    if not formats.takes(topic):
+    if topic.startswith(topics.DEVICES) and formats.takes_devices:
+        drafts, skipped = read_device(topic, payload).drafts, 0
+    elif formats.takes(topic):
+        readings, skipped = formats.read(topic, payload)
+        drafts = [draft(reading) for reading in readings]
+    else:
         raise ValueError("no format that is chosen has this topic: `formats` lists them")
-    readings, skipped = formats.read(topic, payload)
-    for kept in [draft(reading) for reading in readings]:
+    for kept in drafts:
         say(printable(kept.body.decode(), _MAX_SHOWN))
-    say(f"readings: {len(readings)}; values that are no numbers: {skipped}")
+    say(f"readings: {len(drafts)}; values that are no numbers: {skipped}")
     return OK
 
 

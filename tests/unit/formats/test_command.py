@@ -50,11 +50,21 @@ def test_it_shows_the_readings_of_a_message(payload: str) -> None:
     ]
 
 
+def test_it_shows_those_of_a_message_on_devices() -> None:
+    tried = formats("try", "devices/7/temp", '{"value":21.5,"ts":"2026-01-31T12:00:00Z"}')
+    assert tried.returncode == 0, tried.stderr
+    assert tried.stdout.decode().splitlines() == [
+        '{"ts":"2026-01-31T12:00:00Z","type":"temp","value":21.5,"sensor_id":7}',
+        "readings: 1; values that are no numbers: 0",
+    ]
+
+
 @pytest.mark.parametrize(
     ("topic", "payload", "said"),
     [
         ("tele/plug/SENSOR", "hello", "expected JSON, such as"),
         ("tele/plug/SENSOR", '{"Time":"2100-01-01T00:00:00","a":1}', "must lie between"),
+        ("devices/7/temp", "warm", ""),
         ("greenhouse/sensor/soil/state", "1", "no format that is chosen has this topic"),
     ],
 )
