@@ -24,6 +24,7 @@ _COLLECTOR = {
     "replay": "publish stored readings again: replay --since 1h",
     "rejected": "what InfluxDB or the bridge rejected, and why",
     "forget": "let go of readings that are deleted from InfluxDB on purpose",
+    "formats": "what devices may send over MQTT; formats try TOPIC PAYLOAD",
     "backup": "copy the outbox (with Docker: to a file in the container)",
 }
 _OTHERS = {

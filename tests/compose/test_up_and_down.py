@@ -74,6 +74,7 @@ def pipeline(*words: str) -> subprocess.CompletedProcess[str]:
         (["books"], "accepted = stored"),
         (["check"], "storing"),
         (["watch", "--once"], "123"),
+        (["formats", "try", "tele/x/SENSOR", '{"a":1}'], '"type":"a"'),
         (["device", "--count", "1"], '"sensor_id":1000} -> 201'),
         (["audit"], "missing"),
     ],
