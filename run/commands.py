@@ -56,9 +56,8 @@ class Native:
         if not PYTHON.exists():
             sys.exit(f"{PYTHON.parent.parent} is missing: `make run` makes it")
         if service == "simulator":
-            name, usual = (
-                ("MQTT_PORT", "1883") if _MQTT in arguments else ("COLLECTOR_PORT", "1337")
-            )
+            by_mqtt = _MQTT in arguments
+            name, usual = ("MQTT_PORT", "1883") if by_mqtt else ("COLLECTOR_PORT", "1337")
             port = self._settings.get(name, usual)
             arguments = ["-h", "127.0.0.1", "-p", port, *_SENSOR, *arguments]
         module = "device" if service == "simulator" else service

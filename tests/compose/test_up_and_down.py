@@ -75,6 +75,7 @@ def pipeline(*words: str) -> subprocess.CompletedProcess[str]:
         (["check"], "storing"),
         (["watch", "--once"], "123"),
         (["device", "--count", "1"], '"sensor_id":1000} -> 201'),
+        (["device", "--mqtt", "--count", "1"], '"sensor_id":1000} -> accepted'),
         (["audit"], "missing"),
     ],
     ids=lambda given: given[0] if isinstance(given, list) else "",
