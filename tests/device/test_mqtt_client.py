@@ -68,17 +68,45 @@ def test_what_is_no_answer_to_its_message_is_ignored(
         assert device.post([READING]) == ACCEPTED
 
 
-def test_clients_of_one_sensor_do_not_take_each_others_answers(broker: Broker, sensor: int) -> None:
+def verdict_after_an_answer_to_another(broker: Broker, sensor: int) -> Verdict:
+    """Return what a client without answer takes that of another client with its sensor for."""
     with (
-        MqttStub(broker.port, sensor, [("accepted", None)], SILENCE) as stub,
-        client(broker.port, sensor) as one,
-        client(broker.port, sensor, timeout=0.5) as two,
+        MqttStub(broker.port, sensor, SILENCE, [("accepted", None)], SILENCE),
+        client(broker.port, sensor, timeout=0.5) as one,
+        client(broker.port, sensor) as two,
     ):
-        assert one.post([READING]) == ACCEPTED
-        assert two.post([READING]).verdict is Verdict.RETRY
-        stub.answer("accepted", stub.refs[1])
-        assert one.post([OTHER]) == ACCEPTED
-    assert len({ref.rpartition("-")[0] for ref in stub.refs}) == 2
+        assert one.post([READING]).verdict is Verdict.RETRY
+        assert two.post([OTHER]) == ACCEPTED
+        return one.post([READING]).verdict
+
+
+def test_clients_of_one_sensor_do_not_take_each_others_answers(broker: Broker, sensor: int) -> None:
+    assert verdict_after_an_answer_to_another(broker, sensor) is Verdict.RETRY
+
+
+def test_control_without_random_refs_they_would(
+    broker: Broker, sensor: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = property(lambda self: f"device-{self._number}")
+    monkeypatch.setattr(MqttClient, "_ref", ref)
+    assert verdict_after_an_answer_to_another(broker, sensor) is Verdict.ACCEPTED
+
+
+def test_a_broker_that_hangs_is_given_up_and_connected_to_again(
+    tmp_path: Path, sensor: int
+) -> None:
+    with (
+        Broker(tmp_path) as broker,
+        MqttStub(broker.port, sensor) as stub,
+        client(broker.port, sensor, timeout=0.5) as device,
+    ):
+        assert device.post([READING]) == ACCEPTED
+        broker.pause()
+        for _ in range(2):  # once on the connection that it has, once on a new one
+            assert device.post([OTHER]) == Response(None, "no answer in 0.5 s")
+        broker.resume()
+        wait_for(lambda: device.post([OTHER]) == ACCEPTED, what="an answer")
+        assert len(set(stub.refs)) == 2
 
 
 def test_without_an_answer_the_readings_are_sent_again_with_the_same_ref(
