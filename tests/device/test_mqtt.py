@@ -1,47 +1,13 @@
-"""`python -m device --mqtt` as a process, through a real broker and to a real collector."""
+"""`python -m device --mqtt` as a process, through a real broker."""
 
-import re
 import signal
 from pathlib import Path
 
 from tests.device.mqtt_stub import MqttStub
 from tests.device.process import Device
 from tests.device.test_standalone import BARE
-from tests.integration.points import points, wait_points
 from tests.service import free_port, wait_for
-from tests.stack import Broker, Stack
-
-
-def test_readings_are_stored_although_broker_and_collector_were_killed(stack: Stack) -> None:
-    options = "--mqtt --sensor-id 77 --sensors 2 --types temp humé --rate 100 --batch 5 --count 600"
-    with Device(stack.broker.directory, stack.broker.port, *options.split()) as device:
-        for parts in ([stack.broker], [stack.collector], [stack.collector, stack.broker]):
-            before = len(points(stack.influx, "77"))
-            wait_for(lambda: len(points(stack.influx, "77")) > before, what="readings")  # noqa: B023
-            for part in parts:
-                part.kill()
-            for part in reversed(parts):
-                part.start()
-                part.wait_ready()
-        assert device.end(120) == 0
-    assert "not accepted" in device.log_text()
-    assert device.summary()["accepted"] == 600
-    for sensor in ("77", "78"):
-        stored = wait_points(stack.influx, sensor, 300)
-        assert len(stored) == 300, "a reading that was sent again became a second point"
-
-
-def test_refused_readings_are_named_and_the_others_stored(stack: Stack) -> None:
-    options = "--mqtt --rate 200 --count 16 --batch 8 --types temp a/b"
-    with Device(stack.broker.directory, stack.broker.port, *options.split()) as device:
-        assert device.end() == 1
-    log = device.log_text()
-    assert "retrying with half as many readings" in log
-    assert len(re.findall(r'dropped: \{"ts".*refused .*"field": "type"', log)) == 8
-    assert (device.summary()["accepted"], device.summary()["refused"]) == (8, 8)
-    stored = wait_points(stack.influx, "123", 8)
-    assert {type_ for type_, _ in stored} == {"temp"}
-    assert len(stored) == 8
+from tests.stack import Broker
 
 
 def test_batches_that_the_broker_would_not_take_are_halved(tmp_path: Path, broker: Broker) -> None:

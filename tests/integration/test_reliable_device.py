@@ -79,32 +79,42 @@ def lose_what_the_broker_has(stack: Stack, example: Example) -> None:
     stack.start("broker", "collector")
 
 
-def test_everything_that_it_measured_is_stored_whatever_is_killed(stack: Stack) -> None:
-    with Example(stack.broker.directory, stack.broker.port) as example:
-        for part in (stack.collector, stack.broker, stack.bridge, stack.influx, example):
+def test_everything_that_it_measured_is_stored_whatever_is_killed(
+    restartable: Stack, tmp_path: Path
+) -> None:
+    with Example(tmp_path, restartable.broker.port) as example:
+        for part in (
+            restartable.collector,
+            restartable.broker,
+            restartable.bridge,
+            restartable.influx,
+            example,
+        ):
             example.measure(3)
             part.kill()
             if part is not example:
                 example.measure(3)
             part.start()
             part.wait_ready()
-        lose_what_the_broker_has(stack, example)
+        lose_what_the_broker_has(restartable, example)
         example.measure(3)
         wait_for(lambda: len(example.kept()) <= 1, what="answers to everything")
         example.kill()
     measured, kept = example.measured(), example.kept()
     assert len(kept) < 5 < len(measured)
-    stored = wait_points(stack.influx, "oven", len(measured) - len(kept))
+    stored = wait_points(restartable.influx, "oven", len(measured) - len(kept))
     assert measured.items() >= stored.items()
     assert stored.items() >= measured.items() - kept.items()
 
 
-def test_control_a_device_that_trusts_the_puback_loses_readings(stack: Stack) -> None:
-    with Example(stack.broker.directory, stack.broker.port, HASTY + FASTER) as example:
-        wait_points(stack.influx, "oven", 3)
-        lose_what_the_broker_has(stack, example)
-        before = len(points(stack.influx, "oven"))
-        stored = wait_points(stack.influx, "oven", before + 3)
+def test_control_a_device_that_trusts_the_puback_loses_readings(
+    restartable: Stack, tmp_path: Path
+) -> None:
+    with Example(tmp_path, restartable.broker.port, HASTY + FASTER, sensor="grill") as example:
+        wait_points(restartable.influx, "grill", 3)
+        lose_what_the_broker_has(restartable, example)
+        before = len(points(restartable.influx, "grill"))
+        stored = wait_points(restartable.influx, "grill", before + 3)
     lost = example.measured().keys() - example.kept().keys() - stored.keys()
     assert len([one for one in lost if one < max(stored)]) >= 3, "what came later is stored already"
 
