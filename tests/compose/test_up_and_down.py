@@ -76,6 +76,7 @@ def pipeline(*words: str) -> subprocess.CompletedProcess[str]:
         (["watch", "--once"], "123"),
         (["formats", "try", "tele/x/SENSOR", '{"a":1}'], '"type":"a"'),
         (["device", "--count", "1"], '"sensor_id":1000} -> 201'),
+        (["device", "--mqtt", "--count", "1"], '"sensor_id":1000} -> accepted'),
         (["audit"], "missing"),
     ],
     ids=lambda given: given[0] if isinstance(given, list) else "",
