@@ -37,7 +37,7 @@ class Lane:
 
     def __init__(self, settings: Settings) -> None:
         """Open the outbox; raises SettingError, or OutboxUnusable."""
-        formats = Formats.load(settings.formats, settings.formats_file, settings.time_zone)
+        formats = Formats.of(settings)
         self.outbox = Outbox(
             Path(settings.outbox_path),
             max_bytes=settings.outbox_max_bytes,

@@ -54,8 +54,7 @@ def check(environ: Mapping[str, str] = os.environ) -> list[str]:
         given = {name: text for name, text in environ.items() if name not in ignored}
         for kind in _SERVICES:
             load(kind, given)
-        taken = load(collector.settings.Settings, given)
-        Formats.load(taken.formats, taken.formats_file, taken.time_zone)
+        Formats.of(load(collector.settings.Settings, given))
         Tokens.load(environ.get("TOKENS_FILE", ""))
         if "COLLECTOR_HOST" in environ:
             for listener in listen(environ["COLLECTOR_HOST"], 0):

@@ -30,7 +30,7 @@ def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export 
 
 
 def _list(settings: Settings, _: argparse.Namespace) -> int:
-    _formats(settings)  # it checks all three settings
+    Formats.of(settings)  # it checks all three settings
     taken = chosen(settings.formats)
     _say_one(DEVICES, [topics.DEVICES + "{sensor}[/{type}]"], is_taken=DEVICES in taken)
     for name, family in families().items():
@@ -52,7 +52,7 @@ def _try(settings: Settings, options: argparse.Namespace) -> int:
     if options.payload == "-":
         payload = sys.stdin.buffer.read()
     try:
-        return _say_readings(_formats(settings), options.topic, payload)
+        return _say_readings(Formats.of(settings), options.topic, payload)
     except Unreadable as refused:
         say(f"refused: {printable(str(refused), _MAX_SHOWN)}")
         return WRONG
@@ -72,7 +72,3 @@ def _say_readings(formats: Formats, topic: str, payload: bytes) -> int:
         say(printable(kept.body.decode(), _MAX_SHOWN))
     say(f"readings: {len(drafts)}; values that are no numbers: {skipped}")
     return OK
-
-
-def _formats(settings: Settings) -> Formats:
-    return Formats.load(settings.formats, settings.formats_file, settings.time_zone)

@@ -16,6 +16,7 @@ from telemetry.settings import SettingError
 
 DEVICES = "devices"
 ALL = "all"
+STATESTREAM = "homeassistant"
 
 T = TypeVar("T")
 

@@ -3,9 +3,10 @@
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from collector.formats.catalog import DEVICES, chosen, compiled, families, own_rules
+from collector.formats.catalog import DEVICES, STATESTREAM, chosen, compiled, families, own_rules
 from collector.formats.pattern import without_covered
 from collector.formats.rule import Extract, Rule
+from collector.settings import Settings
 from telemetry.settings import SettingError
 
 
@@ -15,6 +16,18 @@ class Formats:
     def __init__(self, rules: list[Rule], *, takes_devices: bool) -> None:
         self._rules = rules
         self.takes_devices = takes_devices
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Read all settings that concern formats; raises SettingError."""
+        if settings.home_assistant_prefix and STATESTREAM in chosen(settings.formats):
+            raise SettingError(
+                "FORMATS",
+                settings.formats,
+                f"with HOME_ASSISTANT_PREFIX, Home Assistant would send back by {STATESTREAM} what"
+                " it is shown, in circles; expected one of the two",
+            )
+        return cls.load(settings.formats, settings.formats_file, settings.time_zone)
 
     @classmethod
     def load(cls, names: str, own_file: str, time_zone: str) -> Self:

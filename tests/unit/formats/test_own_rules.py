@@ -9,6 +9,7 @@ import pytest
 from collector.formats.formats import Formats
 from collector.formats.rule import Extract, Rule
 from collector.formats.schema import RuleText
+from collector.settings import Settings
 from telemetry.settings import SettingError
 
 HEAD = "[[rules]]\ntopic = 'a/{sensor}'\n"
@@ -171,3 +172,11 @@ def test_texts_booleans_and_words_are_numbers_only_where_the_rule_says_so() -> N
     found = read(lenient, "s/x", payload)
     assert [value for _, _, value in pairs(found)] == [2.5, 1, 1]
     assert found.skipped == 3
+
+
+def test_what_home_assistant_is_shown_does_not_come_back() -> None:
+    both = Settings(formats="all,homeassistant", home_assistant_prefix="ha")
+    with pytest.raises(SettingError, match="in circles; expected one of the two"):
+        Formats.of(both)
+    assert Formats.of(Settings(home_assistant_prefix="ha")).takes_devices
+    assert Formats.of(Settings(formats="homeassistant")).subscriptions
