@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from telemetry.reading import PublishedReading
+from telemetry.published import PublishedReading
 
 _published = msgspec.json.Decoder(PublishedReading).decode
 
