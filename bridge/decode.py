@@ -3,15 +3,11 @@
 import time
 from collections.abc import Callable, Mapping
 
-import msgspec
-
 from telemetry import topics
 from telemetry.decode import boundary
 from telemetry.mqtt import Message
 from telemetry.published import decode
-from telemetry.status import Status
-
-_status = msgspec.json.Decoder(Status)
+from telemetry.status import decode_status
 
 
 class Delivery:
@@ -41,7 +37,7 @@ def counters_record(
 
     `encode` is the `counters` method of a Storage. Raises Unreadable.
     """
-    status = _status.decode(message.payload)
+    status = decode_status(message.payload)
     service, instance = topics.labels(message.topic)
     if not status.counters:
         return None

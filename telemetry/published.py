@@ -24,9 +24,7 @@ class WithoutId(Unreadable):
     """A JSON object that no collector has published, as it has no `id`."""
 
 
-class PublishedReading(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The fields of such a message; `id` is the reading's place in an outbox."""
-
+class _Reading(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     id: str
     ts: str
     type: str
@@ -47,7 +45,7 @@ class _Identified(msgspec.Struct):
     id: msgspec.Raw | UnsetType = UNSET
 
 
-_reading = msgspec.json.Decoder(PublishedReading)
+_reading = msgspec.json.Decoder(_Reading)
 _identified = msgspec.json.Decoder(_Identified)
 
 
