@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 # Forwarded messages that the broker has not acknowledged: there are 65,535 MQTT ids in all.
 WINDOW = 1000
+# No reading needs as many; at QoS 1 and unchanged, the largest messages would not fit the broker.
+_MAX_BYTES = 8000
 _HINT_EVERY_S = 60.0
 
 
@@ -98,6 +100,8 @@ class Forwarding:
 
 def _has_ts(message: Message) -> bool:
     """Return whether a device's reading has a timestamp; raises Unreadable if it is no reading."""
+    if len(message.payload) > _MAX_BYTES:
+        raise Unreadable(f"a reading of more than {_MAX_BYTES:,} bytes")
     try:
         reading = _reading.decode(message.payload)
         check_members(message.payload)
