@@ -92,14 +92,12 @@ class Aside:
 def _earlier_copies(waiting: list[Delivery]) -> list[Message]:
     """Remove what the last reading takes the place of; return the messages.
 
-    That is the same reading, or one of a device at QoS 0, of which a flood must not pile up here.
+    That is the same reading, or of two at QoS 0 the earlier: a flood must not pile up here.
     """
     last = waiting[-1]
 
     def is_replaced(earlier: Delivery) -> bool:
-        if last.origin:
-            return earlier.origin == last.origin
-        return not (earlier.origin or earlier.message.qos or last.message.qos)
+        return earlier.origin == last.origin or not (earlier.message.qos or last.message.qos)
 
     copies = [earlier.message for earlier in waiting[:-1] if is_replaced(earlier)]
     waiting[:-1] = [earlier for earlier in waiting[:-1] if not is_replaced(earlier)]

@@ -4,19 +4,15 @@ import asyncio
 import contextlib
 import sys
 
-import msgspec
-
 from bridge.settings import Settings
 from telemetry import topics
-from telemetry.decode import Unreadable, boundary
+from telemetry.decode import Unreadable
 from telemetry.mqtt import temporary_client
 from telemetry.settings import SettingError, load
-from telemetry.status import Status
+from telemetry.status import Status, decode_status
 
 # A status comes every 2 s, and sooner when the state changes.
 _TIMEOUT_S = 5
-
-_decode = boundary(msgspec.json.Decoder(Status).decode)
 
 
 def main() -> int:
@@ -52,6 +48,6 @@ async def _published_status(settings: Settings) -> Status:
 
 def _readable(payload: bytes) -> Status:
     try:
-        return _decode(payload)
+        return decode_status(payload)
     except Unreadable as unreadable:
         return Status("unknown", f"unreadable status on the broker: {unreadable}")

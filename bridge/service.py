@@ -10,6 +10,7 @@ import msgspec
 
 from bridge.batch import Batch
 from bridge.decode import Delivery, counters_record
+from bridge.forwarding import Forwarding
 from bridge.settings import Settings
 from bridge.storage import Storage
 from bridge.storage.influxdb import InfluxStorage
@@ -20,6 +21,7 @@ from telemetry.dead_letters.letters import DeadLetters
 from telemetry.dead_letters.recent import Recent
 from telemetry.decode import Unreadable, UnreadableLog
 from telemetry.mqtt import Message, MqttClient, NotConnected
+from telemetry.published import WithoutId
 from telemetry.receipt import receipts
 from telemetry.settings import load
 from telemetry.status import INTERVAL_S, OFFLINE, Status
@@ -58,6 +60,7 @@ class Bridge:
             on_puback=self._on_puback,
         )
         self._letters = DeadLetters(self._mqtt.publish, self._mqtt.ack)
+        self._forwarding = Forwarding(self._mqtt.publish, self._mqtt.ack)
         self._recent = Recent()
         self._stored = 0
         self._unreadable = UnreadableLog()
@@ -88,7 +91,7 @@ class Bridge:
             self._publish_receipts(batch)
             for delivery, reason in batch.rejected:
                 self._rejected.note(delivery.message.topic, reason)
-                self._bury(delivery, DeadLetter(delivery.message, reason))
+                self._letters.send(DeadLetter(delivery.message, reason))
             for letter in batch.unreadable:
                 self._letters.send(letter)
                 self._recent.add(letter)
@@ -101,40 +104,46 @@ class Bridge:
         if self._writer.queued <= _MAX_QUEUED:
             self._mqtt.resume()
 
-    def _bury(self, delivery: Delivery, letter: DeadLetter) -> None:
-        if not delivery.origin:
-            self._recent.add(letter)
-        if delivery.origin or not letter.message.qos:
-            self._letters.send(letter)
-        else:  # published by a device: no outbox has it
-            self._letters.keep(letter)
-
     def _on_connected(self, session_present: bool) -> None:
         if session_present:  # then the broker redelivers everything that is not acknowledged
             self._writer.forget_before(self._mqtt.epoch)
-            self._letters.forget_before(self._mqtt.epoch)
+            self._forwarding.forget_before(self._mqtt.epoch)
         self._silent_since = time.monotonic()
         if self._writer.queued > _MAX_QUEUED:  # from before; each connection begins by reading
             self._silent_since = None
             self._mqtt.pause()
-        self._letters.send_held()
+        self._forwarding.send_held()
         self._publish_status()
 
     def _on_message(self, message: Message) -> None:
         self._silent_since = None
         if self._writer.queued > _MAX_QUEUED:
             self._mqtt.pause()
-        if message.topic.startswith(topics.STATUS):
+        if not message.payload:  # clears a retained message
+            self._mqtt.ack(message)
+        elif message.topic.startswith(topics.STATUS):
             self._on_status(message)
-            return
+        else:
+            try:
+                self._writer.add(Delivery(message, self._storage.reading))
+            except WithoutId:
+                self._forward(message)
+            except Unreadable as unreadable:
+                self._bury(message, unreadable)
+
+    def _forward(self, message: Message) -> None:
         try:
-            self._writer.add(Delivery(message, self._storage.reading))
+            self._forwarding.take(message)
         except Unreadable as unreadable:
-            self._unreadable.note(message.topic, unreadable)
-            self._writer.add_unreadable(DeadLetter(message, str(unreadable)))
+            self._bury(message, unreadable)
+
+    def _bury(self, message: Message, unreadable: Unreadable) -> None:
+        self._unreadable.note(message.topic, unreadable)
+        self._writer.add_unreadable(DeadLetter(message, str(unreadable)))
 
     def _on_puback(self, mid: int) -> None:
         self._letters.on_puback(mid)
+        self._forwarding.on_puback(mid)
 
     def _on_status(self, message: Message) -> None:
         self._mqtt.ack(message)
@@ -152,13 +161,11 @@ class Bridge:
         stored: dict[tuple[str, str], list[int]] = defaultdict(list)
         rejected: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
         for delivery in batch.stored:
-            if delivery.origin:
-                outbox, run, seq = delivery.origin
-                stored[outbox, run].append(seq)
+            outbox, run, seq = delivery.origin
+            stored[outbox, run].append(seq)
         for delivery, reason in batch.rejected:
-            if delivery.origin:
-                outbox, run, seq = delivery.origin
-                rejected[outbox, run].append((seq, reason))
+            outbox, run, seq = delivery.origin
+            rejected[outbox, run].append((seq, reason))
         for key in {*stored, *rejected}:
             outbox, run = key
             for receipt in receipts(stored[key], rejected[key], run):
@@ -190,6 +197,8 @@ class Bridge:
             "queue": self._writer.queued,
             "set_aside": len(self._writer.aside),
             "dead_letters_dropped": self._letters.dropped,
+            "forwarded": self._forwarding.forwarded,
+            "not_forwarded": self._forwarding.dropped,
         }
 
     async def _publish_statuses(self) -> None:

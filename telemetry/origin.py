@@ -7,7 +7,7 @@ from typing import NamedTuple
 # The outbox becomes a level of the receipt's topic; sequence numbers begin at 1.
 _SOURCE = re.compile(r"([0-9A-Za-z]{1,64})(?:\.([0-9A-Za-z]{1,64}))?")
 _MAX_SEQ_DIGITS = 19
-_FORM = "<outbox>.<run>:<sequence number>"
+FORM = "<outbox>.<run>:<sequence number>"
 
 
 class Origin(NamedTuple):
@@ -28,7 +28,7 @@ class Origin(NamedTuple):
         source, _, seq = identity.rpartition(":")
         is_number = seq.isdecimal() and seq.isascii() and seq[0] != "0"
         if not is_number or len(seq) > _MAX_SEQ_DIGITS:
-            raise ValueError(f"id {identity!r} is not {_FORM}")
+            raise ValueError(f"id {identity!r} is not {FORM}")
         return cls(*_source(source), int(seq))
 
 
@@ -42,5 +42,5 @@ def prefix(outbox: str, run: str) -> str:
 def _source(text: str) -> tuple[str, str]:
     match = _SOURCE.fullmatch(text)
     if match is None:
-        raise ValueError(f"id {text + ':'!r} is not {_FORM}")
+        raise ValueError(f"id {text + ':'!r} is not {FORM}")
     return match[1], match[2] or ""

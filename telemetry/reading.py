@@ -1,6 +1,5 @@
 """What a reading is: its fields and their rules, and its series."""
 
-import json
 import sys
 from functools import lru_cache
 
@@ -24,19 +23,6 @@ class Reading(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     type: str
     value: int | float
     sensor_id: int | str
-
-
-class PublishedReading(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A reading on MQTT: `id` is the collector's; without `sensor_id` and `type` the topic counts.
-
-    It does not inherit from Reading, whose `type` and `sensor_id` are required.
-    """
-
-    id: str | UnsetType = UNSET
-    ts: str | UnsetType = UNSET
-    type: str | UnsetType = UNSET
-    value: int | float
-    sensor_id: int | str | UnsetType = UNSET
 
 
 # Labels are checked and joined once for all readings of a series.
@@ -86,30 +72,6 @@ class RepeatedMember(ValueError):
     def __init__(self, name: str) -> None:
         super().__init__(f"the member {name[:MAX_LABEL]!r} occurs more than once in an object")
         self.name = name
-
-
-def _quotes(reading: PublishedReading) -> int:
-    """Return how many quotation marks a reading has as JSON, without escapes and repetitions."""
-    count = 2  # of the name `value`
-    if reading.type is not UNSET:
-        count += 4  # of the name and of the text
-    if reading.ts is not UNSET:
-        count += 4
-    if reading.sensor_id is not UNSET:
-        count += 4 if isinstance(reading.sensor_id, str) else 2
-    if reading.id is not UNSET:
-        count += 4
-    return count
-
-
-def check_members(payload: bytes, reading: PublishedReading) -> None:
-    """Raise RepeatedMember if `payload`, which was decoded to `reading`, has a member twice.
-
-    Decoders keep the last and say nothing. A second one has quotation marks of its own; only when
-    there are too many, or something is escaped, the payload is decoded again.
-    """
-    if payload.count(b'"') != _quotes(reading) or payload.find(b"\\") >= 0:
-        json.loads(payload, object_pairs_hook=unique_members)
 
 
 def unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:

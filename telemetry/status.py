@@ -2,6 +2,8 @@
 
 import msgspec
 
+from telemetry.decode import boundary
+
 # Seconds between two statuses; a change of state is published at once.
 INTERVAL_S = 2
 
@@ -16,7 +18,7 @@ class Letter(msgspec.Struct):
 
 
 class Status(msgspec.Struct, omit_defaults=True):
-    """The state of a service with its reason, its counters and, of a bridge, its dead letters.
+    """The state of a service with its reason, its counters and its last dead letters.
 
     `state` is up (a collector), storing, refusing or waiting (a bridge), or offline.
     """
@@ -26,5 +28,8 @@ class Status(msgspec.Struct, omit_defaults=True):
     counters: dict[str, int] = {}
     dead_letters: list[Letter] = []
 
+
+decode_status = boundary(msgspec.json.Decoder(Status).decode)
+"""Decode a status; raises Unreadable."""
 
 OFFLINE = msgspec.json.encode(Status("offline"))

@@ -18,6 +18,17 @@ def reading(
     return {"ts": ts, "type": type_, "value": value, "sensor_id": sensor_id}
 
 
+def published(sensor_id: str, value: float, ts: str, type_: str = "temp", *, seq: int = 1) -> Json:
+    """Return what a collector publishes on readings/<sensor_id>/<type>."""
+    return {
+        "id": f"elsewhere.run:{seq}",
+        "ts": ts,
+        "type": type_,
+        "value": value,
+        "sensor_id": sensor_id,
+    }
+
+
 def reading_json(**texts: str) -> bytes:
     """Return a valid reading without `ts` as JSON, its fields replaced by these JSON texts."""
     fields = {"type": '"temp"', "value": "21.5", "sensor_id": "1", **texts}

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from collector.commands.dead_letters import dead_letters
+from collector.commands.dead_letters import Told, dead_letters
 from collector.commands.output import OK, say, say_text
 from collector.commands.replay import replay
 from collector.outbox.removal import discard_rejected
@@ -19,7 +19,6 @@ from collector.settings import Settings
 from telemetry import timestamp
 from telemetry.mqtt.temporary import BrokerUnreachable
 from telemetry.printable import printable
-from telemetry.status import Letter
 
 
 def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export its type
@@ -67,18 +66,19 @@ def _list_as_json(rejections: Sequence[tuple[Row, str]]) -> None:
         say(json.dumps({"kind": "reading", "reading": reading, "reason": reason}))
 
 
-def _list_letters(letters: Sequence[tuple[str, Letter]]) -> None:
-    say(f"last messages of MQTT devices that were not stored: {_count(letters)}")
-    for _, letter in letters:
-        say(f"  {printable(letter.at, 40)} {printable(letter.topic)}")
+def _list_letters(told: Sequence[Told]) -> None:
+    say(f"last messages of MQTT devices that were not stored: {_count(told)}")
+    for service, instance, letter in told:
+        by = f"{printable(service, 40)} {printable(instance, 40)}"
+        say(f"  {printable(letter.at, 40)} {printable(letter.topic)} (told by {by})")
         say(f"    {printable(letter.reason)}")
         say(f"    {printable(letter.payload)}")
 
 
-def _list_letters_as_json(letters: Sequence[tuple[str, Letter]]) -> None:
-    for bridge, letter in letters:
-        members = msgspec.to_builtins(letter)
-        say(json.dumps({"kind": "message", "bridge": bridge, **members}))
+def _list_letters_as_json(told: Sequence[Told]) -> None:
+    for service, instance, letter in told:
+        members = {"service": service, "instance": instance, **msgspec.to_builtins(letter)}
+        say(json.dumps({"kind": "message", **members}))
 
 
 def _count(listed: Sequence[object]) -> str:

@@ -9,8 +9,9 @@ import msgspec
 from collector.devices.refusal import Refusal
 from collector.intake import exact
 from collector.intake.explanation import MAX_FAULTS
-from collector.intake.faults import Fault, detail_of, shown
-from collector.intake.not_json import reason
+from collector.intake.faults import Fault, detail_of
+from telemetry.faults import shortened
+from telemetry.not_json import reason
 from telemetry.reading import RepeatedMember, label_fault
 
 MAX_REF = 100
@@ -110,4 +111,4 @@ def _ref_fault(given: object) -> str | None:
 
 
 def _fault(field: str, sent: bytes, detail: str | None) -> Fault:
-    return {"field": shown(field.encode()), "value": shown(sent), "detail": detail}
+    return {"field": shortened(field), "value": shortened(sent), "detail": detail}

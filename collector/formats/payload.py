@@ -3,7 +3,7 @@
 import json
 
 from collector.intake import exact
-from collector.intake.not_json import reason
+from telemetry.not_json import reason
 from telemetry.printable import printable
 from telemetry.reading import RepeatedMember
 

@@ -11,7 +11,7 @@ from collector.intake.draft import draft
 from collector.intake.errors import MAX_READINGS, InvalidReadings, NotJson, TooManyReadings
 from collector.intake.faults import Fault, fault, faults_of
 from collector.intake.items import Item, items_of
-from collector.intake.not_json import is_not_json, reason
+from telemetry.not_json import is_not_json, reason
 from telemetry.reading import Reading, RepeatedMember
 
 MAX_FAULTS = 100

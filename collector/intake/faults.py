@@ -1,18 +1,16 @@
 """Finds every fault of an invalid reading, by field, where the decoder stops at one."""
 
-from collections.abc import Callable, Iterator
-from typing import cast
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from collector.intake import exact
 from collector.intake.draft import checked_ns
 from collector.intake.items import Item
-from telemetry.reading import MAX_SENSOR_ID, Reading, is_finite, label_fault
+from telemetry.faults import RULES, Rule, shortened, ts_fault, value_fault
+from telemetry.reading import Reading
 
 _REQUIRED = [field.name for field in msgspec.structs.fields(Reading) if field.required]
-_MAX_SHOWN = 100
-_MAX_CHARACTER_BYTES = 4
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -46,9 +44,9 @@ def fault(item: Item, detail: str, field: str | None = None, sent: bytes | None 
         described["line"] = item.line
     described["detail"] = detail
     if field is not None:
-        described["field"] = _shortened(field)
+        described["field"] = shortened(field)
     if sent is not None:
-        described["value"] = shown(sent)
+        described["value"] = shortened(sent)
     return described
 
 
@@ -68,53 +66,14 @@ def detail_of(field: str, given: object) -> str | None:
     return _RULES[field](given)
 
 
-def shown(sent: bytes) -> str:
-    """Return what was sent, shortened to be shown."""
-    return _shortened(_beginning(sent))
-
-
-def _type_fault(given: object) -> str | None:
-    return label_fault(given) if isinstance(given, str) else "must be a string"
-
-
-def _sensor_id_fault(given: object) -> str | None:
-    if isinstance(given, str):
-        return label_fault(given)
-    if type(given) is int and 0 <= given <= MAX_SENSOR_ID:
-        return None
-    return f"must be an integer from 0 to {MAX_SENSOR_ID}, or a string"
-
-
 def _value_fault(given: object) -> str | None:
     if isinstance(given, exact.TooSmall):
         return "is not 0, but too small for a 64-bit float"
-    if type(given) in (int, float) and is_finite(cast("float", given)):
-        return None
-    return "must be a finite number"
+    return value_fault(given)
 
 
-def _ts_fault(given: object) -> str | None:
-    if not isinstance(given, str):
-        return "must be a string in RFC 3339 form"
-    try:
-        checked_ns(given)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-_RULES: dict[str, Callable[[object], str | None]] = {
-    "type": _type_fault,
+_RULES: Mapping[str, Rule] = {
+    **RULES,
     "value": _value_fault,
-    "sensor_id": _sensor_id_fault,
-    "ts": _ts_fault,
+    "ts": lambda given: ts_fault(given, checked_ns),
 }
-
-
-def _beginning(sent: bytes) -> str:
-    """Return more of a long value than is shown; a character may be cut at its end."""
-    return sent[: (_MAX_SHOWN + 1) * _MAX_CHARACTER_BYTES].decode(errors="ignore")
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"

@@ -4,9 +4,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from telemetry.reading import PublishedReading
 
-_published = msgspec.json.Decoder(PublishedReading).decode
+class _Valued(msgspec.Struct):
+    value: int | float
+
+
+_valued = msgspec.json.Decoder(_Valued).decode
 
 
 class Draft(NamedTuple):
@@ -37,4 +40,4 @@ class Row(NamedTuple):
     @property
     def value(self) -> float:
         """The measured value, decoded from the payload."""
-        return float(_published(self.payload).value)
+        return float(_valued(self.payload).value)

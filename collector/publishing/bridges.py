@@ -1,15 +1,11 @@
 """What the bridges say about themselves, for somebody who waits for their receipts."""
 
-import msgspec
-
-from telemetry.decode import Unreadable, boundary
+from telemetry.decode import Unreadable
 from telemetry.mqtt import Message
 from telemetry.printable import printable
-from telemetry.status import Status
+from telemetry.status import Status, decode_status
 
 _MAX_BRIDGES = 10
-
-_status = boundary(msgspec.json.Decoder(Status).decode)
 
 
 class Bridges:
@@ -23,14 +19,9 @@ class Bridges:
         instance = message.topic.rpartition("/")[2]
         if instance in self._said or len(self._said) < _MAX_BRIDGES:
             try:
-                self._said[instance] = (_status(message.payload), not message.retain)
+                self._said[instance] = (decode_status(message.payload), not message.retain)
             except Unreadable:
                 return
-
-    @property
-    def statuses(self) -> dict[str, Status]:
-        """The last status of each bridge."""
-        return {instance: status for instance, (status, _) in self._said.items()}
 
     @property
     def is_any_at_work(self) -> bool:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from itertools import islice
 from typing import NamedTuple
 
-from collector.watch.decode import decode
 from telemetry.decode import Unreadable
 from telemetry.mqtt import Message
+from telemetry.published import WithoutId, decode
 
 MAX_SERIES = 10_000
 RATE_PERIODS = 10
@@ -19,17 +19,17 @@ class _Newest(NamedTuple):
     sensor_id: str
     type: str
     value: float
-    ns: int | None
+    ns: int
     order: int
 
 
 class Row(NamedTuple):
-    """A series; `age_s` is None if its newest reading has no timestamp, `rate` per second."""
+    """A series; `age_s` is the age of its newest reading, `rate` is per second."""
 
     sensor_id: str
     type: str
     value: float
-    age_s: float | None
+    age_s: float
     rate: float
 
 
@@ -47,24 +47,30 @@ class NewestReadings:
         return len(self._newest)
 
     def take(self, message: Message) -> None:
-        """Count a message; keep its reading if it is the newest of its series."""
+        """Count a message; keep its reading if it is the newest of its series.
+
+        Names are printable: no escape sequence of a terminal gets through.
+        """
+        if not message.payload:  # clears a retained message
+            return
         try:
-            seen = decode(message.topic, message.payload)
+            series, value, ns, _ = decode(message.topic, message.payload)
+        except WithoutId:  # a device's: a collector publishes it again
+            return
         except Unreadable:
             self.unreadable += 1
             return
-        now = self._now_ns()
-        ns = now if seen.ns is None and not message.retain else seen.ns
         # As at the collector: a timestamp ahead counts as the present, or it would stay for long.
-        order = 0 if ns is None else min(ns, now)
+        order = min(ns, self._now_ns())
         if not message.retain:
-            self._periods[-1][1][seen.series] += 1
-        known = self._newest.get(seen.series)
+            self._periods[-1][1][series] += 1
+        known = self._newest.get(series)
         if known is None and len(self._newest) == MAX_SERIES:
             self._newest.popitem(last=False)
         if known is None or order >= known.order:
-            self._newest[seen.series] = _Newest(seen.sensor_id, seen.type, seen.value, ns, order)
-        self._newest.move_to_end(seen.series)
+            sensor_id, type_ = series.split("/")
+            self._newest[series] = _Newest(sensor_id, type_, value, ns, order)
+        self._newest.move_to_end(series)
 
     def begin_period(self) -> None:
         """Begin to count anew; rates are over the last RATE_PERIODS periods."""
@@ -79,7 +85,7 @@ class NewestReadings:
                 newest.sensor_id,
                 newest.type,
                 newest.value,
-                None if newest.ns is None else (now - newest.ns) / _S,
+                (now - newest.ns) / _S,
                 sum(counts[series] for _, counts in self._periods) / seconds,
             )
             for series, newest in islice(reversed(self._newest.items()), max(0, limit))

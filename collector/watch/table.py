@@ -29,8 +29,7 @@ def draw(readings: NewestReadings, limit: int, notice: str) -> Group:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    age = "?" if row.age_s is None else _age(row.age_s)
-    return row.sensor_id, row.type, f"{row.value:.12g}", age, f"{row.rate:.1f}"
+    return row.sensor_id, row.type, f"{row.value:.12g}", _age(row.age_s), f"{row.rate:.1f}"
 
 
 def _age(seconds: float) -> str:

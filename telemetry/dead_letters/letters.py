@@ -1,12 +1,10 @@
 """Publishes dead letters, as many as the broker takes, and acknowledges their messages."""
 
-import contextlib
 import time
-from collections import deque
 from collections.abc import Callable
 
 from telemetry.dead_letters.letter import DeadLetter
-from telemetry.mqtt import Message, NotConnected
+from telemetry.mqtt import Message
 
 # Dead letters that the broker has not acknowledged: there are 65,535 MQTT ids in all.
 WINDOW = 1000
@@ -29,7 +27,6 @@ class DeadLetters:
         self.dropped = 0
         """How many were too many to be published."""
         self._sent: dict[int, Message] = {}
-        self._held: deque[DeadLetter] = deque()
         self._allowance = float(BURST)
         self._counted_at = time.monotonic()
 
@@ -41,32 +38,10 @@ class DeadLetters:
             self.dropped += 1
             self._ack(letter.message)
 
-    def keep(self, letter: DeadLetter) -> None:
-        """Publish a dead letter that is the only copy of its message, as soon as there is room.
-
-        Until then the message is not acknowledged, so the broker's limit of messages in flight
-        bounds how many are held.
-        """
-        self._held.append(letter)
-        self.send_held()
-
     def on_puback(self, mid: int) -> None:
         """Acknowledge the message: the broker has its dead letter."""
         if message := self._sent.pop(mid, None):
             self._ack(message)
-            self.send_held()
-
-    def forget_before(self, epoch: int) -> None:
-        """Drop held letters about messages that the broker redelivers on this connection."""
-        self._held = deque(held for held in self._held if held.message.epoch >= epoch)
-
-    def send_held(self) -> None:
-        """Publish what was held, as far as there is room and a connection."""
-        with contextlib.suppress(NotConnected):
-            while self._held and len(self._sent) < WINDOW:
-                letter = self._held[0]
-                self._sent[self._publish(letter.topic, letter.payload)] = letter.message
-                self._held.popleft()
 
     def _is_allowed(self) -> bool:
         now = time.monotonic()

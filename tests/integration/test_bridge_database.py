@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from telemetry.timestamp import render
+from tests.builders import as_json, published
 from tests.integration.client import Client, run
 from tests.integration.mosquitto_clients import publish
 from tests.integration.points import points, wait_points
@@ -45,12 +46,12 @@ def test_where_shards_of_two_durations_overlap_no_reading_is_rejected(
     wait_for(lambda: shard_duration(stack.influx) == "2016h0m0s")
 
     async def scenario() -> None:
-        device = Client(stack.broker.port)
-        async with device.running():
+        collector = Client(stack.broker.port)
+        async with collector.running():
             for number in (9, 10, 11) * 10:
-                payload = f'{{"value":{number},"ts":"{render(number * WEEK_NS)}"}}'
-                device.mqtt.publish(f"readings/{sensor}/temp", payload.encode())
-            await device.mqtt.drain()
+                payload = as_json(published(sensor, number, render(number * WEEK_NS)))
+                collector.mqtt.publish(f"readings/{sensor}/temp", payload)
+            await collector.mqtt.drain()
 
     run(scenario())
     wait_points(stack.influx, sensor, 3)
@@ -67,12 +68,12 @@ def test_readings_of_hundreds_of_weeks_leave_influxdb_able_to_start(
     stack.start("bridge")
 
     async def scenario() -> None:
-        device = Client(stack.broker.port)
-        async with device.running():
+        collector = Client(stack.broker.port)
+        async with collector.running():
             for number in range(WEEKS):
-                payload = f'{{"value":{number},"ts":"{render(number * WEEK_NS)}"}}'
-                device.mqtt.publish(f"readings/{sensor}/temp", payload.encode())
-            await device.mqtt.drain()
+                payload = as_json(published(sensor, number, render(number * WEEK_NS)))
+                collector.mqtt.publish(f"readings/{sensor}/temp", payload)
+            await collector.mqtt.drain()
 
     run(scenario())
     wait_points(stack.influx, sensor, WEEKS, timeout=60)
@@ -90,7 +91,7 @@ def test_a_database_that_replaces_another_is_prepared_too(stack: Stack, sensor: 
     wait_for(lambda: "waiting for InfluxDB: " in stack.bridge.log_text())
     stack.start("influx")
     stack.influx.query("CREATE DATABASE iot")  # as Compose does, before the bridge notices
-    publish(stack.broker, f"readings/{sensor}/temp", {"value": 1, "ts": TS})
+    publish(stack.broker, f"readings/{sensor}/temp", published(sensor, 1, TS))
     wait_points(stack.influx, sensor)
     assert shard_duration(stack.influx) == "2016h0m0s"
 
@@ -112,7 +113,7 @@ def test_an_account_that_may_only_write_is_enough(tmp_path: Path, sensor: str) -
         stack.influx.query("CREATE USER writer WITH PASSWORD 'secret'")
         stack.influx.query("GRANT WRITE ON iot TO writer")
         stack.start("bridge")
-        publish(stack.broker, f"readings/{sensor}/temp", {"value": 1, "ts": TS})
+        publish(stack.broker, f"readings/{sensor}/temp", published(sensor, 1, TS))
         wait_points(stack.influx, sensor)
         wait_for(lambda: "shards keep their duration" in stack.bridge.log_text())
         assert stack.bridge.log_text().count("shards keep their duration") == 1

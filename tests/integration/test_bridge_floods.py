@@ -1,4 +1,4 @@
-"""The bridge under floods: what nobody can read, receipts for nobody, thousands rejected."""
+"""The bridge under floods: what nobody can read, receipts for nobody, thousands to forward."""
 
 import json
 import subprocess
@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.timestamp import render
+from tests.builders import published
 from tests.integration.mosquitto_clients import Subscriber, publish
-from tests.integration.points import period, points, rejecting
+from tests.integration.points import points
 from tests.stack import Stack, wait_for
 
 TS = "2026-01-31T12:00:00Z"
-OLD_TS = render(period(5))
 # What asyncio reads from a socket at once, of the flood's smallest packet.
 READ_AT_ONCE = (1 << 18) // 15
 
@@ -43,7 +42,7 @@ def counters(stack: Stack) -> dict[str, int]:
 def assert_still_stores(stack: Stack, sensor: str) -> None:
     def is_stored() -> bool:
         # Again and again: the broker drops what is more than it queues for the bridge.
-        publish(stack.broker, f"readings/{sensor}/temp", {"value": 1, "ts": TS})
+        publish(stack.broker, f"readings/{sensor}/temp", published(sensor, 1, TS))
         return bool(points(stack.influx, sensor))
 
     wait_for(is_stored, 60, "a reading stored")
@@ -70,17 +69,15 @@ def test_more_receipts_than_there_are_mqtt_ids_do_not_end_the_bridge(
     assert_still_stores(stack, sensor)
 
 
-def test_each_rejected_reading_of_a_device_has_its_dead_letter(
-    stack: Stack, sensor: str, tmp_path: Path
-) -> None:
+def test_each_message_of_a_device_is_forwarded(stack: Stack, sensor: str, tmp_path: Path) -> None:
     count = 5_000
-    topic = f"readings/{sensor}/temp"
-    with (
-        rejecting(stack.influx, period(5)),
-        Subscriber(tmp_path, stack.broker, f"rejected/{sensor}/temp") as letters,
-    ):
-        lines = "".join(f'{{"value":{n},"ts":"{OLD_TS}"}}\n' for n in range(count))
-        flood(stack, topic, lines.encode(), qos=1)
-        wait_for(lambda: len(letters.received()) >= count, 60, "all dead letters")
-        values = {json.loads(m.payload["payload"])["value"] for m in letters.received()}
+    with Subscriber(tmp_path, stack.broker, f"devices/{sensor}/temp") as forwarded:
+        lines = "".join(f'{{"value":{n},"ts":"{TS}"}}\n' for n in range(count))
+        flood(stack, f"readings/{sensor}/temp", lines.encode(), qos=1)
+        wait_for(lambda: len(forwarded.received()) >= count, 60, "all of them on devices/")
+        values = {message.payload["value"] for message in forwarded.received()}
     assert values == set(range(count))
+    wait_for(lambda: counters(stack)["forwarded"] == count)
+    assert points(stack.influx, sensor) == {}
+    hint = "forwarded to devices/, where devices should publish now"
+    assert stack.bridge.log_text().count(hint) == 1

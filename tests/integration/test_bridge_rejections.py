@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import reading
+from tests.builders import published, reading
 from tests.integration.influx_proxy import Answer, InfluxProxy, store
 from tests.integration.mosquitto_clients import publish
 from tests.integration.points import points, wait_points
@@ -103,7 +103,7 @@ def test_what_a_proxy_answers_rejects_nothing(
     with client(stack.collector) as http:
         before = metrics(http)["rejected"]
         proxy.answer = answer  # type: ignore[assignment]
-        publish(stack.broker, f"readings/{sensor}/temp", {"value": 1, "ts": TS})
+        publish(stack.broker, f"readings/{sensor}/temp", published(sensor, 1, TS))
         publish_readings(stack, sensor, 3)
         wait_for(lambda: status(stack)["state"] == "waiting")
         wait_for(lambda: len(proxy.sizes) > 5)

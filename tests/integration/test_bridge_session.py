@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import as_json, published
 from tests.integration.client import Client, run, until
 from tests.integration.mosquitto_clients import publish
 from tests.integration.points import wait_points
@@ -49,9 +50,9 @@ def publish_retained(stack: Stack, *, until_seen: bool) -> None:
 def test_a_restart_with_a_session_fetches_no_retained_readings(stack: Stack, sensor: str) -> None:
     publish_retained(stack, until_seen=True)
     stack.bridge.stop()
-    publish(stack.broker, f"readings/{sensor}/queued", {"value": 1, "ts": TS})
+    publish(stack.broker, f"readings/{sensor}/queued", published(sensor, 1, TS, "queued"))
     stack.start("bridge")
-    publish(stack.broker, f"readings/{sensor}/live", {"value": 2, "ts": TS})
+    publish(stack.broker, f"readings/{sensor}/live", published(sensor, 2, TS, "live"))
     wait_points(stack.influx, sensor, 2)
     wait_for(lambda: counters(stack)["stored"] == 2)
     assert counters(stack)["unreadable"] == 0
@@ -81,7 +82,7 @@ def test_a_session_without_subscriptions_is_noticed(stack: Stack, sensor: str) -
     run(leave_an_empty_session())
     stack.bridge.start()
     wait_for(lambda: "subscribing again" in stack.bridge.log_text(), 15)
-    publish(stack.broker, f"readings/{sensor}/temp", {"value": 1, "ts": TS})
+    publish(stack.broker, f"readings/{sensor}/temp", published(sensor, 1, TS))
     wait_points(stack.influx, sensor)
     stack.bridge.wait_ready()
 
@@ -119,7 +120,7 @@ def test_everything_stored_is_acknowledged_to_the_broker(
         sender = Client(stack.broker.port)
         async with sender.running():
             for number in range(count):
-                payload = json.dumps({"value": number, "ts": TS}).encode()
+                payload = as_json(published(sensor, number, TS, f"t{number}", seq=number + 1))
                 sender.mqtt.publish(f"readings/{sensor}/t{number}", payload)
             await sender.mqtt.drain()
 
@@ -131,7 +132,7 @@ def test_everything_stored_is_acknowledged_to_the_broker(
 
 def test_control_what_is_not_acknowledged_comes_again(stack: Stack, sensor: str) -> None:
     stack.influx.pause()
-    publish(stack.broker, f"readings/{sensor}/temp", {"value": 1, "ts": TS})
+    publish(stack.broker, f"readings/{sensor}/temp", published(sensor, 1, TS))
     stack.bridge.kill()
     stack.influx.resume()
     assert len(redelivered(stack)) == 2
@@ -140,7 +141,8 @@ def test_control_what_is_not_acknowledged_comes_again(stack: Stack, sensor: str)
 def test_qos_0_messages_that_wait_survive_a_reconnect(stack: Stack, sensor: str) -> None:
     stack.influx.stop()
     for number in range(20):
-        publish(stack.broker, f"readings/{sensor}/t{number}", {"value": 1, "ts": TS}, "-q", "0")
+        message = published(sensor, 1, TS, f"t{number}", seq=number + 1)
+        publish(stack.broker, f"readings/{sensor}/t{number}", message, "-q", "0")
     wait_for(lambda: counters(stack)["queue"] > 0)
     stack.broker.stop()
     stack.start("broker")

@@ -40,25 +40,42 @@ def test_none_is_said_where_there_is_none(stack: Stack) -> None:
 
 def test_what_devices_sent_wrong_is_listed_harmlessly(stack: Stack) -> None:
     ns = period(30)
-    old = {"value": 2, "ts": timestamp.render(ns)}
     with rejecting(stack.influx, ns), client(stack.collector) as http:
         assert send(http, reading("posted", ns, 1), path=STORED).status_code == 422
-        publish(stack.broker, "readings/device/temp", old)
+        publish(stack.broker, "devices/device/temp", {"value": "21"})
         publish(stack.broker, "readings/9/temp", b"\x1b[31m\xff\x00" + b"x" * 60_000)
         wait_for(lambda: len(listed(stack)) == 3, what="all three")
-        posted, rejected, unreadable = listed(stack)
+        posted, *told = listed(stack)
         text = shown(stack)
     assert posted["kind"] == "reading"
-    assert rejected["kind"] == unreadable["kind"] == "message"
-    assert (rejected["topic"], unreadable["topic"]) == ("readings/device/temp", "readings/9/temp")
-    assert json.loads(str(rejected["payload"])) == old
-    assert "field type conflict" in str(rejected["reason"])
+    assert {letter["kind"] for letter in told} == {"message"}
+    refused, unreadable = sorted(told, key=lambda letter: str(letter["topic"]))
+    assert (refused["service"], refused["topic"]) == ("collector", "devices/device/temp")
+    assert json.loads(str(refused["payload"])) == {"value": "21"}
+    assert "must be a finite number" in str(refused["reason"])
+    assert (unreadable["service"], unreadable["instance"]) == ("bridge", "bridge")
+    assert (unreadable["topic"], unreadable["kind"]) == ("readings/9/temp", "message")
+    assert str(unreadable["reason"]).startswith("not JSON: ")
     assert len(str(unreadable["payload"])) == 100
     assert (text.stdout.replace("\n", "")).isprintable()
     assert f"posted/temp at {timestamp.render(ns)}: 1.0 (number 1)" in text.stdout
     assert "last messages of MQTT devices that were not stored: 2\n" in text.stdout
+    assert " readings/9/temp (told by bridge bridge)\n" in text.stdout
     assert "    \\x1b[31m\ufffd\\x00xxx" in text.stdout
     assert shown(stack, "--discard").stdout == "discarded 1\n"
+
+
+def test_what_a_collector_tells_is_listed_like_what_a_bridge_tells(stack: Stack) -> None:
+    letter = {"at": "2026-11-25T12:00:00Z", "topic": "devices/8/temp", "reason": "why"}
+    status = {"state": "up", "dead_letters": [{**letter, "payload": "hot"}]}
+    publish(stack.broker, "status/collector/c0ffee", status, "-r")
+    try:
+        text = wait_for(lambda: out if "hot" in (out := shown(stack).stdout) else "")
+        (told,) = [one for one in listed(stack) if one.get("instance") == "c0ffee"]
+    finally:
+        publish(stack.broker, "status/collector/c0ffee", b"", "-r")
+    assert "  2026-11-25T12:00:00Z devices/8/temp (told by collector c0ffee)\n" in text
+    assert (told["service"], told["topic"]) == ("collector", "devices/8/temp")
 
 
 def test_a_status_of_anybody_does_no_harm(stack: Stack) -> None:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from telemetry.timestamp import render
-from tests.builders import Json
+from tests.builders import Json, published
 from tests.integration.mosquitto_clients import Subscriber, publish
 from tests.integration.points import period, points, rejecting, wait_points
 from tests.integration.posting import metrics, send
@@ -39,7 +39,7 @@ def letter_about(dead_letters: Subscriber, topic: str) -> tuple[str, Json]:
 
 
 @pytest.mark.parametrize("left_out", [[], ["sensor_id"], ["type"], ["sensor_id", "type"]])
-def test_sensor_and_type_are_taken_from_the_topic_if_absent(
+def test_a_reading_on_readings_is_taken_as_if_on_devices(
     pipeline: Stack, sensor: str, left_out: list[str]
 ) -> None:
     payload = {"ts": TS, "type": "é temp", "value": 0.1, "sensor_id": sensor}
@@ -49,27 +49,29 @@ def test_sensor_and_type_are_taken_from_the_topic_if_absent(
     assert wait_points(pipeline.influx, sensor) == {("é temp", NS): 0.1}
 
 
-def test_an_integer_sensor_id_matches_its_digits_in_the_topic(pipeline: Stack) -> None:
-    publish(pipeline.broker, "readings/770077/temp", {"ts": TS, "value": 3, "sensor_id": 770077})
-    assert wait_points(pipeline.influx, "770077") == {("temp", NS): 3}
+def test_a_retained_reading_on_readings_is_taken_from_the_live_message(
+    pipeline: Stack, sensor: str
+) -> None:
+    publish(pipeline.broker, f"readings/{sensor}/temp", {"value": 3}, "-r")
+    ((series, value),) = wait_points(pipeline.influx, sensor).items()
+    assert (series[0], value) == ("temp", 3)
 
 
 def test_a_reading_without_ts_gets_the_time_of_its_arrival(pipeline: Stack, sensor: str) -> None:
     before = time.time_ns()
-    publish(pipeline.broker, f"readings/{sensor}/temp", {"value": 1})
+    publish(pipeline.broker, f"devices/{sensor}/temp", {"value": 1})
     ((_, ns),) = wait_points(pipeline.influx, sensor)
     assert before <= ns <= time.time_ns()
 
 
 @pytest.mark.parametrize("qos", ["0", "2"])
 def test_readings_published_at_other_qos_are_stored(pipeline: Stack, sensor: str, qos: str) -> None:
-    publish(pipeline.broker, f"readings/{sensor}/temp", {"ts": TS, "value": 1}, "-q", qos)
+    publish(pipeline.broker, f"devices/{sensor}/temp", {"ts": TS, "value": 1}, "-q", qos)
     assert wait_points(pipeline.influx, sensor) == {("temp", NS): 1}
 
 
 UNREADABLE_TOPIC = "rejected/unreadable/unreadable"
 UNREADABLE = [
-    (b"", "temp"),
     (b"25", "temp"),
     (b"\xff\xfe\x00", "temp"),
     (b'{"value": 1', "temp"),
@@ -98,9 +100,9 @@ def test_an_unreadable_message_becomes_a_dead_letter_and_its_neighbours_are_stor
     pipeline: Stack, dead_letters: Subscriber, sensor: str, payload: object, type_: str
 ) -> None:
     topic = f"readings/{sensor}/{type_}"
-    publish(pipeline.broker, f"readings/{sensor}/before", {"value": 1, "ts": TS})
+    publish(pipeline.broker, f"readings/{sensor}/before", published(sensor, 1, TS, "before"))
     publish(pipeline.broker, topic, payload)
-    publish(pipeline.broker, f"readings/{sensor}/after", {"value": 1, "ts": TS})
+    publish(pipeline.broker, f"readings/{sensor}/after", published(sensor, 1, TS, "after"))
     assert wait_points(pipeline.influx, sensor, 2) == {("before", NS): 1, ("after", NS): 1}
     at, letter = letter_about(dead_letters, topic)
     assert at == (f"rejected/{sensor}/temp" if type_ == "temp" else UNREADABLE_TOPIC)
@@ -123,7 +125,7 @@ def test_a_very_long_message_becomes_a_dead_letter_that_the_broker_takes(
     pipeline: Stack, dead_letters: Subscriber, sensor: str
 ) -> None:
     publish(pipeline.broker, f"readings/{sensor}/long", b"\x01" * 60_000)
-    publish(pipeline.broker, f"readings/{sensor}/temp", {"value": 1, "ts": TS})
+    publish(pipeline.broker, f"readings/{sensor}/temp", published(sensor, 1, TS))
     wait_points(pipeline.influx, sensor)
     at, letter = letter_about(dead_letters, f"readings/{sensor}/long")
     assert at == f"rejected/{sensor}/long"
@@ -134,8 +136,8 @@ def test_a_devices_reading_rejected_by_influxdb_becomes_a_dead_letter(
     pipeline: Stack, dead_letters: Subscriber, sensor: str
 ) -> None:
     with rejecting(pipeline.influx, period(5)):
-        publish(pipeline.broker, f"readings/{sensor}/temp", {"value": 1, "ts": OLD_TS})
-        publish(pipeline.broker, f"readings/{sensor}/temp", {"value": 1, "ts": TS})
+        publish(pipeline.broker, f"devices/{sensor}/temp", {"value": 1, "ts": OLD_TS})
+        publish(pipeline.broker, f"devices/{sensor}/temp", {"value": 1, "ts": TS})
         at, letter = letter_about(dead_letters, f"readings/{sensor}/temp")
         assert at == f"rejected/{sensor}/temp"
         assert "field type conflict" in letter["reason"]

@@ -53,12 +53,12 @@ def test_readings_accepted_while_only_the_collector_runs_are_stored(
     assert stored == {("temp", ns + i): 21.5 for i in range(-1, 500)}
 
 
-def test_readings_published_by_a_device_wait_in_the_broker_for_the_bridge(
+def test_readings_published_by_a_device_wait_for_the_bridge(
     restartable: Stack, sensor: str
 ) -> None:
     restartable.bridge.kill()
     for i in range(20):
-        publish(restartable.broker, f"readings/{sensor}/t{i}", {"value": i})
+        publish(restartable.broker, f"devices/{sensor}/t{i}", {"value": i})
     restartable.bridge.start()
     assert len(wait_points(restartable.influx, sensor, 20, timeout=30)) == 20
 
@@ -68,7 +68,7 @@ def test_readings_published_by_a_device_survive_a_killed_bridge_while_influxdb_i
 ) -> None:
     restartable.influx.stop()
     for i in range(20):
-        publish(restartable.broker, f"readings/{sensor}/t{i}", {"value": i})
+        publish(restartable.broker, f"devices/{sensor}/t{i}", {"value": i})
     restartable.bridge.kill()
     restartable.bridge.start()
     restartable.broker.stop()

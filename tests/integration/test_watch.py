@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import published
 from tests.integration.client import name
 from tests.integration.terminal import Terminal
 from tests.service import free_port, wait_for
@@ -23,8 +24,12 @@ def own_broker(tmp_path: Path) -> Iterator[Broker]:
         yield broker
 
 
-def publish(broker: Broker, topic: str, payload: object, *options: str) -> None:
-    text = payload if isinstance(payload, str) else json.dumps(payload)
+def publish(broker: Broker, topic: str, payload: str | float, *options: str) -> None:
+    """Publish a text as it is, a value as a collector does."""
+    sensor, _, type_ = topic.partition("/")
+    ts = "2026-11-25T04:44:36Z"
+    reading = payload if isinstance(payload, str) else published(sensor, payload, ts, type_)
+    text = reading if isinstance(reading, str) else json.dumps(reading)
     argv = ["mosquitto_pub", "-p", str(broker.port), "-q", "1", "-t", f"readings/{topic}"]
     subprocess.run([*argv, "-m", text, *options], check=True)
 
@@ -40,9 +45,8 @@ def watch(tmp_path: Path, port: int, *options: str, lines: int = 24) -> Terminal
 
 
 def test_into_a_pipe_it_prints_one_table(tmp_path: Path, own_broker: Broker) -> None:
-    kept = {"ts": "2026-11-25T04:44:36Z", "value": 21.5}
-    publish(own_broker, "10/temp", kept, "-r")
-    publish(own_broker, "9/温度", kept, "-r")
+    publish(own_broker, "10/temp", 21.5, "-r")
+    publish(own_broker, "9/温度", 21.5, "-r")
     publish(own_broker, "9/bad", "\x1b[31mbad", "-r")
     done = program(tmp_path, own_broker.port).command("watch")
     assert (done.returncode, done.stderr) == (0, "")
@@ -56,11 +60,11 @@ def test_into_a_pipe_it_prints_one_table(tmp_path: Path, own_broker: Broker) -> 
 
 def test_one_sensor_is_shown_alone(tmp_path: Path, broker: Broker) -> None:
     sensor = name("watched")
-    publish(broker, f"{sensor}/temp", {"value": 1}, "-r")
-    publish(broker, f"{sensor}x/temp", {"value": 1}, "-r")
+    publish(broker, f"{sensor}/temp", 1, "-r")
+    publish(broker, f"{sensor}x/temp", 1, "-r")
     done = program(tmp_path, broker.port).command("watch", "--once", "--sensor", sensor)
     _, row, footer = done.stdout.splitlines()
-    assert row.split() == [sensor, "temp", "1", "?", "0.0"]
+    assert row.split()[:3] == [sensor, "temp", "1"]
     assert footer == "1 series"
 
 
@@ -82,13 +86,13 @@ def test_into_a_pipe_a_missing_broker_is_an_error_in_one_line(tmp_path: Path) ->
 def test_on_a_terminal_it_follows_the_readings_until_ctrl_c(
     tmp_path: Path, own_broker: Broker
 ) -> None:
-    publish(own_broker, "7/temp", {"value": 20}, "-r")
+    publish(own_broker, "7/temp", 20, "-r")
     with watch(tmp_path, own_broker.port) as terminal:
         before = terminal.modes()
         wait_for(lambda: terminal.screen()[1].split()[:3] == ["7", "temp", "20"], 20)
         assert terminal.screen()[2] == "1 series"
-        publish(own_broker, "7/temp", {"value": 21.5})
-        publish(own_broker, "[red]/温度", {"value": 3})
+        publish(own_broker, "7/temp", 21.5)
+        publish(own_broker, "[red]/温度", 3)
         wait_for(lambda: terminal.screen()[3] == "2 series", what="the second series")
         first, second = terminal.screen()[1:3]
         assert first.split()[:3] == ["7", "temp", "21.5"]
@@ -107,7 +111,7 @@ def test_a_terminal_shows_what_fits_also_when_its_size_changes(
     tmp_path: Path, own_broker: Broker
 ) -> None:
     for number in range(12):
-        publish(own_broker, f"{number}/temp", {"value": number}, "-r")
+        publish(own_broker, f"{number}/temp", number, "-r")
     with watch(tmp_path, own_broker.port, lines=8) as terminal:
         wait_for(lambda: terminal.screen()[7] == "… and 6 more · 12 series", 20)
         terminal.resize(40, 20)
@@ -124,7 +128,7 @@ def test_on_a_terminal_it_waits_for_the_broker(tmp_path: Path) -> None:
         waiting = f"waiting for the MQTT broker at 127.0.0.1:{broker.port}: "
         wait_for(lambda: terminal.screen()[1].startswith(waiting), 20)
         with broker:
-            publish(broker, "7/temp", {"value": 20}, "-r")
+            publish(broker, "7/temp", 20, "-r")
             wait_for(lambda: terminal.screen()[2] == "1 series", 20)
         wait_for(lambda: terminal.screen()[2].startswith(waiting), 20)
         assert terminal.screen()[1].startswith("7 ")

@@ -17,7 +17,8 @@ from bridge.storage import Outcome, Result
 from telemetry import topics
 from telemetry.receipt import Receipt
 from telemetry.status import INTERVAL_S, Status
-from tests.unit.faulty_storage import BROKEN, POISON, REJECTED, FaultyStorage, waiting
+from tests.unit import faulty_storage
+from tests.unit.faulty_storage import BROKEN, POISON, FaultyStorage, waiting
 from tests.unit.memory_broker import MemoryClient, Packet
 
 # The product's limits, small enough to be reached.
@@ -28,6 +29,7 @@ LIMITS: dict[str, float] = {
     "telemetry.dead_letters.letters.WINDOW": 3,
     "telemetry.dead_letters.letters.BURST": 4,
     "telemetry.dead_letters.letters.RATE": 1,
+    "bridge.forwarding.WINDOW": 3,
     "bridge.writer._FIRST_DELAY_S": 0.0,
     "bridge.writer._LINGER_S": 0.0,
     "bridge.aside._FIRST_DELAY_S": 0.0,
@@ -36,6 +38,7 @@ LIMITS: dict[str, float] = {
 VALUES = {"good": 1, "poison": POISON, "broken": BROKEN}
 UNREADABLE = "unreadable"
 STATUS = topics.status("bridge", "bridge")
+COLLECTOR = ("outbox", "run")
 
 
 class Sent(NamedTuple):
@@ -61,7 +64,7 @@ class BridgeRig:
         self._max_unacknowledged = limits.get("bridge.service._MAX_UNACKNOWLEDGED", math.inf)
         self.now = 1000.0
         clock = SimpleNamespace(monotonic=lambda: self.now)
-        for module in ("bridge.service", "telemetry.dead_letters.letters"):
+        for module in ("bridge.service", "bridge.forwarding", "telemetry.dead_letters.letters"):
             self._patch.setattr(f"{module}.time", clock)
         self._ticked = asyncio.Event()
         loop_time = SimpleNamespace(sleep=self._sleep, timeout=asyncio.timeout)
@@ -71,6 +74,7 @@ class BridgeRig:
         self.lost: set[int] = set()  # by the broker
         self.named: set[int] = set()  # in receipts
         self.buried: set[int] = set()  # the broker has their dead letters
+        self.forwarded: set[int] = set()  # the broker has them on devices/
         self.published: list[tuple[str, bytes]] = []
         self._unexplained = 0  # acknowledged without a dead letter
         self._loop = asyncio.new_event_loop()
@@ -112,8 +116,8 @@ class BridgeRig:
 
         self._loop.run_until_complete(turns())
 
-    def send(self, content: str, origin: tuple[str, str] | None = None, qos: int = 1) -> int:
-        """Let a collector, or a device without an outbox and a run, publish a message."""
+    def send(self, content: str, origin: tuple[str, str] | None = COLLECTOR, qos: int = 1) -> int:
+        """Let a collector, or with None as its outbox and run a device, publish a message."""
         number = len(self.sent) + 1
         payload = f"nonsense {number}"
         if content != UNREADABLE:
@@ -203,7 +207,8 @@ class BridgeRig:
         rejected = {rejection.seq for rejection in receipt.rejected}
         assert stored <= self.stored
         assert {self.sent[seq - 1].content for seq in rejected} <= {"poison"}
-        assert {rejection.reason for rejection in receipt.rejected} <= {REJECTED.detail}
+        detail = faulty_storage.REJECTED.detail
+        assert all(detail.startswith(rejection.reason) for rejection in receipt.rejected)
         origins = {self.sent[seq - 1].origin for seq in stored | rejected}
         assert origins == {(outbox, receipt.run)}
         self.named |= stored | rejected
@@ -212,6 +217,8 @@ class BridgeRig:
         if topic.startswith(topics.REJECTED):
             content = json.loads(payload)["payload"].encode()
             self.buried |= {sent.number for sent in self.sent if sent.payload == content}
+        elif topic.startswith(topics.DEVICES):
+            self.forwarded |= {sent.number for sent in self.sent if sent.payload == payload}
 
     def _check_ack(self, packet: Packet) -> None:
         """Check that the outcome of what is acknowledged is known to whom it concerns."""
@@ -219,13 +226,23 @@ class BridgeRig:
         for sent in self.sent:
             if sent.payload != packet.payload or len(copies) > 1:
                 continue  # a status, or the reading waits for another copy of it
-            if sent.origin and sent.content != UNREADABLE:
-                left_out = self.broker.unacknowledged >= self._max_unacknowledged
-                assert sent.number in self.named or left_out, "acknowledged without a receipt"
-            if sent.content in {"good", "broken"}:
-                assert sent.number in self.stored, "acknowledged before it was stored"
-            elif sent.number not in self.buried:
-                assert sent.origin or sent.content == UNREADABLE, "the only copy is lost"
-                self._unexplained += 1
-                dropped = self.bridge._letters.dropped  # noqa: SLF001  no status tells it yet
-                assert self._unexplained <= dropped, "acknowledged before its dead letter"
+            if sent.content == UNREADABLE:
+                self._check_explained(sent)
+            elif not sent.origin:
+                assert sent.number in self.forwarded, "acknowledged before it was forwarded"
+            else:
+                self._check_settled(sent)
+
+    def _check_settled(self, sent: Sent) -> None:
+        left_out = self.broker.unacknowledged >= self._max_unacknowledged
+        assert sent.number in self.named or left_out, "acknowledged without a receipt"
+        if sent.content == "poison":
+            self._check_explained(sent)
+        else:
+            assert sent.number in self.stored, "acknowledged before it was stored"
+
+    def _check_explained(self, sent: Sent) -> None:
+        if sent.number not in self.buried:
+            self._unexplained += 1
+            dropped = self.bridge._letters.dropped  # noqa: SLF001  no status tells it yet
+            assert self._unexplained <= dropped, "acknowledged before its dead letter"

@@ -5,7 +5,7 @@ import pytest
 from bridge.aside import Aside
 from bridge.decode import Delivery
 from tests.unit.faulty_storage import FaultyStorage
-from tests.unit.messages import message
+from tests.unit.messages import message, reading_payload
 
 
 class Clock:
@@ -26,8 +26,7 @@ def aside() -> Aside:
 
 
 def delivery(ns: int, mid: int = 1, *, qos: int = 1, epoch: int = 1) -> Delivery:
-    payload = b'{"value":1,"ts":"1970-01-01T00:00:00.%09dZ"}' % ns
-    arrived = message(payload, mid=mid, epoch=epoch)._replace(qos=qos)
+    arrived = message(reading_payload(ns, seq=mid), mid=mid, epoch=epoch)._replace(qos=qos)
     return Delivery(arrived, FaultyStorage().reading)
 
 

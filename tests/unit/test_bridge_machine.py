@@ -13,9 +13,7 @@ from hypothesis.stateful import (
 )
 
 from bridge.batch import Batch
-from bridge.decode import Delivery
 from bridge.service import Bridge
-from telemetry.dead_letters.letter import DeadLetter
 from telemetry.mqtt import Message
 from tests.unit.bridge_rig import MAX_QUEUED, UNREADABLE, BridgeRig
 from tests.unit.broken import assert_detected
@@ -56,26 +54,26 @@ class BridgeMachine(RuleBasedStateMachine):
         rig = self.rig
         assert not rig.broker.paused
         kept = [sent for sent in rig.sent if sent.number not in rig.lost]
-        sound = {sent.number for sent in kept if sent.content in {"good", "broken"}}
-        assert sound <= rig.stored
-        assert {sent.number for sent in rig.sent if sent.content == "poison"}.isdisjoint(rig.stored)
-        alone = {sent.number for sent in kept if sent.content == "poison" and not sent.origin}
-        assert {number for number in alone if rig.sent[number - 1].qos} <= rig.buried
+        sound = [sent for sent in rig.sent if sent.origin and sent.content in {"good", "broken"}]
+        assert {sent.number for sent in sound if sent in kept} <= rig.stored
+        assert rig.stored <= {sent.number for sent in sound}
+        alone = {sent for sent in kept if not sent.origin and sent.content != UNREADABLE}
+        assert {sent.number for sent in alone if sent.qos} <= rig.forwarded
 
     @initialize(up=st.booleans())
     def begin(self, up: bool) -> None:
         if up:
             self.rig.connect()
 
-    @rule(content=CONTENTS, origin=ORIGINS, count=st.integers(1, 5))
-    def collect(self, content: str, origin: tuple[str, str], count: int) -> None:
-        for _ in range(count):
-            self.rig.send(content, origin)
+    @rule(content=CONTENTS, origin=ORIGINS, qos=st.integers(0, 1), count=st.integers(1, 5))
+    def collect(self, content: str, origin: tuple[str, str], qos: int, count: int) -> None:
+        for _ in range(count if qos or self.rig.broker.connected else 0):
+            self.rig.send(content, origin, qos)
 
     @rule(content=CONTENTS, qos=st.integers(0, 1), count=st.integers(1, 5))
     def measure(self, content: str, qos: int, count: int) -> None:
         for _ in range(count if qos or self.rig.broker.connected else 0):
-            self.rig.send(content, qos=qos)
+            self.rig.send(content, None, qos)
 
     @precondition(lambda self: any(sent.origin for sent in self.rig.sent))
     @rule(which=st.integers(0, 50))
@@ -148,14 +146,29 @@ class AcknowledgesFirst(Bridge):
         super()._on_message(message)
 
 
-class DropsTheOnlyCopy(Bridge):
-    """Treats a device's rejected message as one that an outbox still has."""
+class ForwardsWithoutWaiting(Bridge):
+    """Acknowledges a device's message before the broker has it on devices/."""
 
-    def _bury(self, _: Delivery, letter: DeadLetter) -> None:
-        self._letters.send(letter)
+    def _forward(self, message: Message) -> None:
+        super()._forward(message)
+        self._mqtt.ack(message)
 
 
-BROKEN = [LeavesOutTheLast, ForgetsQos0, AcknowledgesFirst, DropsTheOnlyCopy]
+class ForwardsOnlyWithRoom(Bridge):
+    """Lets go of a device's message when there is no room for it."""
+
+    def _forward(self, message: Message) -> None:
+        super()._forward(message)
+        self._forwarding._held.clear()
+
+
+BROKEN = [
+    LeavesOutTheLast,
+    ForgetsQos0,
+    AcknowledgesFirst,
+    ForwardsWithoutWaiting,
+    ForwardsOnlyWithRoom,
+]
 
 
 @pytest.mark.parametrize("broken", BROKEN)

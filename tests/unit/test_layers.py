@@ -21,8 +21,10 @@ MAY_IMPORT = {
 # The modules and subpackages of each package, the lowest first: none imports one further down.
 LAYERS = {
     "telemetry": [
-        "ranges timestamp topics process backoff decode origin printable thread",
+        "ranges timestamp topics process backoff decode origin printable thread not_json",
         "settings reading receipt status",
+        "faults",
+        "published",
         "mqtt influx",
         "dead_letters",
     ],
@@ -48,6 +50,7 @@ LAYERS = {
         "decode",
         "batch",
         "aside state",
+        "forwarding",
         "writer",
         "check",
         "service",

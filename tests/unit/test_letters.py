@@ -6,7 +6,7 @@ import pytest
 
 from telemetry.dead_letters.letter import DeadLetter
 from telemetry.dead_letters.letters import BURST, RATE, WINDOW, DeadLetters
-from telemetry.mqtt import Message, NotConnected
+from telemetry.mqtt import NotConnected
 from tests.unit.messages import message
 
 
@@ -41,12 +41,8 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     return Desk(monkeypatch)
 
 
-def letter(mid: int, epoch: int = 1) -> DeadLetter:
-    return DeadLetter(about(mid, epoch), "too old")
-
-
-def about(mid: int, epoch: int = 1) -> Message:
-    return message("nonsense", mid=mid, epoch=epoch)
+def letter(mid: int) -> DeadLetter:
+    return DeadLetter(message("nonsense", mid=mid), "too old")
 
 
 def test_a_message_is_acknowledged_once_the_broker_has_its_dead_letter(desk: Desk) -> None:
@@ -103,51 +99,4 @@ def test_without_a_connection_nothing_is_acknowledged(desk: Desk) -> None:
     desk.connected = False
     with pytest.raises(NotConnected):
         desk.send(1)
-    desk.letters.keep(letter(2))
     assert (desk.acknowledged, desk.letters.dropped) == ([], 0)
-
-
-def test_an_only_copy_waits_for_room_and_is_never_dropped(desk: Desk) -> None:
-    desk.send(WINDOW)
-    for mid in (1, 2, 3):
-        desk.letters.keep(letter(mid))
-    assert len(desk.sent) == WINDOW
-    desk.letters.on_puback(1)
-    assert (len(desk.sent), desk.acknowledged) == (WINDOW + 1, [1001])
-    desk.letters.on_puback(WINDOW + 1)
-    assert (len(desk.sent), desk.acknowledged) == (WINDOW + 2, [1001, 1])
-    desk.letters.on_puback(WINDOW + 2)
-    desk.letters.on_puback(WINDOW + 3)
-    assert (len(desk.sent), desk.acknowledged) == (WINDOW + 3, [1001, 1, 2, 3])
-    assert desk.letters.dropped == 0
-
-
-def test_only_copies_have_no_rate(desk: Desk) -> None:
-    for _ in range(2 * BURST):
-        desk.letters.keep(letter(1))
-        desk.letters.on_puback(len(desk.sent))
-    assert len(desk.sent) == len(desk.acknowledged) == 2 * BURST
-
-
-def test_what_is_held_without_a_connection_is_published_after_it(desk: Desk) -> None:
-    desk.connected = False
-    for mid in (1, 2):
-        desk.letters.keep(letter(mid))
-    desk.connected = True
-    desk.letters.send_held()
-    desk.letters.send_held()
-    assert len(desk.sent) == 2
-    desk.letters.on_puback(2)
-    assert desk.acknowledged == [2]
-
-
-def test_what_the_broker_redelivers_is_no_longer_held(desk: Desk) -> None:
-    desk.connected = False
-    for mid, epoch in ((1, 1), (2, 2), (3, 3)):
-        desk.letters.keep(letter(mid, epoch))
-    desk.letters.forget_before(2)
-    desk.connected = True
-    desk.letters.send_held()
-    assert len(desk.sent) == 2
-    desk.letters.on_puback(1)
-    assert desk.acknowledged == [2]

@@ -56,12 +56,11 @@ def test_the_bridge_shows_what_devices_sent_wrong_and_no_reading_of_an_outbox() 
     rig = BridgeRig()
     try:
         rig.connect()
-        rig.send(UNREADABLE)
+        rig.send(UNREADABLE, None)
         rig.send("poison")
-        rig.send("poison", ("o", "r"))
         rig.tick()
         shown = rig.status().dead_letters
     finally:
         rig.close()
-    assert [letter.payload for letter in shown] == [sent.payload.decode() for sent in rig.sent[:2]]
-    assert {letter.topic for letter in shown} == {"readings/123/temp"}
+    (letter,) = shown
+    assert (letter.topic, letter.payload) == ("readings/123/temp", rig.sent[0].payload.decode())

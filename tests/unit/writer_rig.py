@@ -11,7 +11,7 @@ from bridge.decode import Delivery
 from bridge.storage import Result
 from bridge.writer import Writer
 from tests.unit.faulty_storage import FaultyStorage
-from tests.unit.messages import message
+from tests.unit.messages import message, reading_payload
 
 
 class Rig:
@@ -43,13 +43,10 @@ class Rig:
     ) -> Delivery:
         """Return a reading whose timestamp distinguishes it from the others, unless `ns` is given.
 
-        With `seq` it is a collector's.
+        Without `seq`, its number in its outbox does as well.
         """
-        ts = b"1970-01-01T00:00:00.%09dZ" % (mid if ns is None else ns)
-        payload = b'{"value":%d,"ts":"%b"' % (value, ts)
-        if seq:
-            payload += b',"id":"outbox:%d","sensor_id":123,"type":"temp"' % seq
-        arrived = message(payload + b"}", mid=mid, epoch=epoch)._replace(qos=qos)
+        payload = reading_payload(mid if ns is None else ns, value, seq or 1000 + mid)
+        arrived = message(payload, mid=mid, epoch=epoch)._replace(qos=qos)
         return Delivery(arrived, self.storage.reading)
 
     def held(self) -> int:

@@ -1,4 +1,4 @@
-"""Says where and why a body is not JSON: the fast decoder's own words are for programmers."""
+"""Says where and why something is not JSON: the fast decoder's own words are for programmers."""
 
 import json
 import re
