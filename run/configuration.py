@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SEARCH_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 MOSQUITTO_CONF = ROOT / "mosquitto" / "mosquitto.conf"
 INFLUXDB_CONF = ROOT / "run" / "influxdb.conf"
-# A SIGKILL loses what arrived after the last snapshot, and the broker blocks while it writes one (up
-# to about 50 ms), so it should be neither much longer nor much shorter. The default is 1800.
+# A SIGKILL loses what arrived after the last snapshot, so it should not be much longer; the broker
+# blocks while it writes one (up to about 50 ms), so it should not be much shorter. Default 1800.
 _SNAPSHOT_S = 10
 
 

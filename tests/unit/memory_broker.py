@@ -1,6 +1,7 @@
 """The bridge's MQTT client together with a broker, in memory; what is lost or late is on demand."""
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -53,11 +54,12 @@ class MemoryClient:
         self.unanswered: dict[int, tuple[str, bytes]] = {}
         """What the bridge has published and the broker has not acknowledged, by its id."""
         self.retained: dict[str, bytes] = {}
-        self.subscribed = 0
         self._on_message, self._on_puback = on_message, on_puback
         self._on_connected, self._on_disconnected = on_connected, on_disconnected
         self._on_ack, self._on_publish, self._on_received = on_ack, on_publish, on_received
-        self.roots = tuple(pattern.removesuffix("#") for pattern in subscriptions)
+        self.roots = tuple(
+            re.sub(r"^\$share/[^/]+/", "", pattern).removesuffix("#") for pattern in subscriptions
+        )
         """What the topics begin with that the session delivers."""
         self._mids = 0
         self._wake = asyncio.Event()
@@ -114,9 +116,6 @@ class MemoryClient:
         self.paused = False
         self._wake.set()
 
-    def subscribe(self) -> None:
-        self.subscribed += 1
-
     async def drain(self) -> None:
         while self.unanswered:  # noqa: ASYNC110  as MqttClient does
             await asyncio.sleep(0)
@@ -124,26 +123,23 @@ class MemoryClient:
     # The broker's side.
 
     def offer(self, topic: str, payload: bytes, qos: int = 1, *, retain: bool = False) -> None:
-        """Let someone publish a message; at QoS 0 it is lost without a connection."""
-        if topic.startswith(self.roots) and (qos or self.connected):
+        """Let someone publish a message; it is lost without a connection."""
+        if topic.startswith(self.roots) and self.connected:
             self._mids += 1
             self.session.append(Packet(topic, payload, self._mids if qos else 0, qos, retain))
             self._wake.set()
 
-    def connect(self, *, session_present: bool = True) -> None:
-        """Let the client connect; what is in flight comes again, unless the session is lost."""
+    def connect(self) -> None:
+        """Let the client connect, with a new session."""
         self.epoch += 1
         self.connected, self.paused = True, False
-        if not session_present:
-            self.session.clear()
-        for packet in self.session:
-            packet.sent = False
         self._wake.set()
-        self._on_connected(session_present)
+        self._on_connected(False)
 
     def disconnect(self) -> None:
+        """End the connection, and with it the session."""
         self.connected = False
-        self.session = [packet for packet in self.session if packet.qos]
+        self.session.clear()
         self._on_disconnected()
 
     def puback(self, count: int) -> None:
