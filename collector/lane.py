@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 
 from collector.audit.auditor import Auditor
+from collector.devices.intake import DeviceIntake
+from collector.formats import Formats
 from collector.outbox.outbox import Outbox
 from collector.publishing.publisher import Publisher
 from collector.settings import Settings
@@ -27,7 +29,10 @@ _status = boundary(msgspec.json.Decoder(Status).decode)
 
 
 class Lane:
-    """Takes what its outbox accepts to the broker, and settles it by the receipts."""
+    """Takes what its outbox accepts to the broker, and settles it by the receipts.
+
+    What devices publish there it puts into its outbox.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Open the outbox; raises OutboxUnusable."""
@@ -54,22 +59,25 @@ class Lane:
             on_disconnected=self._publisher.on_disconnected,
             on_puback=self._publisher.on_puback,
         )
+        self._devices = DeviceIntake(self.outbox, settings.broker, Formats())
 
     def parts(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Return what has to run, by name; the first of them that ends is the end of the lane."""
         return {
             "mqtt": self._mqtt.run(),
+            "devices": self._devices.run(),
             "outbox": self.outbox.failed(),
             "auditor": self._auditor.run(),
             "ticks": self._tick(),
         }
 
     async def leave(self) -> None:
-        """Publish that the collector is offline, and wait up to 1 s for the broker's PUBACKs."""
-        if self._mqtt.connected:
-            self._mqtt.publish(self._status_topic, OFFLINE, retain=True)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_DRAIN_S):
+        """Take no more, publish that the collector is offline, and wait up to 1 s for PUBACKs."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_S):
+                await self._devices.leave()
+                if self._mqtt.connected:
+                    self._mqtt.publish(self._status_topic, OFFLINE, retain=True)
                     await self._mqtt.drain()
 
     def obstacles(self) -> list[str]:
@@ -92,6 +100,7 @@ class Lane:
             "unaudited": self.outbox.verification.waiting,
             "unhealed": len(self.outbox.verification.given_up),
             "outbox_bytes": self.outbox.space.used,
+            **self._devices.counters,
         }
 
     def _publish(self, topic: str, payload: bytes, retain: bool) -> int:
@@ -120,8 +129,10 @@ class Lane:
             await asyncio.sleep(1)
             self.outbox.commit()
             self._publisher.tick()
+            self._devices.tick()
             if self._mqtt.connected and second % INTERVAL_S == 0:
-                status = Status("up", counters=self.counters())
+                letters = self._devices.dead_letters
+                status = Status("up", counters=self.counters(), dead_letters=letters)
                 self._mqtt.publish(self._status_topic, msgspec.json.encode(status), retain=True)
 
 

@@ -19,7 +19,7 @@ class Unreadable(Exception):
 
 
 def boundary(decode: Callable[P, T]) -> Callable[P, T]:
-    """Make a function that decodes what arrived raise Unreadable, and nothing else.
+    """Make a function that decodes what arrived raise Unreadable, or a kind of it, and no more.
 
     No list of exceptions would be complete: deep nesting, invalid UTF-8 and numbers beyond any
     range each raise their own, and what ends a service once ends it again at each redelivery.
@@ -29,6 +29,8 @@ def boundary(decode: Callable[P, T]) -> Callable[P, T]:
     def decode_or_refuse(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return decode(*args, **kwargs)
+        except Unreadable:
+            raise
         except Exception as error:  # noqa: BLE001
             raise Unreadable(str(error) or type(error).__name__) from None
 

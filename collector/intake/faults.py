@@ -48,7 +48,7 @@ def fault(item: Item, detail: str, field: str | None = None, sent: bytes | None 
     if field is not None:
         described["field"] = _shortened(field)
     if sent is not None:
-        described["value"] = _shortened(_beginning(sent))
+        described["value"] = shown(sent)
     return described
 
 
@@ -61,6 +61,16 @@ def summary(faults: list[Fault], *, are_all: bool) -> str:
     if not are_all:
         count = f"; the first {len(faults)} faults are listed"
     return f"nothing was stored: {place}: {' '.join(words)}{count}"
+
+
+def detail_of(field: str, given: object) -> str | None:
+    """Return which rule of a reading's field a value breaks, or None."""
+    return _RULES[field](given)
+
+
+def shown(sent: bytes) -> str:
+    """Return what was sent, shortened to be shown."""
+    return _shortened(_beginning(sent))
 
 
 def _type_fault(given: object) -> str | None:

@@ -199,8 +199,8 @@ class MqttClient:
         """Keep the connection alive; return why it ended."""
         while not self._down.done():
             await asyncio.wait((self._down,), timeout=1)
-            if not self._paused:  # else paho would miss the answers to its pings
-                self._client.loop_misc()
+            # While paused, paho would miss the answers to its own pings.
+            (self._client.ping if self._paused else self._client.loop_misc)()
         return self._down.result()
 
     async def _disconnect(self) -> None:

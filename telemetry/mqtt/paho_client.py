@@ -25,6 +25,7 @@ from telemetry.mqtt.buffered_socket import BufferedSocket
 PUBACK = 0x40
 PUBLISH = 0x30
 PUBLISH_BELOW_QOS_2 = 0xF4  # the bits that tell it from other packets
+PINGREQ = b"\xc0\x00"
 QOS_1 = 0x02
 RETAIN = 0x01
 MESSAGE_IDS = 65535
@@ -164,6 +165,10 @@ class PahoClient(Client):
     def acknowledge(self, mid: int) -> None:
         """Send the PUBACK of a message that arrived on this connection."""
         self._connection.send(ACKNOWLEDGEMENT.pack(PUBACK, 2, mid))
+
+    def ping(self) -> None:
+        """Send a PINGREQ whose answer nobody waits for."""
+        self._connection.send(PINGREQ)
 
     def feed(self, data: bytes) -> None:
         """Handle the packets in `data`; an incomplete one is kept until the rest arrives.

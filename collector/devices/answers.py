@@ -1,0 +1,47 @@
+"""What devices are told: accepted/<sensor_id> and refused/<sensor_id>."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import msgspec
+
+from collector.intake.faults import Fault
+from telemetry import topics
+from telemetry.mqtt import NotConnected
+
+# Answers that wait for a connection, or for room. A device that gets none sends its readings again.
+_MAX_HELD = 10_000
+_MAX_UNACKNOWLEDGED = 5_000
+# Keep an answer below the broker's limit for one message.
+_MAX_ERRORS = 20
+_NO_REF = b"null"
+
+
+class Answers:
+    """Publishes answers; `publish` returns an id or raises NotConnected, `waiting` counts them."""
+
+    def __init__(self, publish: Callable[[str, bytes], int], waiting: Callable[[], int]) -> None:
+        self._publish = publish
+        self._waiting = waiting
+        self._held: deque[tuple[str, bytes]] = deque(maxlen=_MAX_HELD)
+
+    def accepted(self, sensor: str, ref: bytes, count: int) -> None:
+        """Tell that the readings of a message are on disk."""
+        self._send(topics.ACCEPTED + sensor, b'{"ref":%b,"count":%d}' % (ref, count))
+
+    def refused(self, sensor: str, ref: bytes | None, errors: Sequence[Fault]) -> None:
+        """Tell what is wrong with a message, of which nothing is taken."""
+        answer = {"ref": msgspec.Raw(ref or _NO_REF), "errors": errors[:_MAX_ERRORS]}
+        self._send(topics.REFUSED + sensor, msgspec.json.encode(answer))
+
+    def send_held(self) -> None:
+        """Publish what was held, as far as there is room and a connection."""
+        with suppress(NotConnected):
+            while self._held and self._waiting() < _MAX_UNACKNOWLEDGED:
+                self._publish(*self._held[0])
+                self._held.popleft()
+
+    def _send(self, topic: str, payload: bytes) -> None:
+        self._held.append((topic, payload))
+        self.send_held()
