@@ -49,7 +49,7 @@ class Bridge:
             clean_session=True,
             # A shared subscription, of this client alone, fetches no retained readings.
             subscriptions=[
-                f"{topics.SHARE}{settings.bridge_id}/{topics.READINGS}#",
+                f"$share/{settings.bridge_id}/{topics.READINGS}#",
                 topics.REPLAY + "#",
                 topics.STATUS + "#",
             ],

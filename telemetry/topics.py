@@ -9,9 +9,6 @@ RECEIPTS = "receipts/"
 REJECTED = "rejected/"
 STATUS = "status/"
 
-SHARE = "$share/"
-"""Before a name and a filter: a shared subscription of the clients that use that name."""
-
 
 def status(service: str, instance: str) -> str:
     """Return the topic of a service's status."""

@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from run.configuration import ROOT
-from tests.compose.debian import unpack_with_libraries
+from run.configuration import ROOT, SEARCH_PATH
+from tests.compose.debian import KEYRING, unpack_with_libraries
 
 RELEASE = "forky"
 TESTS = (
@@ -28,7 +28,7 @@ def unpack(directory: Path) -> Path:
     """Unpack the broker below `directory`; return the directory of its program `mosquitto`."""
     root = unpack_with_libraries("mosquitto", RELEASE, directory)
     program, libraries = root / "usr/sbin/mosquitto", next((root / "usr/lib").glob("*-linux-gnu"))
-    subprocess.run(["ldconfig", "-n", libraries], check=True)
+    subprocess.run(["ldconfig", "-n", libraries], env={"PATH": SEARCH_PATH}, check=True)
     loader = next(libraries.glob("ld-linux*.so*"))
     original = program.rename(program.with_suffix(".original"))
     program.write_text(f'#!/bin/sh\nexec {loader} --library-path {libraries} {original} "$@"\n')
@@ -37,7 +37,10 @@ def unpack(directory: Path) -> Path:
 
 
 def main() -> int:
-    """Run the tests; the arguments are pytest's. Return its exit code."""
+    """Run the tests; the arguments are pytest's. Return its exit code, 0 without Debian."""
+    if not Path(KEYRING).exists():
+        sys.stderr.write("NOT TESTED: Mosquitto 2.1, which comes from Debian's archive\n")
+        return 0
     with tempfile.TemporaryDirectory(prefix="broker-") as directory:
         path = f"{unpack(Path(directory))}:{os.environ['PATH']}"
         argv = [sys.executable, "-m", "pytest", *(sys.argv[1:] or TESTS)]
