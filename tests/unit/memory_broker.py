@@ -61,6 +61,7 @@ class MemoryClient:
             re.sub(r"^\$share/[^/]+/", "", pattern).removesuffix("#") for pattern in subscriptions
         )
         """What the topics begin with that the session delivers."""
+        self._clean = bool(options.get("clean_session"))
         self._mids = 0
         self._wake = asyncio.Event()
 
@@ -123,23 +124,27 @@ class MemoryClient:
     # The broker's side.
 
     def offer(self, topic: str, payload: bytes, qos: int = 1, *, retain: bool = False) -> None:
-        """Let someone publish a message; it is lost without a connection."""
-        if topic.startswith(self.roots) and self.connected:
+        """Let someone publish a message; without a connection a session keeps it at QoS 1."""
+        if topic.startswith(self.roots) and (self.connected or (qos and not self._clean)):
             self._mids += 1
             self.session.append(Packet(topic, payload, self._mids if qos else 0, qos, retain))
             self._wake.set()
 
-    def connect(self) -> None:
-        """Let the client connect, with a new session."""
+    def connect(self, *, session_present: bool = True) -> None:
+        """Let the client connect; what is in flight comes again, unless the session is lost."""
         self.epoch += 1
         self.connected, self.paused = True, False
+        session_present &= not self._clean
+        if not session_present:
+            self.session.clear()
+        for packet in self.session:
+            packet.sent = False
         self._wake.set()
-        self._on_connected(False)
+        self._on_connected(session_present)
 
     def disconnect(self) -> None:
-        """End the connection, and with it the session."""
         self.connected = False
-        self.session.clear()
+        self.session = [packet for packet in self.session if packet.qos and not self._clean]
         self._on_disconnected()
 
     def puback(self, count: int) -> None:
