@@ -14,6 +14,7 @@ from collector.audit.auditor import Auditor
 from collector.devices.intake import DeviceIntake
 from collector.formats import Formats
 from collector.outbox.outbox import Outbox
+from collector.publishing.discovery import Discovery
 from collector.publishing.publisher import Publisher
 from collector.settings import Settings
 from telemetry import topics
@@ -44,6 +45,10 @@ class Lane:
         self._receipts_topic = topics.RECEIPTS + self.outbox.id
         self._status_topic = topics.status("collector", self.outbox.id)
         self._publisher = Publisher(self.outbox, self._publish)
+        prefix = settings.home_assistant_prefix
+        self._discovery = (
+            Discovery(self.outbox, prefix, self._status_topic, self._publish) if prefix else None
+        )
         self._auditor = Auditor(self.outbox, settings.influx, self._publisher.heal)
         self._unreadable = UnreadableLog()
         self._mqtt = MqttClient(
@@ -55,9 +60,9 @@ class Lane:
             subscriptions=[self._receipts_topic, topics.status("bridge", "+")],
             will=(self._status_topic, OFFLINE),
             on_message=self._on_message,
-            on_connected=lambda _: self._publisher.on_connected(),
+            on_connected=self._on_connected,
             on_disconnected=self._publisher.on_disconnected,
-            on_puback=self._publisher.on_puback,
+            on_puback=self._on_puback,
         )
         self._devices = DeviceIntake(self.outbox, settings.broker, Formats())
 
@@ -105,6 +110,16 @@ class Lane:
 
     def _publish(self, topic: str, payload: bytes, retain: bool) -> int:
         return self._mqtt.publish(topic, payload, retain=retain)
+
+    def _on_connected(self, _session_present: bool) -> None:
+        self._publisher.on_connected()
+        if self._discovery:
+            self._discovery.on_connected()
+
+    def _on_puback(self, mid: int) -> None:
+        self._publisher.on_puback(mid)
+        if self._discovery:
+            self._discovery.on_puback(mid)
 
     def _on_message(self, message: Message) -> None:
         try:

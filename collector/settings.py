@@ -6,6 +6,9 @@ from msgspec import Meta
 
 from telemetry.settings import ConnectionSettings, Port, Text
 
+# The first levels of the pipeline's own topics.
+_OWN = ("devices", "accepted", "refused", "readings", "replay", "receipts", "rejected", "status")
+
 
 class Settings(ConnectionSettings, frozen=True, kw_only=True):
     """Settings of `python -m collector` (the INFLUX_ ones serve to read back)."""
@@ -30,3 +33,13 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     stored_timeout_s: Annotated[
         float, Meta(gt=0, le=60, description="a number of seconds above 0 and up to 60")
     ] = 5
+    # Where Home Assistant looks for sensors, which the collector announces there; empty: not.
+    home_assistant_prefix: Annotated[
+        str,
+        Meta(
+            pattern=rf"\A(?!({'|'.join(_OWN)})(/|\Z))([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?\Z",
+            max_length=100,
+            description="a topic of up to 100 letters, digits, _ and -, in levels with a / between"
+            f" them, of which the first is none of {', '.join(_OWN)}",
+        ),
+    ] = ""

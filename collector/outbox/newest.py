@@ -36,6 +36,10 @@ class Newest:
     def __len__(self) -> int:
         return len(self._known)
 
+    def series(self) -> Iterable[str]:
+        """Return the names of the series that are known."""
+        return self._known
+
     def is_newest(self, row: Row) -> bool:
         """Return whether no later reading of its series has been committed."""
         series = row.series

@@ -54,9 +54,9 @@ class Outbox:
             self._published,
             self._tally,
         )
-        self._newest = Newest(db)
+        self.newest = Newest(db)
         self._pruner = Pruner(
-            db, self.settlement, self.verification, self._newest, self._tally, keep_s
+            db, self.settlement, self.verification, self.newest, self._tally, keep_s
         )
         self.space = Space(db, path.parent, max_bytes)
         self._data_version = self._read_data_version()
@@ -139,7 +139,7 @@ class Outbox:
 
     def is_newest(self, row: Row) -> bool:
         """Return whether no later reading of the row's series has been committed."""
-        return self._newest.is_newest(row)
+        return self.newest.is_newest(row)
 
     def corrections(self, rows: Sequence[Row]) -> dict[int, int]:
         """Return which of the rows, in ascending order, were corrected, and by which last reading.
@@ -200,7 +200,7 @@ class Outbox:
 
     def _write(self, rows: list[Row]) -> None:
         """Write rows and changes; raises sqlite3.Error or OSError and then has written nothing."""
-        self._newest.save(self.last, now=self.space.is_short)
+        self.newest.save(self.last, now=self.space.is_short)
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._write_within_transaction(rows)
@@ -214,7 +214,7 @@ class Outbox:
             changed.saved()
         if rows:
             self.last = rows[-1].seq
-            self._newest.learn(rows)
+            self.newest.learn(rows)
             for on_committed in self._listeners:
                 on_committed(rows)
             if self._superseded:
@@ -227,9 +227,9 @@ class Outbox:
         if rows:
             self._db.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?)", rows)
             self._db.execute("UPDATE outbox SET last = ?", [rows[-1].seq])
-            not_newer = self._newest.not_newer(rows)
+            not_newer = self.newest.not_newer(rows)
             late.save(self._db, not_newer)
-            self._superseded = superseded.by_new_rows(self._db, self._newest, rows, not_newer)
+            self._superseded = superseded.by_new_rows(self._db, self.newest, rows, not_newer)
         for changed in self._saved_with_commit:
             changed.save()
 

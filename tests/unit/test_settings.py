@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bridge.settings import Settings as BridgeSettings
 from collector.settings import Settings as CollectorSettings
+from telemetry import topics
 from telemetry.settings import ConnectionSettings, SettingError, load
 
 KINDS = [CollectorSettings, BridgeSettings]
@@ -92,6 +93,40 @@ def test_a_bad_value_is_named_with_what_was_expected(key: str, value: str, expec
     ) as raised:
         load(CollectorSettings, {key: value})
     assert (raised.value.key, raised.value.value) == (key, value)
+
+
+@pytest.mark.parametrize("prefix", ["", "homeassistant", "home/assistant", "readings-2", "a_1"])
+def test_a_prefix_for_home_assistant(prefix: str) -> None:
+    settings = load(CollectorSettings, {"HOME_ASSISTANT_PREFIX": prefix})
+    assert settings.home_assistant_prefix == prefix
+
+
+OWN_TOPICS = [root.rstrip("/") for name, root in vars(topics).items() if name.isupper()]
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        *OWN_TOPICS,
+        "readings/x",
+        "+",
+        "/",
+        "a/#",
+        "a+",
+        "a/",
+        "/a",
+        "a//b",
+        "$SYS",
+        "é",
+        "a b",
+        "a\n",
+        "a" * 101,
+    ],
+)
+def test_a_prefix_that_cannot_be_one_is_named(prefix: str) -> None:
+    expected = f"HOME_ASSISTANT_PREFIX={prefix!r}: expected a topic of up to 100 letters"
+    with pytest.raises(SettingError, match=re.escape(expected)):
+        load(CollectorSettings, {"HOME_ASSISTANT_PREFIX": prefix})
 
 
 @pytest.mark.parametrize(
