@@ -36,7 +36,8 @@ class Lane:
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Open the outbox; raises OutboxUnusable."""
+        """Open the outbox; raises SettingError, or OutboxUnusable."""
+        formats = Formats.load(settings.formats, settings.formats_file, settings.time_zone)
         self.outbox = Outbox(
             Path(settings.outbox_path),
             max_bytes=settings.outbox_max_bytes,
@@ -64,7 +65,7 @@ class Lane:
             on_disconnected=self._publisher.on_disconnected,
             on_puback=self._on_puback,
         )
-        self._devices = DeviceIntake(self.outbox, settings.broker, Formats())
+        self._devices = DeviceIntake(self.outbox, settings.broker, formats)
 
     def parts(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Return what has to run, by name; the first of them that ends is the end of the lane."""
@@ -77,12 +78,13 @@ class Lane:
         }
 
     async def leave(self) -> None:
-        """Take no more, publish that the collector is offline, and wait up to 1 s for PUBACKs."""
+        """Publish that the collector is offline, take no more, and wait up to 1 s for PUBACKs."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_S):
+                if self._mqtt.connected:  # first: at the DISCONNECT the broker drops the will
+                    self._mqtt.publish(self._status_topic, OFFLINE, retain=True)
                 await self._devices.leave()
                 if self._mqtt.connected:
-                    self._mqtt.publish(self._status_topic, OFFLINE, retain=True)
                     await self._mqtt.drain()
 
     def obstacles(self) -> list[str]:

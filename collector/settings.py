@@ -28,6 +28,9 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     max_connections: Annotated[
         int, Meta(ge=1, description="a number of connections, at least 1")
     ] = 10_000
+    formats: str = "all"  # names as in collector/formats/families; empty: nothing over MQTT
+    formats_file: str = ""  # a TOML file with rules of one's own
+    time_zone: Text = "UTC"  # of devices that send local times without an offset
     tokens_file: str = ""  # empty: anyone who can reach the port may post
     # Of POST /data?ack=stored.
     stored_timeout_s: Annotated[

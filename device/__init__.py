@@ -1,1 +1,1 @@
-"""Simulated sensors that post their readings to the collector over HTTP."""
+"""Simulated sensors that post their readings to the collector over HTTP or MQTT."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 
 from device.arguments import Arguments, parse
@@ -10,6 +11,7 @@ from device.client import CollectorClient
 from device.events import Events
 from device.readings import create_series, readings, schedule
 from device.report import Report
+from device.responses import Response
 from device.sender import Sender
 
 FLUSH_S = 1.5
@@ -20,8 +22,7 @@ def run(arguments: Arguments) -> int:
     events = Events()
     buffer = Buffer(arguments.buffer)
     report = Report(buffer, arguments.rate, arguments.count, quiet=arguments.quiet)
-    client = CollectorClient(arguments.host, arguments.port, arguments.token)
-    sender = Sender(buffer, client.post, report, arguments.batch, events.stopping)
+    sender = Sender(buffer, post_of(arguments), report, arguments.batch, events.stopping)
     events.start(sender.run, "sender")
 
     sensor_ids = range(arguments.sensor_id, arguments.sensor_id + arguments.sensors)
@@ -39,6 +40,17 @@ def run(arguments: Arguments) -> int:
     if events.stopping.is_set():
         events.wait(FLUSH_S)
     return 0 if report.finish() else 1
+
+
+def post_of(arguments: Arguments) -> Callable[[Sequence[str]], Response]:
+    """Return how readings are sent; raises SystemExit when paho-mqtt is needed and missing."""
+    if not arguments.mqtt:
+        return CollectorClient(arguments.host, arguments.port, arguments.token).post
+    try:
+        from device.mqtt_client import MqttClient  # noqa: PLC0415  the one import beyond Python
+    except ModuleNotFoundError:
+        sys.exit("--mqtt needs the Python package paho-mqtt 2: pip install paho-mqtt")
+    return MqttClient(arguments.host, arguments.port, arguments.sensor_id).post
 
 
 def main() -> int:

@@ -30,6 +30,7 @@ class Arguments:
     batch: int
     buffer: int
     token: str | None
+    mqtt: bool
     quiet: bool
 
 
@@ -47,6 +48,8 @@ def parse(argv: Sequence[str] | None = None) -> Arguments:
     given = parser.parse_args(argv)
     if given.sensor_id + given.sensors - 1 > MAX_SENSOR_ID:
         parser.error(f"the last sensor id would be above {MAX_SENSOR_ID}")
+    if given.mqtt and given.token is not None:
+        parser.error("--token: the broker takes none; expected without --mqtt")
     if len(set(given.types)) < len(given.types):
         parser.error(f"--types {' '.join(given.types)}: expected each type once")
     if given.batch > given.buffer:
@@ -79,10 +82,20 @@ def _parser() -> Parser:
 
 def _add_collector(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "-h", dest="host", metavar="HOST", type=_host, required=True, help="host name or address"
+        "-h",
+        dest="host",
+        metavar="HOST",
+        type=_host,
+        required=True,
+        help="host name or address of the collector, with --mqtt of the broker",
     )
     group.add_argument(
         "-p", dest="port", metavar="PORT", type=_integer(1, MAX_PORT), required=True, help="port"
+    )
+    group.add_argument(
+        "--mqtt",
+        action="store_true",
+        help="publish to the broker at HOST:PORT instead of posting (default: HTTP)",
     )
     group.add_argument(
         "--token", type=_token, help="sent as Authorization: Bearer TOKEN (default: none)"

@@ -11,7 +11,13 @@ response:
 
     {"ts":"2026-11-22T18:50:45Z","type":"temp","value":25,"sensor_id":123} -> 201 Created
 
-It needs Python 3.11 or newer and nothing else.
+With --mqtt it publishes to devices/<sensor_id> at the broker HOST:PORT instead, and the collector
+answers there:
+
+    python -m device -h localhost -p 1883 --mqtt
+
+It needs Python 3.11 or newer and nothing else; with --mqtt the package paho-mqtt, which the
+simulator's image has.
 """
 
 EPILOG = """\
@@ -24,6 +30,12 @@ examples:
       --seed 7
   Both name other sensors than 123, which a running simulator has: readings of the same sensor and
   type with the same timestamp, here a whole second, overwrite each other.
+
+by MQTT:
+  Each message has up to --batch readings and a `ref`, and goes to the topic of the first sensor.
+  The collector answers on accepted/<sensor_id> once they are on its disk, or on
+  refused/<sensor_id>. One message at a time is without answer: for more than some hundred readings
+  per second use --batch. The broker needs to let anybody in.
 
 timestamps:
   A reading's timestamp is the time (UTC) it was scheduled for. It has no fractional seconds while
@@ -43,6 +55,8 @@ when the collector does not accept a reading:
   401              The token is invalid: all readings of the request are dropped.
   413              From now on, requests carry half as many readings. A reading that is too large
                    on its own is dropped.
+  by MQTT          No answer within 10 s, or no connection to the broker: as no response. `refused`:
+                   as 422. A message of more than 65,000 bytes is not sent: as 413.
   Faults are reported on stderr: one that goes on every 10 seconds, and its end. Every dropped
   reading is named there with the reason.
 

@@ -1,4 +1,4 @@
-"""What a response of the collector means for the readings sent, and how long to wait after it."""
+"""What a response, by HTTP or MQTT, means for the readings sent, and how long to wait after it."""
 
 import json
 import re
@@ -16,6 +16,12 @@ MAX_TEXT_LENGTH = 500
 MAX_BRIEF_LENGTH = 70
 
 
+# Answers by MQTT, named as their topics, and a message that is too large for the broker.
+ACCEPTED = "accepted"
+REFUSED = "refused"
+OVERSIZED = "oversized"
+
+
 class Verdict(Enum):
     """What a response means for the readings of its request."""
 
@@ -26,7 +32,7 @@ class Verdict(Enum):
     TOO_LARGE = "send fewer per request"
 
 
-VERDICTS: dict[int, Verdict] = {
+VERDICTS: dict[int | str, Verdict] = {
     HTTPStatus.CREATED: Verdict.ACCEPTED,
     HTTPStatus.BAD_REQUEST: Verdict.REFUSED,
     HTTPStatus.UNAUTHORIZED: Verdict.ALL_REFUSED,
@@ -34,20 +40,26 @@ VERDICTS: dict[int, Verdict] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Verdict.TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: Verdict.REFUSED,
     HTTPStatus.UNPROCESSABLE_ENTITY: Verdict.REFUSED,
+    ACCEPTED: Verdict.ACCEPTED,
+    REFUSED: Verdict.REFUSED,
+    OVERSIZED: Verdict.TOO_LARGE,
 }
 
 
 @dataclass(frozen=True)
 class Response:
-    """A response, or with `status` None the reason there was none. `retry_after` in seconds."""
+    """A response, or with `status` None the reason there was none. `retry_after` in seconds.
 
-    status: int | None
+    `status` is a number of HTTP, or one of ACCEPTED, REFUSED and OVERSIZED.
+    """
+
+    status: int | str | None
     text: str
     retry_after: float = 0.0
 
     @property
     def verdict(self) -> Verdict:
-        """Only 201 means accepted; a status that is not listed may succeed on a retry."""
+        """Only 201 or ACCEPTED is a promise; a status that is not listed may succeed on a retry."""
         return VERDICTS.get(self.status or 0, Verdict.RETRY)
 
     @property
@@ -60,7 +72,7 @@ class Response:
         return _line(self.status, self.text, MAX_TEXT_LENGTH)
 
 
-def _line(status: int | None, text: str, length: int) -> str:
+def _line(status: int | str | None, text: str, length: int) -> str:
     line = " ".join(f"{status or ''} {text}".split())
     line = "".join(character if character.isprintable() else "�" for character in line)
     return line if len(line) <= length else f"{line[: length - 1]}…"

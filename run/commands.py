@@ -24,15 +24,17 @@ _COLLECTOR = {
     "replay": "publish stored readings again: replay --since 1h",
     "rejected": "what InfluxDB or the bridge rejected, and why",
     "forget": "let go of readings that are deleted from InfluxDB on purpose",
+    "formats": "what devices may send over MQTT; formats try TOPIC PAYLOAD",
     "backup": "copy the outbox (with Docker: to a file in the container)",
 }
 _OTHERS = {
     "check": "whether the bridge stores",
-    "device": "a further simulated device, sensor 1000 unless told otherwise",
+    "device": "a further simulated device, sensor 1000 unless told otherwise; by MQTT: --mqtt",
     "kill": "kill -9 a part, to see that nothing is lost: kill bridge",
 }
 # Not the sensor of the simulator that runs already: they would overwrite each other's readings.
 _SENSOR = ["--sensor-id", "1000"]
+_MQTT = "--mqtt"  # the device's option: it then speaks to the broker
 
 
 class NothingRuns(Exception):
@@ -55,7 +57,9 @@ class Native:
         if not PYTHON.exists():
             sys.exit(f"{PYTHON.parent.parent} is missing: `make run` makes it")
         if service == "simulator":
-            port = self._settings.get("COLLECTOR_PORT", "1337")
+            by_mqtt = _MQTT in arguments
+            name, usual = ("MQTT_PORT", "1883") if by_mqtt else ("COLLECTOR_PORT", "1337")
+            port = self._settings.get(name, usual)
             arguments = ["-h", "127.0.0.1", "-p", port, *_SENSOR, *arguments]
         module = "device" if service == "simulator" else service
         # -P: modules come from the checkout, not from the working directory.
@@ -76,7 +80,8 @@ class Docker:
         """Become `python -m <service> <arguments>` in the service's container."""
         module = service
         if service == "simulator":
-            module, arguments = "device", ["-h", "collector", "-p", "1337", *_SENSOR, *arguments]
+            host, port = ("broker", "1883") if _MQTT in arguments else ("collector", "1337")
+            module, arguments = "device", ["-h", host, "-p", port, *_SENSOR, *arguments]
         terminal = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
         command = ["python", "-m", module, *arguments]
         argv = ["docker", "exec", "-i", *terminal, self._container(service), *command]

@@ -14,6 +14,7 @@ import bridge.settings
 import collector.settings
 import device.arguments
 from collector.access.tokens import Tokens
+from collector.formats.formats import Formats
 from collector.http.listeners import listen
 from run.workspace import PORTS, WorkspaceError
 from telemetry.settings import SettingError, load
@@ -50,8 +51,11 @@ def check(environ: Mapping[str, str] = os.environ) -> list[str]:
     for name in sorted(_typed(environ) - known - ignored.keys() - {"PYTHON", "ARGS"}):
         raise WorkspaceError(f"{name} is not a setting{_meant(name, known)}; see docs/settings.md")
     try:
+        given = {name: text for name, text in environ.items() if name not in ignored}
         for kind in _SERVICES:
-            load(kind, {name: text for name, text in environ.items() if name not in ignored})
+            load(kind, given)
+        taken = load(collector.settings.Settings, given)
+        Formats.load(taken.formats, taken.formats_file, taken.time_zone)
         Tokens.load(environ.get("TOKENS_FILE", ""))
         if "COLLECTOR_HOST" in environ:
             for listener in listen(environ["COLLECTOR_HOST"], 0):

@@ -33,10 +33,13 @@ class DeviceIntake:
 
     def __init__(self, outbox: Outbox, broker: BrokerAccess, formats: Formats) -> None:
         self._formats = formats
+        self._newest = outbox.newest
+        subscriptions = [topics.DEVICES + "#"] * formats.takes_devices + formats.subscriptions
         self._mqtt = MqttClient(
             **broker,
             client_id=f"devices-{outbox.id}",
-            subscriptions=[topics.DEVICES + "#"] * formats.takes_devices + formats.subscriptions,
+            clean_session=not subscriptions,  # then one from before is of no use
+            subscriptions=subscriptions,
             on_message=self._on_message,
             on_connected=self._on_connected,
             on_disconnected=lambda: None,
@@ -116,8 +119,14 @@ class DeviceIntake:
         if not message.payload:  # it clears a retained one
             return _NOTHING
         if message.topic.startswith(topics.DEVICES) and self._formats.takes_devices:
-            return _of_device(message.topic, message.payload, retained=message.retain)
-        return self._of_family(message)
+            taken = _of_device(message.topic, message.payload, retained=message.retain)
+        else:
+            taken = self._of_family(message)
+        if not message.retain:
+            return taken
+        # An old one would count as the last accepted, and undo a correction that came after it.
+        is_newer = self._newest.is_newer
+        return taken._replace(drafts=[one for one in taken.drafts if is_newer(one.series, one.ns)])
 
     @boundary
     def _of_family(self, message: Message) -> Taken:

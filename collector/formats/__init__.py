@@ -1,23 +1,6 @@
-"""Formats of device families (to come)."""
+"""What device families publish over MQTT, as rules: from a topic and a payload to readings."""
 
-from typing import NamedTuple
+from collector.formats.formats import Formats
+from collector.formats.rule import Extract
 
-from telemetry.reading import Reading
-
-
-class Extract(NamedTuple):
-    """Readings of a message."""
-
-    readings: list[Reading]
-    skipped: int
-
-
-class Formats:
-    """The chosen formats."""
-
-    takes_devices = True
-    subscriptions: list[str] = []  # noqa: RUF012
-
-    def read(self, topic: str, payload: bytes) -> Extract:  # noqa: ARG002
-        """Return the readings of a family's message."""
-        return Extract([], 0)
+__all__ = ["Extract", "Formats"]

@@ -16,6 +16,7 @@ def test_the_defaults_are_those_of_the_original_device() -> None:
     assert (arguments.rate, arguments.count, arguments.batch) == (1, None, 1)
     assert (arguments.pattern, arguments.seed, arguments.token) == ("uniform", None, None)
     assert not arguments.quiet
+    assert not arguments.mqtt
 
 
 @pytest.mark.parametrize("argv", [[], ["-h", "localhost"], ["-p", "1337"]])
@@ -59,6 +60,7 @@ def test_help_names_every_option_and_its_default(capsys: pytest.CaptureFixture[s
         (["--types", "a", "a"], "expected each type once"),
         (["--sensors", "2", "--sensor-id", str(2**63 - 1)], "the last sensor id would be above"),
         (["--token", "a\nb"], "expected printable ASCII"),
+        (["--mqtt", "--token", "a"], "--token: the broker takes none"),
         (["--pattern", "noise"], "invalid choice: 'noise'"),
     ],
 )

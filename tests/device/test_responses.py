@@ -28,9 +28,12 @@ NOW = datetime(2026, 11, 22, 18, 50, 45, tzinfo=UTC)
         (413, Verdict.TOO_LARGE),
         (415, Verdict.REFUSED),
         (422, Verdict.REFUSED),
+        ("accepted", Verdict.ACCEPTED),
+        ("refused", Verdict.REFUSED),
+        ("oversized", Verdict.TOO_LARGE),
     ],
 )
-def test_each_documented_status_has_a_verdict(status: int, verdict: Verdict) -> None:
+def test_each_documented_status_has_a_verdict(status: int | str, verdict: Verdict) -> None:
     assert Response(status, "").verdict == verdict
 
 
@@ -43,6 +46,7 @@ def test_any_other_status_is_retried(status: int | None) -> None:
 def test_a_response_is_printed_as_one_line_of_bounded_length() -> None:
     assert str(Response(201, "Created")) == "201 Created"
     assert str(Response(422, "a\n  b")) == "422 a b"
+    assert str(Response("accepted", "")) == "accepted"
     assert len(str(Response(422, "x" * 10_000))) <= 500
     assert str(Response(422, "\x1b[2J")) == "422 �[2J"
 

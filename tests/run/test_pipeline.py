@@ -112,7 +112,9 @@ def test_nothing_is_missing_after_all_that(running: Terminal) -> None:
         (["watch", "--once"], "123"),
         (["forget", "--sensor", "none"], "forgot 0"),
         (["backup", "copy.db"], "copied"),
+        (["formats", "try", "tele/x/SENSOR", '{"a":1}'], '"type":"a"'),
         (["device", "--count", "1"], '"sensor_id":1000} -> 201'),
+        (["device", "--mqtt", "--count", "1"], '"sensor_id":1000} -> accepted'),
     ],
     ids=lambda given: given[0] if isinstance(given, list) else None,
 )

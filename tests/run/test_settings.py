@@ -49,6 +49,9 @@ def test_a_name_without_effect_is_said(name: str) -> None:
         ("SIMULATOR_OPTIONS", "'", "No closing quotation"),
         ("SIMULATOR_OPTIONS", "--help", "no help here"),
         ("TOKENS_FILE", "/no/such/file", "expected a readable file"),
+        ("FORMATS", "tasmoto", "unknown: tasmoto; expected"),
+        ("FORMATS_FILE", "/no/such/file", "expected a readable file"),
+        ("TIME_ZONE", "Mars", "expected the name of a time zone such as UTC"),
         ("COLLECTOR_HOST", "no.such.invalid", "expected an address of this machine"),
     ],
 )

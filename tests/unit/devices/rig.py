@@ -30,7 +30,8 @@ class Rig:
         self.client: MemoryClient
         patch = pytest.MonkeyPatch()
         patch.setattr(intake, "MqttClient", self._client)
-        self.intake = kind(self.outbox, ConnectionSettings().broker, Formats())
+        formats = Formats.load("devices", "", "UTC")
+        self.intake = kind(self.outbox, ConnectionSettings().broker, formats)
         patch.undo()
         self._running = asyncio.create_task(self.intake.run())
 

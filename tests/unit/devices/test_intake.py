@@ -131,25 +131,35 @@ def test_answers_wait_for_the_connection(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
-@pytest.mark.parametrize("payload", [b"", sent(1), b"hot"])
+@pytest.mark.parametrize(
+    ("payload", "retain"), [(sent(1), True), (b"hot", True), (b"", True), (b"", False)]
+)
 def test_a_retained_copy_without_a_time_and_a_clearing_are_nothing(
-    tmp_path: Path, payload: bytes
+    tmp_path: Path, payload: bytes, retain: bool
 ) -> None:
     async def scenario(rig: Rig) -> None:
-        rig.client.offer(TOPIC, payload, retain=True)
+        rig.client.offer(TOPIC, payload, retain=retain)
         await rig.idle()
         assert rig.events == [("ack", payload)]
         assert not rig.committed
+        assert not rig.intake.counters["mqtt_refused"]
 
     run(tmp_path, scenario)
 
 
-def test_a_clearing_is_no_fault(tmp_path: Path) -> None:
+def test_a_retained_copy_is_taken_only_if_it_is_newer_than_its_series(tmp_path: Path) -> None:
+    def at(second: int, value: int) -> bytes:
+        return b'{"value":%d,"ts":"2026-01-31T12:00:%02dZ"}' % (value, second)
+
     async def scenario(rig: Rig) -> None:
-        rig.client.offer(TOPIC, b"")
+        rig.client.offer(TOPIC, at(1, 1), retain=True)
+        rig.client.offer(TOPIC, at(1, 2))
         await rig.idle()
-        assert rig.events == [("ack", b"")]
-        assert not rig.intake.counters["mqtt_refused"]
+        rig.client.offer(TOPIC, at(1, 1), retain=True)
+        rig.client.offer(TOPIC, at(0, 3), retain=True)
+        rig.client.offer(TOPIC, at(2, 4), retain=True)
+        await rig.idle()
+        assert rig.committed == [("k/t", 1), ("k/t", 2), ("k/t", 4)]
 
     run(tmp_path, scenario)
 

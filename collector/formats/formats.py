@@ -1,0 +1,64 @@
+"""The formats that a collector takes: from a message to readings."""
+
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from collector.formats.catalog import DEVICES, chosen, compiled, families, own_rules
+from collector.formats.pattern import without_covered
+from collector.formats.rule import Extract, Rule
+from telemetry.settings import SettingError
+
+
+class Formats:
+    """The rules that are chosen; `takes_devices` says whether devices/# is among them."""
+
+    def __init__(self, rules: list[Rule], *, takes_devices: bool) -> None:
+        self._rules = rules
+        self.takes_devices = takes_devices
+
+    @classmethod
+    def load(cls, names: str, own_file: str, time_zone: str) -> Self:
+        """Read the settings FORMATS, FORMATS_FILE and TIME_ZONE; raises SettingError."""
+        taken = chosen(names)
+        zone = _zone(time_zone)
+        rules = own_rules(own_file, zone)  # before the families, so that they can replace them
+        for name, family in families().items():
+            if name in taken:
+                rules += compiled(family, zone)
+        return cls(rules, takes_devices=DEVICES in taken)
+
+    @property
+    def topics(self) -> list[str]:
+        """The patterns of all rules."""
+        return [rule.pattern.text for rule in self._rules]
+
+    @property
+    def subscriptions(self) -> list[str]:
+        """MQTT filters for the messages of all rules, without devices/#.
+
+        Two overlap only where both have a level that may be anything.
+        """
+        return without_covered([rule.pattern.filter for rule in self._rules])
+
+    def read(self, topic: str, payload: bytes) -> Extract:
+        """Return the readings of a message by the first rule whose topic it has; else none.
+
+        Whatever is raised means that the message is broken; a ValueError says what was expected.
+        """
+        for rule in self._rules:
+            names = rule.pattern.match(topic)
+            if names is not None:
+                return rule.read(names, payload)
+        return Extract([], 0)
+
+    def takes(self, topic: str) -> bool:
+        """Return whether a rule has this topic."""
+        return any(rule.pattern.match(topic) is not None for rule in self._rules)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        expected = "expected the name of a time zone such as UTC or Europe/Berlin"
+        raise SettingError("TIME_ZONE", name, expected) from None

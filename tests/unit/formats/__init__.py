@@ -1,0 +1,1 @@
+"""Tests of collector/formats; cases.toml has messages of each family."""
