@@ -50,6 +50,11 @@ test-compose: ## Run the tests of docker-compose.yml; they need Docker
 	@$(SETUP)
 	$(BIN)/python -m pytest tests/compose $(ARGS)
 
+.PHONY: test-broker
+test-broker: ## Run the tests of MQTT with Mosquitto 2.1, as in docker-compose.yml
+	@$(SETUP) mosquitto mosquitto-clients influxdb
+	$(BIN)/python -m tests.newest_broker $(ARGS)
+
 .PHONY: lint
 lint: ## Run ruff and mypy
 	@$(SETUP)

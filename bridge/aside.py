@@ -77,14 +77,6 @@ class Aside:
             self._waiting[point] = self._waiting.pop(point)
         self._postpone()
 
-    def forget_before(self, epoch: int) -> None:
-        """Drop what the broker redelivers on this connection."""
-        kept = {
-            point: [d for d in waiting if d.message.qos == 0 or d.message.epoch >= epoch]
-            for point, waiting in self._waiting.items()
-        }
-        self._waiting = {point: waiting for point, waiting in kept.items() if waiting}
-
     def _postpone(self) -> None:
         self._due_at = time.monotonic() + self._backoff.next()
 

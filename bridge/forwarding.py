@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 # Forwarded messages that the broker has not acknowledged: there are 65,535 MQTT ids in all.
 WINDOW = 1000
+MAX_HELD = 10_000
 # No reading needs as many; at QoS 1 and unchanged, the largest messages would not fit the broker.
 _MAX_BYTES = 8000
 _HINT_EVERY_S = 60.0
@@ -38,8 +39,7 @@ _reading = msgspec.json.Decoder(_DevicesReading)
 class Forwarding:
     """Each message is acknowledged once the broker has it on devices/.
 
-    Until there is room it is held, unacknowledged, so the broker's limit of messages in flight
-    bounds how many are held. `publish` returns an MQTT id, or raises NotConnected.
+    Until there is room for it, it is held. `publish` returns an MQTT id, or raises NotConnected.
     """
 
     def __init__(
@@ -49,24 +49,20 @@ class Forwarding:
         self._ack = ack
         self.forwarded = 0
         self.dropped = 0
-        """How many at QoS 0, which nothing bounds, came while there was no room."""
+        """How many came while there was no room: at QoS 0 for more than one."""
         self._sent: dict[int, Message] = {}
         self._held: deque[Message] = deque()
         self._hinted_at = -_HINT_EVERY_S
 
     def take(self, message: Message) -> None:
-        """Forward a message without an `id`; raises Unreadable unless a device may have sent it.
-
-        A retained copy without `ts` is nothing new: each new session brings it again.
-        """
+        """Forward a message without an `id`; raises Unreadable unless a device may have sent it."""
         if not message.topic.startswith(topics.READINGS):
             raise Unreadable("id is required: only collectors publish on replay/")
-        has_ts = _has_ts(message)
+        _check(message)
         self._hint(message.topic)
-        if message.retain and not has_ts:
-            self._ack(message)
-        elif self._held and not message.qos:
+        if len(self._held) >= (MAX_HELD if message.qos else 1):
             self.dropped += 1
+            self._ack(message)
         else:
             self._held.append(message)
             self.send_held()
@@ -76,10 +72,6 @@ class Forwarding:
         if message := self._sent.pop(mid, None):
             self._ack(message)
             self.send_held()
-
-    def forget_before(self, epoch: int) -> None:
-        """Drop held messages that the broker redelivers on this connection."""
-        self._held = deque(held for held in self._held if not held.qos or held.epoch >= epoch)
 
     def send_held(self) -> None:
         """Publish what is held, as far as there is room and a connection."""
@@ -98,8 +90,8 @@ class Forwarding:
             logger.warning("forwarded to devices/, where devices should publish now: %s", topic)
 
 
-def _has_ts(message: Message) -> bool:
-    """Return whether a device's reading has a timestamp; raises Unreadable if it is no reading."""
+def _check(message: Message) -> None:
+    """Raise Unreadable if a message is no reading of a device."""
     if len(message.payload) > _MAX_BYTES:
         raise Unreadable(f"a reading of more than {_MAX_BYTES:,} bytes")
     try:
@@ -117,4 +109,3 @@ def _has_ts(message: Message) -> bool:
     except Exception as error:  # noqa: BLE001  see telemetry.decode.boundary
         reason = words(message.payload, error, ("value",), RULES, DEVICES_EXAMPLE)
         raise Unreadable(reason) from None
-    return reading.ts is not UNSET

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections import defaultdict
 
 import msgspec
@@ -34,8 +33,6 @@ _MAX_QUEUED = 20_000
 # Messages published and not acknowledged, of the 65,535 MQTT ids. Beyond it, receipts and statuses
 # are left out: the collector replays the readings.
 _MAX_UNACKNOWLEDGED = 20_000
-# A session of the broker brings something by then, at least the bridge's own status.
-_SILENCE_S = 3 * INTERVAL_S
 # Keeps a status below the broker's limit for one message, even if JSON escapes all of it.
 _MAX_REASON = 1000
 
@@ -50,9 +47,9 @@ class Bridge:
         self._mqtt = MqttClient(
             **settings.broker,
             client_id=settings.bridge_id,
+            # The broker keeps nothing for a bridge that is away: collectors replay what it missed.
+            clean_session=True,
             subscriptions=[topics.READINGS + "#", topics.REPLAY + "#", topics.STATUS + "#"],
-            # Subscribing again would fetch the retained reading of every series.
-            keeps_subscriptions=True,
             will=(self._status_topic, OFFLINE),
             on_message=self._on_message,
             on_connected=self._on_connected,
@@ -66,7 +63,6 @@ class Bridge:
         self._unreadable = UnreadableLog()
         self._unreadable_statuses = UnreadableLog()
         self._rejected = UnreadableLog("rejected")
-        self._silent_since: float | None = None  # until something arrives on a connection
 
     async def run(self) -> None:
         """Work until SIGTERM; raises whatever ends a part."""
@@ -104,19 +100,16 @@ class Bridge:
         if self._writer.queued <= _MAX_QUEUED:
             self._mqtt.resume()
 
-    def _on_connected(self, session_present: bool) -> None:
-        if session_present:  # then the broker redelivers everything that is not acknowledged
-            self._writer.forget_before(self._mqtt.epoch)
-            self._forwarding.forget_before(self._mqtt.epoch)
-        self._silent_since = time.monotonic()
+    def _on_connected(self, _session_present: bool) -> None:
         if self._writer.queued > _MAX_QUEUED:  # from before; each connection begins by reading
-            self._silent_since = None
             self._mqtt.pause()
         self._forwarding.send_held()
         self._publish_status()
 
     def _on_message(self, message: Message) -> None:
-        self._silent_since = None
+        if message.retain:  # published before this bridge subscribed
+            self._mqtt.ack(message)
+            return
         if self._writer.queued > _MAX_QUEUED:
             self._mqtt.pause()
         if not message.payload:  # clears a retained message
@@ -147,8 +140,6 @@ class Bridge:
 
     def _on_status(self, message: Message) -> None:
         self._mqtt.ack(message)
-        if message.retain:  # published before this bridge subscribed
-            return
         try:
             record = counters_record(message, self._storage.counters)
         except Unreadable as unreadable:
@@ -205,16 +196,7 @@ class Bridge:
         while True:
             self._publish_status()
             self._writer.retry()
-            self._subscribe_if_silent()
             await asyncio.sleep(INTERVAL_S)
-
-    def _subscribe_if_silent(self) -> None:
-        """Subscribe again if the session turns out to lack the subscriptions."""
-        since = self._silent_since
-        if self._mqtt.connected and since is not None and time.monotonic() - since > _SILENCE_S:
-            logger.warning("the broker's session delivers nothing: subscribing again")
-            self._silent_since = None
-            self._mqtt.subscribe()
 
     async def _stop(self) -> None:
         """Publish the end, and wait until the broker has acknowledged everything."""

@@ -12,7 +12,6 @@ from bridge.state import State
 from bridge.storage import Outcome, Result, Storage
 from telemetry.backoff import Backoff
 from telemetry.dead_letters.letter import DeadLetter
-from telemetry.mqtt import Message
 
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 5.0
@@ -83,19 +82,6 @@ class Writer:
     def retry(self) -> None:
         """Look at what was set aside, also when nothing arrives."""
         self._arrived.set()
-
-    def forget_before(self, epoch: int) -> None:
-        """Drop queued messages of earlier connections that the broker redelivers on this one.
-
-        Otherwise each reconnect during an outage would add as much as the broker has in flight.
-        """
-
-        def stays(message: Message) -> bool:
-            return message.qos == 0 or message.epoch >= epoch
-
-        self._deliveries = [d for d in self._deliveries if stays(d.message)]
-        self._unreadable = [letter for letter in self._unreadable if stays(letter.message)]
-        self.aside.forget_before(epoch)
 
     async def run(self) -> None:
         """Write for ever."""

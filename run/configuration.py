@@ -1,7 +1,9 @@
 """Writes configuration files for a private broker and database, for `make run` and the tests."""
 
 import getpass
+import itertools
 import os
+import shutil
 from pathlib import Path
 from string import Template
 
@@ -10,17 +12,37 @@ ROOT = Path(__file__).resolve().parent.parent
 SEARCH_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 MOSQUITTO_CONF = ROOT / "mosquitto" / "mosquitto.conf"
 INFLUXDB_CONF = ROOT / "run" / "influxdb.conf"
+# A SIGKILL loses what arrived after the last snapshot, so it should not be much longer; the broker
+# blocks while it writes one (up to about 50 ms), so it should not be much shorter. Default 1800.
+_SNAPSHOT_S = 10
+
+
+def persistence_plugin() -> Path | None:
+    """Return the installed Mosquitto's plugin for persistence; None before version 2.1."""
+    program = shutil.which("mosquitto", path=SEARCH_PATH)
+    if program is None:
+        return None
+    libraries = Path(program).parent.parent / "lib"
+    # Upstream installs it in lib itself, Debian in lib/<architecture>/mosquitto.
+    places = (libraries.glob(f"{depth}mosquitto_persist_sqlite.so") for depth in ("", "*/*/"))
+    return next(itertools.chain.from_iterable(places), None)
 
 
 def write_broker_configuration(directory: Path, port: int, settings: str = "") -> Path:
     """Write mosquitto.conf into `directory`, for 127.0.0.1:`port` and with its state there.
 
     It is mosquitto/mosquitto.conf with the lines of `settings` appended, which take precedence.
+    Without the plugin for persistence the broker saves a snapshot of its state instead.
     """
     replaced = {
         "listener": f"listener {port} 127.0.0.1",
         "persistence_location": f"persistence_location {directory.resolve()}/",
     }
+    if plugin := persistence_plugin():
+        replaced["plugin"] = f"plugin {plugin}"
+    else:
+        replaced["plugin"] = f"persistence true\nautosave_interval {_SNAPSHOT_S}"
+        replaced |= dict.fromkeys(("plugin_opt_flush_period", "plugin_opt_sync"), "")
     lines = [
         replaced.get(line.split(" ", 1)[0], line)
         for line in MOSQUITTO_CONF.read_text(encoding="utf-8").splitlines()

@@ -63,7 +63,9 @@ class Broker(Service):
     def wipe(self) -> None:
         """Delete sessions, queues and retained messages of a stopped broker."""
         assert not self.running, "a running broker would write its state again"
-        (self.directory / "mosquitto.db").unlink(missing_ok=True)
+        for state in ("mosquitto.db", "mosquitto.sqlite3*"):
+            for path in self.directory.glob(state):
+                path.unlink()
 
 
 class Influx(Service):

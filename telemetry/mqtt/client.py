@@ -41,8 +41,7 @@ class MqttClient:
     raises whatever they raise. `on_connected` is called when the subscriptions are in place, with
     whether the broker still had the session; messages queued in the session may arrive earlier.
     `on_disconnected` is called once for each `on_connected`. `will` is a topic and a payload,
-    retained. `qos` is that of the subscriptions, 0 or 1; with `keeps_subscriptions` none is made if
-    the broker still has the session.
+    retained. `qos` is that of the subscriptions, 0 or 1.
     """
 
     def __init__(  # noqa: PLR0913  all are keywords
@@ -61,12 +60,13 @@ class MqttClient:
         password: str = "",
         will: tuple[str, bytes] | None = None,
         clean_session: bool = False,
-        keeps_subscriptions: bool = False,
     ) -> None:
         self.connected = False
         self.obstacle: str | None = None  # why the last attempt failed, or the connection ended
         self._paused = False
         self._host, self._port = host, port
+        self._address = f"{host}:{port}"
+        self._name = client_id or "a guest"
         self._on_connected = on_connected
         self._on_disconnected = on_disconnected
         self._connection: BufferedSocket | None = None
@@ -84,9 +84,7 @@ class MqttClient:
         if will:
             self._client.will_set(*will, qos=1, retain=True)
         self._client.connect_async(host, port, KEEPALIVE_S)
-        self._handshake = Handshake(
-            self._client, client_id, subscriptions, qos, keeps_subscriptions=keeps_subscriptions
-        )
+        self._handshake = Handshake(self._client, client_id, subscriptions, qos)
         self._client.on_disconnect = self._on_disconnect
 
     @property
@@ -98,10 +96,6 @@ class MqttClient:
     def unacknowledged(self) -> int:
         """How many published messages the broker has not acknowledged."""
         return self._client.unacknowledged
-
-    def subscribe(self) -> None:
-        """Make the subscriptions again; retained messages come again too."""
-        self._handshake.subscribe()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
         """Send a message at QoS 1; return its id, which `on_puback` gets on the PUBACK.
@@ -161,7 +155,7 @@ class MqttClient:
             except ConnectFailed as failure:
                 reason = str(failure)
             else:
-                logger.info("connected to the MQTT broker at %s:%d", self._host, self._port)
+                logger.info("connected to the MQTT broker at %s as %s", self._address, self._name)
                 self.obstacle = None
                 connected_at = time.monotonic()
                 reason = await self._wait_disconnected()
@@ -169,8 +163,7 @@ class MqttClient:
                     backoff.reset()
             self._abort()
             if reason != self.obstacle:
-                address = f"{self._host}:{self._port}"
-                logger.warning("waiting for the MQTT broker at %s: %s", address, reason)
+                logger.warning("waiting for the MQTT broker at %s: %s", self._address, reason)
                 self.obstacle = reason
             await asyncio.sleep(backoff.next())
 

@@ -11,24 +11,16 @@ class Handshake:
 
     It subscribes when the broker had no session, and on the first connection of the process: the
     session may come from a version that subscribed to less, or from a process that died between
-    CONNECT and SUBSCRIBE. Retained messages then come again, marked `retain`. Those of many series
-    could push others out of the broker's queue, so with `keeps_subscriptions` it relies on the
-    session, and `subscribe` is for a caller who finds that they are missing.
+    CONNECT and SUBSCRIBE. Retained messages then come again, marked `retain`.
     """
 
     def __init__(
-        self,
-        client: Client,
-        client_id: str,
-        subscriptions: Sequence[str],
-        qos: int,
-        *,
-        keeps_subscriptions: bool,
+        self, client: Client, client_id: str, subscriptions: Sequence[str], qos: int
     ) -> None:
         self._client = client
         self._client_id = client_id
         self._subscriptions = [(topic, qos) for topic in subscriptions]
-        self._subscribed = keeps_subscriptions
+        self._subscribed = False
         self.complete = False
         self.session_present = False
         self.refusal: str | None = None
@@ -62,13 +54,9 @@ class Handshake:
         if code.is_failure:
             self.refusal = f"refused: {code}"
         elif self._subscriptions and not (self.session_present and self._subscribed):
-            self.subscribe()
+            self._client.subscribe(self._subscriptions)
         else:
             self.complete = True
-
-    def subscribe(self) -> None:
-        """Send SUBSCRIBE."""
-        self._client.subscribe(self._subscriptions)
 
     def _on_suback(
         self, _client: Client, _: object, _mid: int, codes: list[ReasonCode], *_rest: object

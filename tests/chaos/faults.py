@@ -83,8 +83,8 @@ def wipe_broker(rig: Rig, _: random.Random) -> Heal:
     return rig.broker.start
 
 
-def discard_session(rig: Rig, _: random.Random) -> Heal:
-    mqtt_publisher.discard_session(rig.broker.port, BRIDGE_ID)
+def take_id(rig: Rig, _: random.Random) -> Heal:
+    mqtt_publisher.take_id(rig.broker.port, BRIDGE_ID)
     return nothing_to_heal
 
 
@@ -183,7 +183,7 @@ SERVICE_FAULTS: list[Fault] = [
     *(Fault(f"SIGTERM {name}", frozenset({name}), stop(name)) for name in SERVICES),
     *(Fault(f"SIGSTOP {name}", frozenset({name}), pause(name), (0.5, 20)) for name in SERVICES),
     Fault("broker wiped", frozenset({"broker"}), wipe_broker),
-    Fault("bridge's session discarded", frozenset({"bridge", "broker"}), discard_session, (0, 0)),
+    Fault("bridge's id taken", frozenset({"bridge", "broker"}), take_id, (0, 0)),
     Fault("InfluxDB down", frozenset({"influx"}), kill("influx"), (5, 20)),
     *(
         Fault(kind, frozenset({"influx"}), set_stub(mode), (0.5, 6))

@@ -36,8 +36,8 @@ def publish(port: int, packets: Iterable[bytes], *, client_id: str = "") -> None
             received = received[-1:] + more
 
 
-def discard_session(port: int, client_id: str) -> None:
-    """Make the broker discard the session of this client, by a clean session of the same name."""
+def take_id(port: int, client_id: str) -> None:
+    """Make the broker disconnect this client, by another one of the same name."""
     publish(port, (), client_id=client_id)
 
 

@@ -66,22 +66,43 @@ def root_file_system(directory: Path, ca_bundle: Path | None) -> Path:
 
 def unpack(package: str, directory: Path) -> Path:
     """Unpack RELEASE's `package` below `directory` without installing it; return where it is."""
-    state, cache = directory / "lists", directory / "cache"
-    (state / "partial").mkdir(parents=True, exist_ok=True)
-    (cache / "archives" / "partial").mkdir(parents=True, exist_ok=True)
-    sources = directory / "sources.list"
-    sources.write_text(f"deb [signed-by={KEYRING}] {mirror()} {RELEASE} main\n", encoding="ascii")
-    apt = [
-        "apt-get",
-        *("-o", f"Dir::Etc::SourceList={sources}"),
-        *("-o", "Dir::Etc::SourceParts=/dev/null"),
-        *("-o", f"Dir::State::Lists={state}"),
-        *("-o", f"Dir::Cache={cache}"),
-        *("-o", "APT::Sandbox::User=root"),
-    ]
-    _output(*apt, "update")
+    apt = _apt(RELEASE, directory)
     _output(*apt, "download", package, cwd=directory)
     (archive,) = directory.glob(f"{package}_*.deb")
     target = directory / package
     _output("dpkg-deb", "--extract", str(archive), str(target))
     return target
+
+
+def unpack_with_libraries(package: str, release: str, directory: Path) -> Path:
+    """Unpack a release's `package` and all that it depends on; return their common root.
+
+    Its programs run with the libraries of that release only; see `tests.newest_broker`.
+    """
+    apt = _apt(release, directory)
+    _output(*apt, "install", "--download-only", "--yes", "--no-install-recommends", package)
+    root = directory / "root"
+    for archive in (directory / "cache" / "archives").glob("*.deb"):
+        _output("dpkg-deb", "--extract", str(archive), str(root))
+    return root
+
+
+def _apt(release: str, directory: Path) -> list[str]:
+    """Return the command for another release's packages, with its state below `directory`."""
+    state, cache = directory / "lists", directory / "cache"
+    for created in (state, cache / "archives"):
+        (created / "partial").mkdir(parents=True, exist_ok=True)
+    sources, status = directory / "sources.list", directory / "status"
+    sources.write_text(f"deb [signed-by={KEYRING}] {mirror()} {release} main\n", encoding="ascii")
+    status.touch()  # nothing is installed
+    apt = [
+        "apt-get",
+        *("-o", f"Dir::Etc::SourceList={sources}"),
+        *("-o", "Dir::Etc::SourceParts=/dev/null"),
+        *("-o", f"Dir::State::Lists={state}"),
+        *("-o", f"Dir::State::Status={status}"),
+        *("-o", f"Dir::Cache={cache}"),
+        *("-o", "APT::Sandbox::User=root"),
+    ]
+    _output(*apt, "update")
+    return apt

@@ -127,7 +127,7 @@ def test_a_reading_posted_twice_is_published_twice_and_is_one_point(
     for _ in range(2):
         assert send(http, sent, path=STORED).status_code == 201
     assert len(points(pipeline.influx, sensor)) == 1
-    assert len([m for m in subscriber.received() if f"/{sensor}/" in m.topic]) == 2
+    wait_for(lambda: len([m for m in subscriber.received() if f"/{sensor}/" in m.topic]) == 2)
 
 
 @pytest.mark.parametrize("count", [1, 100])

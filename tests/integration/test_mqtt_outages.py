@@ -143,7 +143,7 @@ def test_a_missing_broker_is_waited_for_and_logged_once(
     waiting, connected = caplog.messages
     assert f"waiting for the MQTT broker at 127.0.0.1:{broker.port}: " in waiting
     assert "refused" in waiting or "failed" in waiting
-    assert connected == f"connected to the MQTT broker at 127.0.0.1:{broker.port}"
+    assert connected.startswith(f"connected to the MQTT broker at 127.0.0.1:{broker.port} as ")
 
 
 def test_after_a_wrong_password_the_client_retries_and_logs_it(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import reading
-from tests.integration.mosquitto_clients import Subscriber, publish
+from tests.integration.mosquitto_clients import Subscriber
 from tests.integration.points import points, wait_points
 from tests.integration.poster import Poster
 from tests.integration.posting import STORED, client, metrics, send
@@ -51,30 +51,6 @@ def test_readings_accepted_while_only_the_collector_runs_are_stored(
     restartable.start()
     stored = wait_points(restartable.influx, sensor, 501, timeout=30)
     assert stored == {("temp", ns + i): 21.5 for i in range(-1, 500)}
-
-
-def test_readings_published_by_a_device_wait_for_the_bridge(
-    restartable: Stack, sensor: str
-) -> None:
-    restartable.bridge.kill()
-    for i in range(20):
-        publish(restartable.broker, f"devices/{sensor}/t{i}", {"value": i})
-    restartable.bridge.start()
-    assert len(wait_points(restartable.influx, sensor, 20, timeout=30)) == 20
-
-
-def test_readings_published_by_a_device_survive_a_killed_bridge_while_influxdb_is_stopped(
-    restartable: Stack, sensor: str
-) -> None:
-    restartable.influx.stop()
-    for i in range(20):
-        publish(restartable.broker, f"devices/{sensor}/t{i}", {"value": i})
-    restartable.bridge.kill()
-    restartable.bridge.start()
-    restartable.broker.stop()
-    restartable.start("broker", "influx")
-    assert len(wait_points(restartable.influx, sensor, 20, timeout=30)) == 20
-    restartable.bridge.wait_ready()
 
 
 def test_posts_are_accepted_and_published_live_while_influxdb_is_stopped(

@@ -3,6 +3,9 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from run.configuration import write_broker_configuration
 from tests.stack import Broker, wait_for
 
 LIMIT = 65536
@@ -44,3 +47,22 @@ def test_retained_messages_survive_a_restart_until_they_are_wiped(tmp_path: Path
     broker.wipe()
     with broker:
         assert broker.retained("a") == b""
+
+
+@pytest.mark.parametrize("place", ["lib", "lib/x86_64-linux-gnu/mosquitto", None])
+def test_the_state_is_kept_by_the_plugin_where_the_broker_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str | None
+) -> None:
+    program = tmp_path / "sbin" / "mosquitto"
+    program.parent.mkdir()
+    program.touch(0o755)
+    monkeypatch.setattr("run.configuration.SEARCH_PATH", str(program.parent))
+    snapshots = {"persistence true", "autosave_interval 10"}
+    plugin = {"plugin_opt_flush_period 0", "plugin_opt_sync normal"}
+    if place:
+        path = tmp_path / place / "mosquitto_persist_sqlite.so"
+        path.parent.mkdir(parents=True)
+        path.touch()
+        plugin.add(f"plugin {path}")
+    lines = set(write_broker_configuration(tmp_path, 1883).read_text().splitlines())
+    assert lines & (plugin | snapshots) == (plugin if place else snapshots)

@@ -64,7 +64,7 @@ class BridgeRig:
         self._max_unacknowledged = limits.get("bridge.service._MAX_UNACKNOWLEDGED", math.inf)
         self.now = 1000.0
         clock = SimpleNamespace(monotonic=lambda: self.now)
-        for module in ("bridge.service", "bridge.forwarding", "telemetry.dead_letters.letters"):
+        for module in ("bridge.forwarding", "telemetry.dead_letters.letters"):
             self._patch.setattr(f"{module}.time", clock)
         self._ticked = asyncio.Event()
         loop_time = SimpleNamespace(sleep=self._sleep, timeout=asyncio.timeout)
@@ -128,6 +128,8 @@ class BridgeRig:
                 reading |= {"id": identity, "sensor_id": 123, "type": "temp"}
             payload = json.dumps(reading, separators=(",", ":"))
         self.sent.append(Sent(number, content, origin, qos, payload.encode()))
+        if not self.broker.connected:
+            self.lost.add(number)
         self.send_again(number, topics.READINGS)
         return number
 
@@ -137,11 +139,9 @@ class BridgeRig:
         self.broker.offer(root + "123/temp", sent.payload, sent.qos)
         self.settle_down()
 
-    def connect(self, *, session_present: bool = True) -> None:
+    def connect(self) -> None:
         if not self.broker.connected:
-            if not session_present:
-                self.lost |= {one.number for one in self._in_session()}
-            self.broker.connect(session_present=session_present)
+            self.broker.connect()
             self.settle_down()
 
     def _in_session(self) -> list[Sent]:
@@ -150,7 +150,7 @@ class BridgeRig:
 
     def disconnect(self) -> None:
         if self.broker.connected:
-            self.lost |= {one.number for one in self._in_session() if not one.qos}
+            self.lost |= {one.number for one in self._in_session()}
             self.broker.disconnect()
             self.settle_down()
 

@@ -53,12 +53,12 @@ class MemoryClient:
         self.unanswered: dict[int, tuple[str, bytes]] = {}
         """What the bridge has published and the broker has not acknowledged, by its id."""
         self.retained: dict[str, bytes] = {}
-        self.subscribed = 0
         self._on_message, self._on_puback = on_message, on_puback
         self._on_connected, self._on_disconnected = on_connected, on_disconnected
         self._on_ack, self._on_publish, self._on_received = on_ack, on_publish, on_received
         self.roots = tuple(pattern.removesuffix("#") for pattern in subscriptions)
         """What the topics begin with that the session delivers."""
+        self._clean = bool(options.get("clean_session"))
         self._mids = 0
         self._wake = asyncio.Event()
 
@@ -114,9 +114,6 @@ class MemoryClient:
         self.paused = False
         self._wake.set()
 
-    def subscribe(self) -> None:
-        self.subscribed += 1
-
     async def drain(self) -> None:
         while self.unanswered:  # noqa: ASYNC110  as MqttClient does
             await asyncio.sleep(0)
@@ -124,8 +121,8 @@ class MemoryClient:
     # The broker's side.
 
     def offer(self, topic: str, payload: bytes, qos: int = 1, *, retain: bool = False) -> None:
-        """Let someone publish a message; at QoS 0 it is lost without a connection."""
-        if topic.startswith(self.roots) and (qos or self.connected):
+        """Let someone publish a message; without a connection a session keeps it at QoS 1."""
+        if topic.startswith(self.roots) and (self.connected or (qos and not self._clean)):
             self._mids += 1
             self.session.append(Packet(topic, payload, self._mids if qos else 0, qos, retain))
             self._wake.set()
@@ -134,6 +131,7 @@ class MemoryClient:
         """Let the client connect; what is in flight comes again, unless the session is lost."""
         self.epoch += 1
         self.connected, self.paused = True, False
+        session_present &= not self._clean
         if not session_present:
             self.session.clear()
         for packet in self.session:
@@ -143,7 +141,7 @@ class MemoryClient:
 
     def disconnect(self) -> None:
         self.connected = False
-        self.session = [packet for packet in self.session if packet.qos]
+        self.session = [packet for packet in self.session if packet.qos and not self._clean]
         self._on_disconnected()
 
     def puback(self, count: int) -> None:

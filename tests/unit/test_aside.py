@@ -82,12 +82,3 @@ def test_flooded_at_qos_0_it_holds_the_last_one_of_each_point(aside: Aside) -> N
     others, replaced = aside.without(flood)
     assert (list(others), len(replaced)) == ([], len(flood))
     assert aside.without([delivery(1, 50)])[1] == [], "at QoS 1 it is owed an acknowledgement"
-
-
-def test_the_broker_redelivers_what_is_owed_an_acknowledgement(aside: Aside) -> None:
-    for waiting in (delivery(1, epoch=1), delivery(2, qos=0, epoch=1), delivery(3, epoch=2)):
-        aside.add(waiting)
-    aside.forget_before(2)
-    assert len(aside) == 2
-    first = delivery(1, epoch=2)
-    assert aside.without([first, delivery(2), delivery(3)])[0] == [first]

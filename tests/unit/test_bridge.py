@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from telemetry.status import INTERVAL_S, OFFLINE
+from telemetry.status import OFFLINE
 from tests.unit.bridge_rig import COLLECTOR, LIMITS, STATUS, UNREADABLE, BridgeRig
 from tests.unit.faulty_storage import REJECTED
 
@@ -26,10 +26,10 @@ def counters(rig: BridgeRig) -> list[str]:
     return [record for record in records if not record.startswith("counters,bridge,bridge ")]
 
 
-def test_it_subscribes_with_a_will_and_relies_on_its_session(rig: BridgeRig) -> None:
+def test_it_subscribes_with_a_will_and_without_a_session(rig: BridgeRig) -> None:
     assert rig.broker.will == (STATUS, OFFLINE)
     assert rig.broker.options["client_id"] == "bridge"
-    assert rig.broker.options["keeps_subscriptions"]
+    assert rig.broker.options["clean_session"]
     assert rig.broker.roots == ("readings/", "replay/", "status/")
     assert rig.broker.options["host"] == "127.0.0.1"
 
@@ -167,29 +167,16 @@ def test_the_counters_of_statuses_are_written_except_retained_ones(rig: BridgeRi
     assert rig.status().counters["unreadable"] == 0
 
 
-def test_it_subscribes_once_more_if_the_session_delivers_nothing(rig: BridgeRig) -> None:
-    rig.broker.roots = ()
-    rig.tick(100)
+def test_a_retained_message_is_acknowledged_and_nothing_else(rig: BridgeRig) -> None:
     rig.connect()
-    rig.tick(3 * INTERVAL_S)
-    assert rig.broker.subscribed == 0
-    rig.tick(0.1)
-    assert rig.broker.subscribed == 1
-    rig.tick(100)
-    assert rig.broker.subscribed == 1
-
-
-def test_it_does_not_subscribe_again_once_something_has_come_or_without_a_connection(
-    rig: BridgeRig,
-) -> None:
-    rig.connect()
-    rig.broker.roots = ()
-    rig.tick(100)
-    rig.disconnect()
-    rig.connect()
-    rig.disconnect()
-    rig.tick(100)
-    assert rig.broker.subscribed == 0
+    for payload in (b'{"value":1}', b"nonsense"):
+        rig.broker.offer("readings/7/temp", payload, retain=True)
+    rig.settle_down()
+    assert rig.broker.session == []
+    rig.tick()
+    counters = rig.status().counters
+    assert counters is not None
+    assert (counters["stored"], counters["unreadable"]) == (0, 0)
 
 
 def terminate(rig: BridgeRig) -> None:

@@ -57,9 +57,9 @@ def test_a_new_connection_does_not_read_on_while_the_queue_is_beyond_its_bound(
 
 def test_what_is_set_aside_is_tried_again_though_nothing_else_arrives() -> None:
     with closing(BridgeRig(limits=LIMITS | {"bridge.aside.MAX_POINTS": 1000})) as rig:
+        rig.connect()
         for _ in range(12):  # as many as the broker has in flight: no status arrives behind them
             rig.send("broken", COLLECTOR)
-        rig.connect()
         for _ in range(50):
             rig.tick()
         rig.repair()

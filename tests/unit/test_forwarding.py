@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge import forwarding
 from bridge.forwarding import Forwarding
 from telemetry.decode import Unreadable
 from telemetry.mqtt import Message
@@ -35,8 +36,8 @@ class Taken:
         self.published.append((topic, payload))
         return len(self.published)
 
-    def take(self, payload: str | bytes, topic: str = TOPIC, *, retain: bool = False) -> None:
-        self.forwarding.take(message(payload, topic)._replace(retain=retain))
+    def take(self, payload: str | bytes, topic: str = TOPIC) -> None:
+        self.forwarding.take(message(payload, topic))
 
 
 @pytest.fixture
@@ -106,13 +107,6 @@ def test_on_a_topic_that_no_device_should_use_nothing_is_forwarded(
     assert taken.published == []
 
 
-@pytest.mark.parametrize(("payload", "count"), [('{"value":1}', 0), (f'{{"value":1,{TS}}}', 1)])
-def test_a_retained_copy_without_ts_is_nothing_new(taken: Taken, payload: str, count: int) -> None:
-    taken.take(payload, retain=True)
-    assert len(taken.published) == count
-    assert len(taken.acknowledged) == 1 - count
-
-
 @given(st.binary() | st.text('{}[]":,valueidts01.-e \\', max_size=40).map(str.encode), st.text())
 def test_any_message_is_forwarded_or_unreadable(payload: bytes, topic: str) -> None:
     taken = Taken()
@@ -143,21 +137,26 @@ def test_a_devices_reading_is_forwarded_and_acknowledged_once_the_broker_has_it(
     assert caplog.text.count("devices should publish now: readings/123/temp") == 1
 
 
-def test_what_was_held_is_forwarded_on_the_next_connection_and_once_if_it_comes_again(
-    rig: BridgeRig,
+def test_what_was_held_is_forwarded_on_the_next_connection(rig: BridgeRig) -> None:
+    rig.connect()
+    for _ in range(5):
+        rig.send("good", None)
+    rig.disconnect()
+    rig.connect()
+    for _ in range(4):
+        rig.puback()
+    assert rig.forwarded == set(range(1, 6))
+
+
+def test_so_many_are_held_and_the_others_counted(
+    taken: Taken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for session_present in (False, True):
-        rig.connect()
-        for _ in range(5):
-            rig.send("good", None)
-        rig.disconnect()
-        rig.connect(session_present=session_present)
-        for _ in range(4):
-            rig.puback()
-    topics_ = [topic for topic, _ in rig.published if topic.startswith("devices/")]
-    assert rig.forwarded == set(range(1, 11))
-    assert len(topics_) == 5 + (5 + 3), "the three that were sent are sent again"
-    assert rig.broker.session == []
+    monkeypatch.setattr(forwarding, "WINDOW", 2)
+    monkeypatch.setattr(forwarding, "MAX_HELD", 3)
+    for _ in range(6):
+        taken.take('{"value":1}')
+    assert (taken.forwarding.forwarded, taken.forwarding.dropped) == (2, 1)
+    assert len(taken.acknowledged) == 1
 
 
 def test_flooded_by_devices_at_qos_0_the_bridge_holds_one_and_counts_the_others(

@@ -1,7 +1,6 @@
 """The bridge's writer with a faulty storage: outages, a missing database, the queue."""
 
 import asyncio
-import itertools
 
 import pytest
 
@@ -70,16 +69,6 @@ def test_what_arrives_during_a_write_goes_into_the_next() -> None:
     rig = run(scenario, batch_max=4)
     assert [len(records) for records in rig.storage.writes] == [1, 4, 1]
     assert rig.settled() == [0, 1, 2, 3, 4, 5]
-
-
-def test_what_the_broker_redelivers_is_forgotten() -> None:
-    async def scenario(rig: Rig) -> None:
-        for mid, epoch in itertools.product(range(2), (1, 2)):
-            rig.writer.add(rig.delivery(10 * epoch + mid, epoch=epoch))
-        rig.writer.forget_before(2)
-        await until(lambda: len(rig.settled()) == 2)
-
-    assert run(scenario).settled() == [20, 21]
 
 
 def test_counters_are_written_and_not_settled() -> None:
