@@ -151,7 +151,7 @@ def test_what_is_published_by_mqtt_waits_while_the_disk_is_full(rig: Rig) -> Non
         wait_for(lambda: waiting(rig) > 100, 30, "messages waiting for the outbox")
         rig.disk.free()
         rig.wait_acknowledged(100, by_mqtt=True)
-        assert not waiting(rig)
+        wait_for(lambda: not waiting(rig), what="none waiting")
         rig.influx.start()
     assert_clean(rig)
 
