@@ -1,1 +1,1 @@
-"""HTTP in, outbox, publisher: a reading answered with 201 is on disk and will be stored."""
+"""HTTP and MQTT in, outbox, publisher: what is accepted is on disk and will be stored."""

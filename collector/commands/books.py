@@ -11,7 +11,7 @@ from collector.outbox.superseded import in_outbox
 from collector.settings import Settings
 
 _MEANINGS = {
-    "accepted": "answered with 201 since the outbox was created",
+    "accepted": "answered with 201 or accepted/ since the outbox was created",
     "stored": "in InfluxDB, by the bridge's receipts",
     "rejected": "InfluxDB did not take them: see `rejected`",
     "pending": "no receipt yet",

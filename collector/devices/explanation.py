@@ -24,6 +24,7 @@ _MANY_VALUES = (
     'expected numbers by type, such as {"temp": 21.5, "humidity": 40}, or an array of readings'
 )
 
+_any = msgspec.json.Decoder(msgspec.Raw)
 _raw = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -40,6 +41,7 @@ def explanation(address: Address, payload: bytes, ref: bytes | None, error: Exce
     expected = _MANY_VALUES if address.type is None else _ONE_VALUE
     try:
         sent = exact.loads(payload)
+        _any.decode(payload)  # which knows no NaN
     except (RepeatedMember, exact.TooManyDigits) as lost:
         return Refusal(f"{lost}; {expected}", address.level, ref)
     except (ValueError, RecursionError) as not_json:

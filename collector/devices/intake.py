@@ -52,11 +52,12 @@ class DeviceIntake:
 
     @property
     def counters(self) -> dict[str, int]:
-        """Messages refused and waiting, and members skipped because they are no numbers."""
+        """What was refused, skipped because it is no number, waits, or was not even buried."""
         return {
             "mqtt_refused": self._refused.count,
             "mqtt_skipped": self._skipped,
             "mqtt_waiting": len(self._backlog),
+            "dead_letters_dropped": self._letters.dropped,
         }
 
     @property
