@@ -5,6 +5,7 @@ import itertools
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 from bench.mqtt_wire import CONNACK_BYTES, SUBACK_BYTES, connect, publish, subscribe
@@ -71,7 +72,7 @@ class MqttLoad:
         loop = asyncio.get_running_loop()
         for sensor in sensors:
             device = _Device(sensor, self._on_accepted)
-            await loop.create_connection(lambda one=device: one, "127.0.0.1", self._port)
+            await loop.create_connection(partial(_itself, device), "127.0.0.1", self._port)
             await device.ready
             self._devices.append(device)
 
@@ -130,6 +131,10 @@ def _chunk(sensor: str, ref: int, size: int) -> bytes:
     return b"".join(
         [*plain, publish(_topic(sensor), b'{"value":21.5,"ref":%d}' % ref, first + size - 1)]
     )
+
+
+def _itself(device: _Device) -> _Device:
+    return device
 
 
 def _topic(sensor: str) -> str:
