@@ -1,6 +1,7 @@
 """Devices that publish by MQTT: packets are encoded in advance, accepted/ paces them."""
 
 import asyncio
+import contextlib
 import itertools
 import re
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
+from bench.loop import until
 from bench.mqtt_wire import CONNACK_BYTES, SUBACK_BYTES, connect, publish, subscribe
 from telemetry import topics
 from telemetry.timestamp import render
@@ -67,6 +69,11 @@ class MqttLoad:
         self._due: dict[int, float] = {}
         self._until = 0.0
 
+    @property
+    def missing(self) -> int:
+        """How many readings were published and not accepted."""
+        return self._sent - self.accepted
+
     async def connect(self, sensors: list[str]) -> None:
         """Connect a device for each sensor."""
         loop = asyncio.get_running_loop()
@@ -109,8 +116,8 @@ class MqttLoad:
         device.send(packets)
 
     async def _all_accepted(self) -> None:
-        while self.accepted < self._sent:  # noqa: ASYNC110  the load's own time is not measured
-            await asyncio.sleep(0.01)
+        with contextlib.suppress(TimeoutError):
+            await until(lambda: not self.missing)
 
     def _on_accepted(self, device: _Device, ref: int) -> None:
         self.accepted += self._chunk

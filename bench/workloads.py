@@ -102,7 +102,7 @@ def published(directory: Path, chunk: int, seconds: float) -> Row:
         before = pipeline.mark()
         load = run(send(pipeline))
         row = _settle(pipeline, before)
-        row.violations = pipeline.violations(load.accepted, 0)
+        row.violations = pipeline.violations(load.accepted, load.missing)
     return row
 
 
@@ -125,7 +125,7 @@ def mqtt_latency(directory: Path, rate: int, seconds: float) -> Row:
         before = pipeline.mark()
         load, receipts = run(send(pipeline))
         row = _settle(pipeline, before)
-        row.violations = pipeline.violations(load.accepted, 0)
+        row.violations = pipeline.violations(load.accepted, load.missing)
         stored = receipts.latencies_ms(pipeline.collector.outbox)
     _add_latencies(row, load)
     row.stored_p50_ms, row.stored_p99_ms = percentile(stored, 50), percentile(stored, 99)
