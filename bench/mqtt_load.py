@@ -16,7 +16,7 @@ from telemetry.timestamp import render
 
 _ACCEPTED = re.compile(rb'"ref":(\d+),"count":1}')
 _LONGEST = 64  # bytes that an incomplete accepted/ may have left over
-_WINDOW = 2  # chunks of a device that are not accepted
+_WINDOW = 40  # readings of a device that are not accepted
 _MESSAGE_IDS = 1000
 
 
@@ -88,7 +88,7 @@ class MqttLoad:
         self._chunk = chunk
         self._until = time.monotonic() + seconds
         for device in self._devices:
-            device.chunks = [_chunk(device.sensor, ref, chunk) for ref in range(_WINDOW)]
+            device.chunks = [_chunk(device.sensor, ref, chunk) for ref in range(_WINDOW // chunk)]
             for packets in device.chunks:
                 self._send(device, packets)
         await self._all_accepted()
