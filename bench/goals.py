@@ -14,7 +14,11 @@ MANY_SINGLES = "singles, 512 connections"
 ARRAYS = "arrays of 1,000, 10 sensors"
 MANY_SENSORS = "arrays of 1,000, 10,000 sensors"
 BRIDGE = "bridge alone, a full queue at the broker"
+MQTT = "MQTT devices, accepted/ for each 20th reading"
+MQTT_EACH = "MQTT devices, accepted/ for each reading"
 LATENCY = "latency at 100/s"
+IDLE = "latency at 1/s"
+MQTT_LATENCY = "MQTT latency at 100/s"
 OUTAGE = "outage: arrays accepted"
 BACKLOG = "backlog drained, 500/s live"
 
@@ -29,6 +33,7 @@ def goals(rows: Mapping[str, Row], mosquitto: Limit) -> list[Goal]:
         _at_least("arrays, of Mosquitto's one to one", rows[ARRAYS].rate / limit, 0.45),
         _at_least("bridge alone, of Mosquitto's", rows[BRIDGE].rate / limit, 0.43),
         *_latency(rows[LATENCY]),
+        *_by_mqtt(rows),
         *_flat(rows),
         *(
             _at_most(f"peak memory of the {name}, MB", _peak(rows, name), most)
@@ -50,6 +55,18 @@ def _latency(row: Row) -> list[Goal]:
     return [
         _at_most("POST to stored at 100/s, p50 in ms", row.stored_p50_ms, 15),
         _at_most("POST to stored at 100/s, p99 in ms", row.stored_p99_ms, 60),
+    ]
+
+
+def _by_mqtt(rows: Mapping[str, Row]) -> list[Goal]:
+    row, latency = rows[MQTT], rows[MQTT_LATENCY]
+    collector = row.cpu_us["collector"] / rows[SINGLES].cpu_us["collector"]
+    return [
+        _at_least("MQTT devices stored, of arrays", row.rate / rows[ARRAYS].rate, 0.6),
+        _at_most("CPU of the collector: MQTT devices / single POSTs", collector, 1.5),
+        _at_most("MQTT to accepted/ at 100/s, p50 in ms", latency.p50_ms, 5),
+        _at_most("MQTT to stored at 100/s, p50 in ms", latency.stored_p50_ms, 10),
+        _at_most("memory of a nearly idle collector, MB", rows[IDLE].peak_mb["collector"], 70),
     ]
 
 

@@ -5,9 +5,9 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import cast
 
-_CONNACK_BYTES = 4
+CONNACK_BYTES = 4
 _PUBACK_BYTES = 4
-_SUBACK_BYTES = 5
+SUBACK_BYTES = 5
 _WINDOW = 1000
 _MESSAGE_IDS = 60_000
 
@@ -19,11 +19,18 @@ def connect(client_id: str) -> bytes:
 
 
 def publish(topic: str, payload: bytes, mid: int) -> bytes:
-    """Return a PUBLISH packet at QoS 1 of 128 to 16,383 bytes; equal parts, equal length."""
+    """Return a PUBLISH packet at QoS 1 of up to 16,383 bytes; equal parts, equal length."""
     name = topic.encode()
     length = 4 + len(name) + len(payload)
-    head = bytes([0x32, length & 0x7F | 0x80, length >> 7])
+    is_short = length < 1 << 7
+    head = bytes([0x32, length] if is_short else [0x32, length & 0x7F | 0x80, length >> 7])
     return b"".join((head, len(name).to_bytes(2, "big"), name, mid.to_bytes(2, "big"), payload))
+
+
+def subscribe(topic: str, *, qos: int) -> bytes:
+    """Return a SUBSCRIBE packet for one topic of up to 120 bytes."""
+    rest = b"\x00\x01" + len(topic).to_bytes(2, "big") + topic.encode() + bytes([qos])
+    return b"\x82" + bytes([len(rest)]) + rest
 
 
 def message_ids() -> Iterator[int]:
@@ -39,7 +46,7 @@ class Publisher(asyncio.Protocol):
         self._chunk_packets = chunk_packets
         self._expected = len(chunks) * chunk_packets * _PUBACK_BYTES
         self._in_flight = 0
-        self._head = _CONNACK_BYTES
+        self._head = CONNACK_BYTES
         self._transport: asyncio.Transport
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -72,12 +79,12 @@ class Subscriber(asyncio.Protocol):
     """Receives messages of one length and acknowledges each; `done` resolves with the last."""
 
     def __init__(self, topic: str, packet: bytes, count: int) -> None:
-        self._topic = topic.encode()
+        self._topic = topic
         self._size = len(packet)
-        self._mid = 5 + len(self._topic)
+        self._mid = 5 + len(topic)
         self._missing = count
         self._received = b""
-        self._head = _CONNACK_BYTES + _SUBACK_BYTES
+        self._head = CONNACK_BYTES + SUBACK_BYTES
         self._transport: asyncio.Transport
         loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = loop.create_future()
@@ -86,8 +93,7 @@ class Subscriber(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connect and subscribe (called by the loop)."""
         self._transport = cast("asyncio.Transport", transport)
-        rest = b"\x00\x01" + len(self._topic).to_bytes(2, "big") + self._topic + b"\x01"
-        self._transport.write(connect("bench-subscriber") + b"\x82" + bytes([len(rest)]) + rest)
+        self._transport.write(connect("bench-subscriber") + subscribe(self._topic, qos=1))
 
     def data_received(self, data: bytes) -> None:
         """Acknowledge complete messages (called by the loop)."""

@@ -8,7 +8,14 @@ from bench import goals, limits, original
 from bench.drain import backlog, bridge_alone
 from bench.report import Report, machine
 from bench.row import Limit, Row, median
-from bench.workloads import arrays_of, devices, latency, singles
+from bench.workloads import (
+    arrays_of,
+    devices,
+    latency,
+    mqtt_latency,
+    published,
+    singles,
+)
 
 
 class Size(NamedTuple):
@@ -55,13 +62,15 @@ class _Run:
         self.report.limits += [self._mosquitto, influxdb, self._commit]
 
     def posts(self) -> None:
-        """Measure loads that post as fast as they are answered."""
+        """Measure loads that post or publish as fast as they are answered."""
         self._singles_beside_the_original()
         size = self._size
         bare = self._bare(512)
         self._add(goals.MANY_SINGLES, singles(self._new(), 512, size.seconds), bare)
         for sensors, name in ((10, goals.ARRAYS), (10_000, goals.MANY_SENSORS)):
             self._add(name, arrays_of(self._new(), sensors, size.arrays), self._slower)
+        for chunk, name in ((20, goals.MQTT), (1, goals.MQTT_EACH)):
+            self._add(name, published(self._new(), chunk, size.seconds), self._slower)
 
     def _singles_beside_the_original(self) -> None:
         """Take turns, so that other load on the machine affects both."""
@@ -97,8 +106,9 @@ class _Run:
     def paced(self) -> None:
         """Measure loads at a fixed rate."""
         seconds = self._size.seconds
-        self._add("latency at 1/s", latency(self._new(), 1, 2 * seconds), self._commit)
+        self._add(goals.IDLE, latency(self._new(), 1, 2 * seconds), self._commit)
         self._add(goals.LATENCY, latency(self._new(), 100, seconds), self._commit)
+        self._add(goals.MQTT_LATENCY, mqtt_latency(self._new(), 100, seconds), self._commit)
         self._add("latency at 1,000/s", latency(self._new(), 1000, seconds), self._commit)
         self._add("1,000 connected devices, each 1/s", devices(self._new(), 1000, seconds))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bench.http_load import Load
 from bench.loop import run, until
+from bench.mqtt_load import MqttLoad
 from bench.pipeline import Mark, Pipeline, Receipts, cpu_us
 from bench.readings import ARRAY, arrays, single
 from bench.row import Row, percentile
@@ -12,6 +13,7 @@ from bench.wrk import wrk
 
 ARRAY_CONNECTIONS = 8
 LATENCY_CONNECTIONS = 64
+MQTT_CONNECTIONS = 100
 _MS = 1000
 
 
@@ -86,6 +88,50 @@ def latency(directory: Path, rate: int, seconds: float) -> Row:
     )
 
 
+def published(directory: Path, chunk: int, seconds: float) -> Row:
+    """Readings that devices publish by MQTT as fast as they are accepted, a `ref` in each chunk."""
+
+    async def send(pipeline: Pipeline) -> MqttLoad:
+        load = MqttLoad(pipeline.broker.port)
+        await load.connect([f"bench{n}" for n in range(MQTT_CONNECTIONS)])
+        await load.closed_loop(chunk, seconds)
+        load.close()
+        return load
+
+    with Pipeline(directory) as pipeline:
+        before = pipeline.mark()
+        load = run(send(pipeline))
+        row = _settle(pipeline, before)
+        row.violations = pipeline.violations(load.accepted, load.missing)
+    return row
+
+
+def mqtt_latency(directory: Path, rate: int, seconds: float) -> Row:
+    """Measure the time from publishing by MQTT to accepted/ and to InfluxDB at a rate."""
+
+    async def send(pipeline: Pipeline) -> tuple[MqttLoad, Receipts]:
+        receipts = Receipts(pipeline.broker.port)
+        watching = asyncio.create_task(receipts.mqtt.run())
+        await until(lambda: receipts.mqtt.connected)
+        load = MqttLoad(pipeline.broker.port)
+        await load.connect([f"bench{n}" for n in range(10)])
+        await load.open_loop(rate, seconds)
+        await until(lambda: len(receipts.stored) >= load.accepted)
+        load.close()
+        watching.cancel()
+        return load, receipts
+
+    with Pipeline(directory) as pipeline:
+        before = pipeline.mark()
+        load, receipts = run(send(pipeline))
+        row = _settle(pipeline, before)
+        row.violations = pipeline.violations(load.accepted, load.missing)
+        stored = receipts.latencies_ms(pipeline.collector.outbox)
+    _add_latencies(row, load)
+    row.stored_p50_ms, row.stored_p99_ms = percentile(stored, 50), percentile(stored, 99)
+    return row
+
+
 def devices(directory: Path, count: int, seconds: float) -> Row:
     """Measure devices that keep their connection and post once per second, evenly spread."""
     return paced(
@@ -111,6 +157,6 @@ def _settle(pipeline: Pipeline, before: Mark) -> Row:
     )
 
 
-def _add_latencies(row: Row, load: Load) -> None:
+def _add_latencies(row: Row, load: Load | MqttLoad) -> None:
     row.p50_ms = percentile([s * _MS for s in load.latencies], 50)
     row.p99_ms = percentile([s * _MS for s in load.latencies], 99)

@@ -55,7 +55,8 @@ class Backlog:
 
     def add(self, message: Message, taken: Taken) -> None:
         """Put the readings of a message into the next commit, or behind those that wait."""
-        self._waiting.append(Waiting(message._replace(payload=b""), taken))
+        topic, _, mid, qos, retain, epoch = message
+        self._waiting.append(Waiting(Message(topic, b"", mid, qos, retain, epoch), taken))
         self._readings += len(taken.drafts)
         if not self._is_scheduled and self._obstacle is None:
             self._is_scheduled = True

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from tests.chaos.checker import Findings
-from tests.chaos.ledger import PostOutcome
+from tests.chaos.ledger import Ledger, PostOutcome
 from tests.chaos.mix import Mix
 from tests.chaos.rig import Rig
 from tests.chaos.scenarios import FULL, SCENARIOS, run
@@ -42,7 +42,7 @@ def main() -> int:
     with Rig(directory / "mix", seed=arguments.seed) as rig:
         mix = Mix(rig, seed=arguments.seed, log=log)
         findings = mix.run(arguments.duration, rate=arguments.rate)
-    report(mix, findings, arguments.seed)
+    report(mix, findings, rig.ledger, arguments.seed)
     if not findings.clean:
         violated.append("mixed faults")
     log(f"violated by: {', '.join(violated) or 'nothing'}")
@@ -63,12 +63,14 @@ def run_scenarios(directory: Path, seed: int) -> list[str]:
     return violated
 
 
-def report(mix: Mix, findings: Findings, seed: int) -> None:
+def report(mix: Mix, findings: Findings, ledger: Ledger, seed: int) -> None:
     log("faults injected:")
     for kind, times in sorted(mix.injected.items()):
         log(f"{times:6}  {kind}")
     log(f"{mix.injected.total():6}  in total, of {len(mix.injected)} kinds")
-    log(f"seed {seed}: {findings.readings[PostOutcome.ACKNOWLEDGED]:,} readings acknowledged")
+    acknowledged = findings.readings[PostOutcome.ACKNOWLEDGED]
+    by_mqtt = ledger.posts_by_mqtt[PostOutcome.ACKNOWLEDGED]
+    log(f"seed {seed}: {acknowledged:,} readings acknowledged, {by_mqtt:,} of them by MQTT")
     log(str(findings))
 
 

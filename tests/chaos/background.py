@@ -1,14 +1,26 @@
 """An event loop on its own thread: proxies and load keep running while a test blocks."""
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Self, TypeVar
+from collections.abc import Coroutine, Iterator
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
 T = TypeVar("T")
+
+
+class Stoppable(Protocol):
+    """Work that ends some time after it is told to stop."""
+
+    async def run(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+L = TypeVar("L", bound=Stoppable)
 
 
 class Background:
@@ -32,6 +44,16 @@ class Background:
 
     def spawn(self, work: Coroutine[object, object, T]) -> "Future[T]":
         return asyncio.run_coroutine_threadsafe(work, self.loop)
+
+    @contextlib.contextmanager
+    def running(self, load: L, *, timeout: float) -> Iterator[L]:
+        """Run `load` while the block runs; TimeoutError when it does not end after `timeout` s."""
+        work = self.spawn(load.run())
+        try:
+            yield load
+        finally:
+            self.loop.call_soon_threadsafe(load.stop)
+            work.result(timeout)
 
     async def _cancel_all(self) -> None:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}

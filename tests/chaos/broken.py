@@ -16,6 +16,8 @@ from bridge.batch import Batch
 from bridge.service import Bridge
 from bridge.storage import Outcome, Result
 from bridge.storage.influxdb import InfluxStorage
+from collector.devices.backlog import Backlog
+from collector.devices.payload import Taken
 from collector.outbox.group_commit import Commit, GroupCommit
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Draft
@@ -81,6 +83,17 @@ def respond_before_commit(_: int) -> None:
         return done
 
     Outbox.append = append_later  # type: ignore[method-assign]
+
+
+def accept_before_commit(_: int) -> None:
+    """Acknowledge a device's message and send accepted/ at once, and commit it a minute later."""
+    add = Backlog.add
+
+    def add_later(self: Backlog, message: Message, taken: Taken) -> None:
+        asyncio.get_running_loop().call_later(60, add, self, message, taken)
+        self._on_committed(message, taken)
+
+    Backlog.add = add_later  # type: ignore[method-assign]
 
 
 def settle_at_puback(_: int) -> None:
@@ -151,6 +164,7 @@ CRASH_POINTS: dict[str, Patch] = {
 
 BROKEN_BUILDS: dict[str, Patch] = {
     "collector responds before commit": respond_before_commit,
+    "collector accepts before commit": accept_before_commit,
     "collector settles at PUBACK": settle_at_puback,
     "bridge reports stored before write": report_stored_before_write,
 }

@@ -52,13 +52,17 @@ def rfc3339(time_ns: int, offset_min: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}{digits}{suffix}"
 
 
+def number(value: float) -> float:
+    """Return the value as devices write it: a whole number is an integer."""
+    return int(value) if value.is_integer() and value else value
+
+
 def as_json(reading: Reading, offset_min: int = 0) -> str:
-    """Return the JSON of a reading; a whole number is written as an integer."""
-    value = reading.value
+    """Return the JSON of a reading."""
     fields = {
         "ts": rfc3339(reading.time_ns, offset_min),
         "type": reading.series.type,
-        "value": int(value) if value.is_integer() and value else value,
+        "value": number(reading.value),
         "sensor_id": reading.series.sensor_id,
     }
     return json.dumps(fields, ensure_ascii=offset_min != 0)
@@ -100,6 +104,9 @@ class Devices:
             texts[at] = texts[at].replace(*self.rng.choice(INVALIDATIONS), 1)
         return self._encode(format_, texts, readings)
 
+    def _reading(self) -> Reading:
+        return self.ledger.attempt(self.rng.choice(self._series), self.clock(), self.value())
+
     def _encode(self, format_: str, texts: list[str], readings: list[Reading]) -> Request:
         match format_:
             case "single":
@@ -114,13 +121,15 @@ class Devices:
             return Request(gzip.compress(body.encode(), 1), headers, readings)
         return Request(body.encode(), headers, readings)
 
-    def _reading(self) -> Reading:
+    def clock(self) -> int:
+        """Return the time of a device's clock, in nanoseconds."""
         clock = self.now()
         if self.rng.random() < self.clock_steps_back:
             clock -= self.rng.randrange(3600 * SECOND_NS)
-        return self.ledger.attempt(self.rng.choice(self._series), clock, self._value())
+        return clock
 
-    def _value(self) -> float:
+    def value(self) -> float:
+        """Return the next measured value."""
         kind = self.rng.random()
         if kind < 0.02:
             return self.rng.choice(EXTREMES)

@@ -169,6 +169,7 @@ def _proxy_faults(proxy: str, part: Part) -> list[Fault]:
 
 PROXIES: dict[str, Part] = {
     "device_proxy": "devices",
+    "mqtt_device_proxy": "devices",
     "collector_proxy": "collector",
     "bridge_proxy": "bridge",
     "influx_proxy": "influx",

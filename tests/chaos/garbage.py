@@ -5,14 +5,24 @@ from collections.abc import Iterator
 
 from tests.chaos.fault import Heal
 from tests.chaos.forgery import identity
+from tests.chaos.ledger import PostOutcome
 from tests.chaos.mqtt_publisher import publication, publish
 from tests.chaos.rig import Rig
 
 DEPTH = 5000
 GARBAGE = "garbage"
 SERIES = [(GARBAGE, GARBAGE), ("a,b= ", "c\\"), ("", "")]
+TAKEN = ("x", "value")
+"""The series of `{"value":1}` on devices/x."""
 TOPICS = (
-    *(f"{root}/{sensor}/{type_}" for root in ("readings", "replay") for sensor, type_ in SERIES),
+    *(
+        f"{root}/{sensor}/{type_}"
+        for root in ("devices", "readings", "replay")
+        for sensor, type_ in SERIES
+    ),
+    "devices/x",
+    "devices/a/b/c",
+    "devices/" + "x" * 20_000,
     "readings/x",
     "readings/a/b/c",
     "readings/" + "x" * 20_000,
@@ -67,7 +77,7 @@ def messages(rng: random.Random) -> Iterator[bytes]:
 
 def garbage(rig: Rig, rng: random.Random) -> Heal:
     """Publish garbage on every topic, and leave some of it retained on each until healed."""
-    rig.ledger.ignored.update(SERIES)
+    rig.ledger.ignored.update([*SERIES, TAKEN])
     topics = [*TOPICS, f"receipts/{identity(rig).outbox}"]
     packets = [
         publication(topic, payload, qos=rng.randrange(2))
@@ -75,6 +85,7 @@ def garbage(rig: Rig, rng: random.Random) -> Heal:
         for payload in messages(rng)
     ]
     retained = [publication(topic, rng.choice(TEXTS), qos=1, retain=True) for topic in topics]
+    rig.ledger.posts[PostOutcome.UNKNOWN] += len(packets)  # some are readings, of no device
     publish(rig.broker.port, [*packets, *retained])
 
     def clear() -> None:

@@ -88,6 +88,10 @@ class Ledger:
         self.series: dict[Key, Series] = {}
         self.posts: Counter[PostOutcome] = Counter()
         """Outcomes of all posts; a reading posted twice counts twice."""
+        self.posts_by_mqtt: Counter[PostOutcome] = Counter()
+        """Those of them that were published by MQTT."""
+        self.life = 0
+        """How often the outbox was replaced by an earlier copy."""
         self.rejected: set[Key] = set()
         """Series whose readings InfluxDB must reject."""
         self.ignored: set[Key] = set()
@@ -104,9 +108,13 @@ class Ledger:
         self.readings += 1
         return series.add(clock_ns, value)
 
-    def record(self, readings: list[Reading], outcome: PostOutcome) -> None:
+    def record(
+        self, readings: list[Reading], outcome: PostOutcome, *, by_mqtt: bool = False
+    ) -> None:
         """Record the outcome of one post of these readings."""
         self.posts[outcome] += len(readings)
+        if by_mqtt:
+            self.posts_by_mqtt[outcome] += len(readings)
         for reading in readings:
             outcomes = reading.series.outcomes
             outcomes[reading.ordinal] = max(outcomes[reading.ordinal], outcome)

@@ -5,7 +5,7 @@ import random
 import re
 import sys
 import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -68,17 +68,11 @@ class MeasuredStack:
     def books(self) -> Books:
         return books_from_metrics(self.stack.collector.url)
 
-    @contextlib.contextmanager
-    def load(self, rate: float, connections: int = 32) -> Iterator[Load]:
+    def load(self, rate: float, connections: int = 32) -> AbstractContextManager[Load]:
         """Post `rate` readings per second while the block runs."""
         port = self.stack.collector.port
         load = Load(self.devices, port=port, rate=rate, connections=connections, repeat=0)
-        work = self.background.spawn(load.run())
-        try:
-            yield load
-        finally:
-            self.background.loop.call_soon_threadsafe(load.stop)
-            work.result(60)
+        return self.background.running(load, timeout=60)
 
     def post(self, series: Series) -> int | None:
         """Post one reading; return the status, None when there is no response."""

@@ -14,6 +14,8 @@ ROUND_S = 90.0
 """How long faults are injected before all are healed and the pipeline is drained and checked."""
 BETWEEN_S = (0.5, 3.0)
 DRAIN_S = 120.0
+BY_MQTT = 0.25
+"""How many readings are published by MQTT for each one that is posted."""
 
 
 class Mix:
@@ -33,7 +35,7 @@ class Mix:
         """Inject faults under `rate` readings per second; stop after a round with a violation."""
         end = time.monotonic() + seconds
         while True:
-            with self._rig.load(rate):
+            with self._rig.load(rate), self._rig.mqtt_load(rate * BY_MQTT):
                 self._inject_until(min(end, time.monotonic() + ROUND_S))
             findings = self._rig.check(DRAIN_S)
             for problem in self._problems:

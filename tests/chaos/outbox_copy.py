@@ -33,6 +33,7 @@ class Lost:
 
         `stored` names the points in InfluxDB, by series and timestamp.
         """
+        self._ledger.life += 1
         kept = []
         for reading in list(self.readings()):
             if (reading.series.key, reading.time_ns) in stored:

@@ -1,8 +1,9 @@
 """The pipeline as real processes, with a proxy on each connection and a stub before InfluxDB.
 
 devices ─▶ collector ─▶ broker ◀─ bridge ─▶ stub ─▶ InfluxDB
-        ▲            ▲          ▲        ▲            └── the checker reads here
-        └────────────┴── proxies┴────────┘
+   │    ▲            ▲  ▲▲      ▲        ▲            └── the checker reads here
+   │    └────────────┴──┼┴──────┴────────┴─ proxies
+   └─ by MQTT ──────────┘
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
@@ -22,6 +23,7 @@ from tests.chaos.disk import Disk
 from tests.chaos.influx_stub import InfluxStub
 from tests.chaos.ledger import Ledger, PostOutcome, Reading
 from tests.chaos.load import Load
+from tests.chaos.mqtt_devices import MqttLoad
 from tests.chaos.proxy import Proxy
 from tests.stack import Bridge, Broker, Collector, Influx, Service, free_port, wait_for
 
@@ -66,8 +68,7 @@ class Rig:
         self.influx.argv = ["prlimit", f"--nofile={INFLUX_FILES}", "--", *self.influx.argv]
         self.broker = Broker(directory / "broker")
         self.stub = InfluxStub(port=free_port(), upstream=self.influx.port)
-        collector_port = free_port()
-        self.device_proxy = Proxy(port=free_port(), upstream=collector_port)
+        self.mqtt_device_proxy = Proxy(port=free_port(), upstream=self.broker.port)
         self.collector_proxy = Proxy(port=free_port(), upstream=self.broker.port)
         self.bridge_proxy = Proxy(port=free_port(), upstream=self.broker.port)
         self.influx_proxy = Proxy(port=free_port(), upstream=self.stub.port)
@@ -75,9 +76,9 @@ class Rig:
             directory / "collector",
             mqtt_port=self.collector_proxy.port,
             influx_port=self.influx.port,
-            port=collector_port,
             env={"OUTBOX_PATH": str(self.outbox)},
         )
+        self.device_proxy = Proxy(port=free_port(), upstream=self.collector.port)
         self.bridge = Bridge(
             directory / "bridge",
             mqtt_port=self.bridge_proxy.port,
@@ -86,7 +87,13 @@ class Rig:
 
     @property
     def proxies(self) -> list[Proxy]:
-        return [self.device_proxy, self.collector_proxy, self.bridge_proxy, self.influx_proxy]
+        return [
+            self.device_proxy,
+            self.mqtt_device_proxy,
+            self.collector_proxy,
+            self.bridge_proxy,
+            self.influx_proxy,
+        ]
 
     @property
     def services(self) -> list[Service]:
@@ -114,7 +121,8 @@ class Rig:
                     stack.callback(shutil.copytree, disk.path, evidence)
             stack.callback(self.background.stop)
             stack.callback(self.stub.close)
-            stack.callback(self._close_proxies)
+            for proxy in self.proxies:
+                stack.callback(self.background.run, proxy.close(), timeout=5)
             for service in self.services:
                 stack.callback(service.kill)
 
@@ -128,10 +136,6 @@ class Rig:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _close_proxies(self) -> None:
-        for proxy in self.proxies:
-            self.background.run(proxy.close(), timeout=5)
-
     def heal(self) -> None:
         """End all faults and wait until each service is ready."""
         self.stub.pass_through()
@@ -140,10 +144,7 @@ class Rig:
         for proxy in self.proxies:
             proxy.heal()
         for service in self.services:
-            if service.running:
-                service.resume()
-            else:
-                service.start()
+            (service.resume if service.running else service.start)()
         for service in self.services:
             service.wait_ready(timeout=30)
 
@@ -173,23 +174,23 @@ class Rig:
             self.ledger.excuse(reading)
         self.only_in_database.clear()
 
-    @contextlib.contextmanager
-    def load(self, rate: float, *, repeat: float = 0.03, path: str = "/data") -> Iterator[Load]:
+    def load(
+        self, rate: float, *, repeat: float = 0.03, path: str = "/data"
+    ) -> AbstractContextManager[Load]:
         """Post `rate` readings per second through the proxy while the block runs."""
         load = Load(self.devices, port=self.device_proxy.port, rate=rate, repeat=repeat, path=path)
-        work = self.background.spawn(load.run())
-        try:
-            yield load
-        finally:
-            self.background.loop.call_soon_threadsafe(load.stop)
-            work.result(LAST_REQUEST_S)
+        return self.background.running(load, timeout=LAST_REQUEST_S)
 
-    def wait_acknowledged(self, more: int) -> None:
+    def mqtt_load(self, rate: float) -> AbstractContextManager[MqttLoad]:
+        """Publish `rate` readings per second by MQTT through the proxy while the block runs."""
+        load = MqttLoad(self.devices, port=self.mqtt_device_proxy.port, rate=rate)
+        return self.background.running(load, timeout=LAST_REQUEST_S)
+
+    def wait_acknowledged(self, more: int, *, by_mqtt: bool = False) -> None:
         """Wait until `more` readings are acknowledged from now on."""
-        goal = self.ledger.posts[PostOutcome.ACKNOWLEDGED] + more
-        wait_for(
-            lambda: self.ledger.posts[PostOutcome.ACKNOWLEDGED] >= goal, 30, f"{more} acknowledged"
-        )
+        posts = self.ledger.posts_by_mqtt if by_mqtt else self.ledger.posts
+        goal = posts[PostOutcome.ACKNOWLEDGED] + more
+        wait_for(lambda: posts[PostOutcome.ACKNOWLEDGED] >= goal, 30, f"{more} acknowledged")
 
     def books(self) -> Books:
         return books_from_metrics(self.collector.url)

@@ -19,8 +19,9 @@ def keep_only_the_outbox(rig: Rig, build: str = "") -> None:
         rig.start_with_fault(service, build)
         service.wait_ready()
     rig.influx.kill()
-    with rig.load(RATE):
-        rig.wait_acknowledged(200)
+    with rig.load(RATE), rig.mqtt_load(RATE):
+        rig.wait_acknowledged(400)
+        rig.wait_acknowledged(200, by_mqtt=True)
     with contextlib.suppress(AssertionError):
         wait_for(lambda: not rig.books().pending, 1)
     for service in (rig.collector, rig.bridge, rig.broker):

@@ -3,15 +3,17 @@
 import contextlib
 import http.client
 import random
+import re
 import socket
 import time
+import urllib.request
 
 import pytest
 
 from tests.chaos.broken import CRASH_POINTS
 from tests.chaos.devices import as_json
 from tests.chaos.fault import Fault
-from tests.chaos.faults import DATABASE_FAULTS, PROXIES, PROXY_FAULTS, SERVICE_FAULTS
+from tests.chaos.faults import DATABASE_FAULTS, PROXIES, PROXY_FAULTS, SERVICE_FAULTS, SERVICES
 from tests.chaos.ledger import PostOutcome
 from tests.chaos.load import post_once
 from tests.chaos.rig import Rig
@@ -45,6 +47,16 @@ def test_nothing_is_lost_after(fault: Fault, rig: Rig) -> None:
     assert_clean(rig)
 
 
+@pytest.mark.parametrize("kind", [f"SIGKILL {name}" for name in SERVICES] + ["broker wiped"])
+def test_nothing_that_was_accepted_by_mqtt_is_lost_after(kind: str, rig: Rig) -> None:
+    fault = next(fault for fault in SERVICE_FAULTS if fault.kind == kind)
+    with rig.load(RATE), rig.mqtt_load(RATE):
+        rig.wait_acknowledged(30, by_mqtt=True)
+        inject(rig, fault)
+        rig.wait_acknowledged(30, by_mqtt=True)
+    assert_clean(rig)
+
+
 @pytest.mark.parametrize("crash_point", CRASH_POINTS)
 def test_nothing_is_lost_after_a_crash_of_the(crash_point: str, rig: Rig) -> None:
     service = rig.service(crash_point.split(maxsplit=1)[0])
@@ -60,9 +72,10 @@ def test_nothing_is_lost_after_a_crash_of_the(crash_point: str, rig: Rig) -> Non
 
 @pytest.mark.parametrize("proxy", PROXIES)
 def test_nothing_is_lost_by_a_bad_connection_through(proxy: str, rig: Rig) -> None:
-    with rig.load(RATE):
+    with rig.load(RATE), rig.mqtt_load(RATE):
         for fault in PROXY_FAULTS[proxy]:
             inject(rig, fault)
+        rig.wait_acknowledged(30, by_mqtt=True)
     assert_clean(rig)
 
 
@@ -125,6 +138,20 @@ def test_readings_are_refused_while_the_disk_is_full(rig: Rig) -> None:
     rig.disk.free()
     with rig.load(RATE):
         rig.wait_acknowledged(30)
+        rig.influx.start()
+    assert_clean(rig)
+
+
+def test_what_is_published_by_mqtt_waits_while_the_disk_is_full(rig: Rig) -> None:
+    if not rig.disk:
+        pytest.skip(NO_DISK)
+    rig.influx.kill()
+    rig.disk.fill(leave=9 << 20)
+    with rig.mqtt_load(RATE):
+        wait_for(lambda: waiting(rig) > 100, 30, "messages waiting for the outbox")
+        rig.disk.free()
+        rig.wait_acknowledged(100, by_mqtt=True)
+        wait_for(lambda: not waiting(rig), what="none waiting")
         rig.influx.start()
     assert_clean(rig)
 
@@ -199,6 +226,12 @@ def test_an_unfinished_request_at_sigterm_gets_a_definite_response(rig: Rig) -> 
 def listed(rig: Rig) -> int:
     """Return how many readings of the outbox `rejected` lists."""
     return rig.collector.command("rejected", "--json").stdout.count('{"kind": "reading", ')
+
+
+def waiting(rig: Rig) -> int:
+    """Return how many messages of devices wait for the outbox."""
+    with urllib.request.urlopen(f"{rig.collector.url}/metrics", timeout=10) as response:
+        return int(re.findall(rb"^collector_mqtt_waiting (\d+)", response.read(), re.MULTILINE)[0])
 
 
 def listening(port: int) -> bool:

@@ -92,3 +92,4 @@ def test_only_what_the_lost_outbox_alone_held_is_excused() -> None:
         PostOutcome.REFUSED,
     ]
     assert ledger.posts[PostOutcome.ACKNOWLEDGED] == 1
+    assert ledger.life == 1  # answers that are still on their way by MQTT count no more
