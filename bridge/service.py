@@ -19,7 +19,7 @@ from telemetry.dead_letters.letter import DeadLetter
 from telemetry.dead_letters.letters import DeadLetters
 from telemetry.dead_letters.recent import Recent
 from telemetry.decode import Unreadable, UnreadableLog
-from telemetry.mqtt import Message, MqttClient, NotConnected
+from telemetry.mqtt import LARGEST_PACKET, Message, MqttClient, NotConnected
 from telemetry.published import WithoutId
 from telemetry.receipt import receipts
 from telemetry.settings import load
@@ -116,6 +116,9 @@ class Bridge:
             self._mqtt.ack(message)
         elif message.topic.startswith(topics.STATUS):
             self._on_status(message)
+        elif len(message.payload) > LARGEST_PACKET:
+            beginning = message._replace(payload=message.payload[:LARGEST_PACKET])
+            self._bury(beginning, Unreadable(f"more than {LARGEST_PACKET} bytes"))
         else:
             try:
                 self._writer.add(Delivery(message, self._storage.reading))

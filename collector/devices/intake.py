@@ -15,7 +15,7 @@ from telemetry.dead_letters.letter import DeadLetter
 from telemetry.dead_letters.letters import DeadLetters
 from telemetry.dead_letters.recent import Recent
 from telemetry.decode import Unreadable, UnreadableLog, boundary
-from telemetry.mqtt import Message, MqttClient, NotConnected
+from telemetry.mqtt import LARGEST_PACKET, Message, MqttClient, NotConnected
 from telemetry.settings import BrokerAccess
 from telemetry.status import Letter
 
@@ -142,7 +142,8 @@ class DeviceIntake:
             self._mqtt.ack(message)
             return
         self._refused.note(message.topic, refusal)
-        letter = DeadLetter(message, str(refusal))
+        beginning = message._replace(payload=message.payload[:LARGEST_PACKET])
+        letter = DeadLetter(beginning, str(refusal))
         self._recent.add(letter)
         if refusal.sensor:
             self._answers.refused(refusal.sensor, refusal.ref, refusal.errors)

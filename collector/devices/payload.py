@@ -15,6 +15,7 @@ from collector.intake.errors import InvalidReadings
 from collector.intake.items import is_array
 from collector.intake.readings import accept
 from collector.outbox.row import Draft
+from telemetry.mqtt import LARGEST_PACKET
 from telemetry.reading import MAX_SENSOR_ID, Reading, label_fault
 
 _TINY = (b"e-", b"E-", b"0" * 300)  # one of them is in a value that underflows
@@ -62,6 +63,10 @@ def read(topic: str, payload: bytes, *, retained: bool = False) -> Taken:
     Raises Refusal with everything that is wrong.
     """
     address = _address(topic)
+    if len(payload) > LARGEST_PACKET:
+        raise Refusal(
+            f"expected at most {LARGEST_PACKET} bytes, found {len(payload)}", address.level
+        )
     try:
         if address.type is not None:
             return _one(address, address.type, payload, retained=retained)

@@ -7,6 +7,7 @@ from collector.formats.catalog import DEVICES, STATESTREAM, chosen, compiled, fa
 from collector.formats.pattern import without_covered
 from collector.formats.rule import Extract, Rule
 from collector.settings import Settings
+from telemetry.mqtt import LARGEST_PACKET
 from telemetry.settings import SettingError
 
 
@@ -61,6 +62,10 @@ class Formats:
         for rule in self._rules:
             names = rule.pattern.match(topic)
             if names is not None:
+                if len(payload) > LARGEST_PACKET:
+                    raise ValueError(
+                        f"expected at most {LARGEST_PACKET} bytes, found {len(payload)}"
+                    )
                 return rule.read(names, payload)
         return Extract([], 0)
 

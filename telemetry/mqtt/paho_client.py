@@ -31,8 +31,8 @@ RETAIN = 0x01
 MESSAGE_IDS = 65535
 PLUS, HASH = b"+#"  # as numbers, which are found ten times as fast as bytes in bytes
 
-# `max_packet_size` in the broker's configuration, less the byte before the length. On a larger
-# packet the broker closes the connection; redelivered at each reconnect, it would block the others.
+# Nothing here needs more. A broker with a lower limit closes the connection on a larger packet;
+# redelivered at each reconnect, it would block the others.
 LARGEST_PACKET = 65_535
 
 # Packet type, remaining length in one byte or in two, length of the topic.
@@ -147,7 +147,7 @@ class PahoClient(Client):
         length = 4 + len(topic) + len(payload)
         if length > LARGEST_PACKET:
             raise ValueError(
-                f"{length} bytes for {topic[:100]!r}: the broker takes {LARGEST_PACKET}"
+                f"{length} bytes for {topic[:100]!r}: expected at most {LARGEST_PACKET}"
             )
         mid = self._mid_generate()
         command = PUBLISH | QOS_1 | retain

@@ -61,6 +61,21 @@ def test_what_is_published_while_the_collector_is_down_waits_for_it(
     assert wait_points(restartable.influx, sensor) == {("temp", NS): 2}
 
 
+def test_a_large_message_is_refused_and_those_behind_it_are_taken(
+    restartable: Stack, sensor: str, answers: Subscriber
+) -> None:
+    large = b'"%b"' % (b"x" * 500_000)
+    for topic in (f"devices/{sensor}/t", "zigbee2mqtt/bridge/devices", f"readings/{sensor}/t"):
+        publish(restartable.broker, topic, large)
+    publish(restartable.broker, f"devices/{sensor}/t", {"value": 1, "ts": TS, "ref": "behind"})
+    assert answers.wait_received()[-1].payload["ref"] == "behind"
+    assert wait_points(restartable.influx, sensor) == {("t", NS): 1}
+    log = restartable.collector.log_text()
+    assert f"devices/{sensor}/t: expected at most 65535 bytes, found 500002" in log
+    assert "zigbee2mqtt" not in log
+    wait_for(lambda: "more than 65535 bytes" in restartable.bridge.log_text())
+
+
 def test_a_retained_message_is_taken_once(
     restartable: Stack, sensor: str, answers: Subscriber
 ) -> None:
