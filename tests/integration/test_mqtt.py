@@ -146,7 +146,7 @@ def test_publishing_without_a_connection_fails_and_is_not_made_up_for(broker: Br
 
 
 @pytest.mark.parametrize("topic", ["", "a/+/b", "a/#", "a\0b", "x" * 65536])
-def test_a_message_that_the_broker_would_disconnect_for_is_refused(
+def test_a_message_that_a_broker_might_disconnect_for_is_refused(
     broker: Broker, topic: str
 ) -> None:
     async def scenario() -> None:
@@ -154,7 +154,7 @@ def test_a_message_that_the_broker_would_disconnect_for_is_refused(
         async with client.running():
             with pytest.raises(ValueError, match="topic"):
                 client.mqtt.publish(topic, b"")
-            with pytest.raises(ValueError, match="the broker takes"):
+            with pytest.raises(ValueError, match="expected at most 65535"):
                 client.mqtt.publish("size/ä", bytes(LARGEST + 1))
             client.mqtt.publish("fine", b"")
             await until(lambda: client.pubacks)
