@@ -2,7 +2,6 @@
 
 import json
 from functools import lru_cache
-from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -32,15 +31,6 @@ class _Reading(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     sensor_id: int | str
 
 
-class Published(NamedTuple):
-    """A reading of a collector: its series, its time (ns since 1970), and what a receipt names."""
-
-    series: str
-    value: float
-    ns: int
-    origin: Origin
-
-
 class _Identified(msgspec.Struct):
     id: msgspec.Raw | UnsetType = UNSET
 
@@ -49,8 +39,11 @@ _reading = msgspec.json.Decoder(_Reading)
 _identified = msgspec.json.Decoder(_Identified)
 
 
-def decode(topic: str, payload: bytes) -> Published:
-    """Decode a message; raises Unreadable, or WithoutId, if it breaks the contract of its topic."""
+def decode(topic: str, payload: bytes) -> tuple[str, float, int, Origin]:
+    """Return the series, the value, the time (ns since 1970) and the origin of a reading.
+
+    Raises Unreadable, or WithoutId, if the message breaks the contract of its topic.
+    """
     try:
         reading = _reading.decode(payload)
         # All members are there, and the text of a sensor's id is the only choice.
@@ -59,7 +52,7 @@ def decode(topic: str, payload: bytes) -> Published:
         name = series_of(topic, reading.sensor_id, reading.type)
         check_value(reading.value)
         ns = timestamp.parse(reading.ts)
-        return Published(name, reading.value, ns, Origin.parse(reading.id))
+        return name, reading.value, ns, Origin.parse(reading.id)
     except Exception as error:  # noqa: BLE001  see telemetry.decode.boundary
         raise _unreadable(payload, error) from None
 
