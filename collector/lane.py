@@ -125,7 +125,8 @@ class Lane:
 
     def _on_message(self, message: Message) -> None:
         try:
-            if not message.retain:  # a retained message may be from long ago, or from anybody
+            # A retained message may be from long ago, or from anybody; an empty one clears it.
+            if message.payload and not message.retain:
                 self._take(message)
         except Unreadable as unreadable:
             self._unreadable.note(message.topic, unreadable)
