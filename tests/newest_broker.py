@@ -17,9 +17,8 @@ RELEASE = "forky"
 TESTS = (
     "tests/integration/test_bridge_session.py",
     "tests/integration/test_broker_persistence.py",
+    "tests/integration/test_devices.py",
     "tests/integration/test_mqtt.py",
-    "tests/integration/test_mqtt_outages.py",
-    "tests/integration/test_retained.py",
     "tests/run/test_broker_configuration.py",
 )
 
