@@ -8,7 +8,7 @@ import pytest
 from run.configuration import write_broker_configuration
 from tests.stack import Broker, wait_for
 
-LIMIT = 65536
+LIMIT = 1 << 20
 
 
 def publish(broker: Broker, size: int) -> int:
