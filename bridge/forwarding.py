@@ -21,8 +21,6 @@ logger = logging.getLogger(__name__)
 # Forwarded messages that the broker has not acknowledged: there are 65,535 MQTT ids in all.
 WINDOW = 1000
 MAX_HELD = 10_000
-# No reading needs as many; at QoS 1 and unchanged, the largest messages would not fit the broker.
-_MAX_BYTES = 8000
 _HINT_EVERY_S = 60.0
 
 
@@ -92,8 +90,6 @@ class Forwarding:
 
 def _check(message: Message) -> None:
     """Raise Unreadable if a message is no reading of a device."""
-    if len(message.payload) > _MAX_BYTES:
-        raise Unreadable(f"a reading of more than {_MAX_BYTES:,} bytes")
     try:
         reading = _reading.decode(message.payload)
         check_members(message.payload)

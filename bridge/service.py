@@ -19,7 +19,7 @@ from telemetry.dead_letters.letter import DeadLetter
 from telemetry.dead_letters.letters import DeadLetters
 from telemetry.dead_letters.recent import Recent
 from telemetry.decode import Unreadable, UnreadableLog
-from telemetry.mqtt import LARGEST_PACKET, Message, MqttClient, NotConnected
+from telemetry.mqtt import Message, MqttClient, NotConnected
 from telemetry.published import WithoutId
 from telemetry.receipt import receipts
 from telemetry.settings import load
@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 _DRAIN_S = 3
 # Bounds the memory; more than the broker has in flight before the first acknowledgement.
 _MAX_QUEUED = 20_000
+# Bytes of a message: no reading has more, and so many of these are held.
+_MAX_READING = 2000
 # Messages published and not acknowledged, of the 65,535 MQTT ids. Beyond it, receipts and statuses
 # are left out: the collector replays the readings.
 _MAX_UNACKNOWLEDGED = 20_000
@@ -116,9 +118,8 @@ class Bridge:
             self._mqtt.ack(message)
         elif message.topic.startswith(topics.STATUS):
             self._on_status(message)
-        elif len(message.payload) > LARGEST_PACKET:
-            beginning = message._replace(payload=message.payload[:LARGEST_PACKET])
-            self._bury(beginning, Unreadable(f"more than {LARGEST_PACKET} bytes"))
+        elif len(message.payload) > _MAX_READING:
+            self._bury(message, Unreadable(f"more than {_MAX_READING} bytes"))
         else:
             try:
                 self._writer.add(Delivery(message, self._storage.reading))
@@ -135,7 +136,7 @@ class Bridge:
 
     def _bury(self, message: Message, unreadable: Unreadable) -> None:
         self._unreadable.note(message.topic, unreadable)
-        self._writer.add_unreadable(DeadLetter(message, str(unreadable)))
+        self._writer.add_unreadable(DeadLetter.about(message, str(unreadable)))
 
     def _on_puback(self, mid: int) -> None:
         self._letters.on_puback(mid)

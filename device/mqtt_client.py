@@ -14,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from device.responses import ACCEPTED, OVERSIZED, REFUSED, Response
 
 TIMEOUT_S = 10.0
-# The pipeline's broker disconnects a client that sends a packet of more than 65,536 bytes.
+# The collector refuses a message of more than 64 KiB.
 MAX_PAYLOAD = 65_000
 
 
@@ -51,7 +51,7 @@ class MqttClient:
         self._answer = None
         payload = f'{{"ref":"{self._ref}","readings":[{",".join(readings)}]}}'.encode()
         if len(payload) > MAX_PAYLOAD:
-            return Response(OVERSIZED, f"{len(payload)} bytes, and the broker takes {MAX_PAYLOAD}")
+            return Response(OVERSIZED, f"{len(payload)} bytes; expected at most {MAX_PAYLOAD}")
         deadline = time.monotonic() + self._timeout
         try:
             return self._send(self._connected(deadline), payload, deadline)
@@ -113,7 +113,7 @@ class MqttClient:
             if self._obstacle is not None:
                 raise ConnectionError(self._obstacle)
             if result != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                raise ConnectionError("the connection was closed")
+                raise ConnectionError("the connection was closed; is this the port of a broker?")
 
     def _on_connect(self, client: Client, _data: Any, _flags: Any, code: Any, _: Any) -> None:  # noqa: ANN401  paho's
         if code.is_failure:

@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 # Readings appended at once; fewer while the outbox has no room for so many.
 _PORTION = 5_000
 _MAX_READINGS = 20_000
+# Readings of a message that, if there is no room for them, must not block those behind it. Others
+# keep their order: of two readings of one point the later one has to win.
+_LARGE = 100
 
 
 class Waiting(NamedTuple):
@@ -25,6 +28,16 @@ class Waiting(NamedTuple):
 
     message: Message
     taken: Taken
+
+
+def held(message: Message, epoch: int, *, session_present: bool) -> Message | None:
+    """Return a message as it is kept on a new connection; None if the broker delivers it again.
+
+    If the broker has lost the session this is the only copy, and nobody waits for its PUBACK.
+    """
+    if not message.qos or message.epoch == epoch:
+        return message
+    return None if session_present else message._replace(qos=0)
 
 
 class Backlog:
@@ -62,14 +75,13 @@ class Backlog:
             self._is_scheduled = True
             self._loop.call_soon(self.tick)
 
-    def forget_before(self, epoch: int) -> None:
+    def on_connected(self, epoch: int, *, session_present: bool) -> None:
         """Drop the messages that the broker redelivers on this connection."""
-        committing = self._committing
-        self._waiting = deque(
-            one
-            for number, one in enumerate(self._waiting)
-            if number < committing or not one.message.qos or one.message.epoch >= epoch
-        )
+        waiting, self._waiting = self._waiting, deque()
+        for number, (message, taken) in enumerate(waiting):
+            kept = held(message, epoch, session_present=session_present)
+            if kept or number < self._committing:
+                self._waiting.append(Waiting(kept or message, taken))
         self._readings = sum(len(one.taken.drafts) for one in self._waiting)
 
     def tick(self) -> None:
@@ -83,6 +95,8 @@ class Backlog:
                 self._portion //= 2
                 if count == 1:
                     self._hold(error)
+                    if len(drafts) > _LARGE:  # there may be room for the others meanwhile
+                        self._waiting.rotate(-1)
                     return
             else:
                 self._committing = count

@@ -1,10 +1,12 @@
 """Takes what devices publish: into the outbox, then acknowledged to the broker, then answered."""
 
-from msgspec import UNSET
+import asyncio
+import time
+from collections import deque
 
 from collector.devices import payload
 from collector.devices.answers import Answers
-from collector.devices.backlog import Backlog
+from collector.devices.backlog import Backlog, held
 from collector.devices.payload import Taken
 from collector.devices.refusal import Refusal
 from collector.formats import Formats
@@ -15,12 +17,17 @@ from telemetry.dead_letters.letter import DeadLetter
 from telemetry.dead_letters.letters import DeadLetters
 from telemetry.dead_letters.recent import Recent
 from telemetry.decode import Unreadable, UnreadableLog, boundary
-from telemetry.mqtt import LARGEST_PACKET, Message, MqttClient, NotConnected
+from telemetry.mqtt import Message, MqttClient
 from telemetry.settings import BrokerAccess
 from telemetry.status import Letter
 
 _of_device = boundary(payload.read)
 _NOTHING = Taken(())
+# Of work in one turn of the event loop.
+_TURN_S = 0.005
+# Messages that are not looked at yet; beyond it nothing is read from the broker, which queues.
+_MAX_ARRIVED_BYTES = 8 << 20
+_OVERHEAD = 200
 
 
 class DeviceIntake:
@@ -33,7 +40,6 @@ class DeviceIntake:
 
     def __init__(self, outbox: Outbox, broker: BrokerAccess, formats: Formats) -> None:
         self._formats = formats
-        self._newest = outbox.newest
         subscriptions = [topics.DEVICES + "#"] * formats.takes_devices + formats.subscriptions
         self._mqtt = MqttClient(
             **broker,
@@ -51,6 +57,10 @@ class DeviceIntake:
         self._recent = Recent()
         self._refused = UnreadableLog("refused")
         self._skipped = 0
+        self._loop = asyncio.get_running_loop()
+        self._arrived: deque[Message] = deque()
+        self._arrived_bytes = 0
+        self._is_scheduled = False
         self._is_leaving = False
 
     @property
@@ -59,7 +69,7 @@ class DeviceIntake:
         return {
             "mqtt_refused": self._refused.count,
             "mqtt_skipped": self._skipped,
-            "mqtt_waiting": len(self._backlog),
+            "mqtt_waiting": len(self._arrived) + len(self._backlog),
             "dead_letters_dropped": self._letters.dropped,
         }
 
@@ -84,70 +94,91 @@ class DeviceIntake:
         self._backlog.tick()
 
     def _on_connected(self, session_present: bool) -> None:
-        if session_present:  # then the broker redelivers everything that is not acknowledged
-            self._backlog.forget_before(self._mqtt.epoch)
+        self._backlog.on_connected(self._mqtt.epoch, session_present=session_present)
+        arrived, self._arrived = self._arrived, deque()
+        for message in arrived:
+            if kept := held(message, self._mqtt.epoch, session_present=session_present):
+                self._arrived.append(kept)
+        self._arrived_bytes = sum(len(one.payload) + _OVERHEAD for one in self._arrived)
         self._answers.send_held()
+        self._schedule()
 
     def _on_puback(self, mid: int) -> None:
         self._letters.on_puback(mid)
         self._answers.send_held()
 
     def _on_message(self, message: Message) -> None:
-        if self._is_leaving:  # it comes again
-            return
+        self._arrived.append(message)
+        self._arrived_bytes += len(message.payload) + _OVERHEAD
+        # Never before the subscriptions are in place, which their acknowledgement tells.
+        if self._arrived_bytes > _MAX_ARRIVED_BYTES and self._mqtt.connected:
+            self._mqtt.pause()
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._work)
+
+    @property
+    def _may_take(self) -> bool:
+        # Until the subscriptions are in place nothing is taken: if they were refused, and that
+        # again at each attempt, it would be committed each time and never acknowledged.
+        return self._mqtt.connected and not self._is_leaving and not self._backlog.is_full
+
+    def _work(self) -> None:
+        """Take what has arrived, for a few milliseconds: others have their turns between."""
+        self._is_scheduled = False
+        until = time.monotonic() + _TURN_S
+        while self._arrived and self._may_take:
+            message = self._arrived.popleft()
+            self._arrived_bytes -= len(message.payload) + _OVERHEAD
+            self._take(message)
+            if time.monotonic() > until:
+                self._schedule()
+                break
+        if self._arrived_bytes <= _MAX_ARRIVED_BYTES:
+            self._mqtt.resume()
+
+    def _take(self, message: Message) -> None:
         try:
             taken = self._read(message)
         except Unreadable as error:
             self._refuse(message, error if isinstance(error, Refusal) else Refusal(str(error)))
             return
-        if not taken.drafts:
+        if taken.drafts:
+            self._backlog.add(message, taken)
+        else:
             self._mqtt.ack(message)
-            return
-        self._backlog.add(message, taken)
-        if self._backlog.is_full:
-            self._mqtt.pause()
 
     def _on_committed(self, message: Message, taken: Taken) -> None:
         self._mqtt.ack(message)
         if taken.ref is not None:
             self._answers.accepted(taken.sensor, taken.ref, len(taken.drafts))
-        if not self._backlog.is_full:
-            self._mqtt.resume()
+        if self._arrived:
+            self._schedule()
 
     def _read(self, message: Message) -> Taken:
         """Return the readings of a message, perhaps none; raises Unreadable."""
-        if not message.payload:  # it clears a retained one
+        # One that clears a retained message, or a copy of one: it was taken when it was sent. Taken
+        # again it would count as the last accepted, and undo what has corrected it meanwhile.
+        if not message.payload or message.retain:
             return _NOTHING
         if message.topic.startswith(topics.DEVICES) and self._formats.takes_devices:
-            taken = _of_device(message.topic, message.payload, retained=message.retain)
-        else:
-            taken = self._of_family(message)
-        if not message.retain:
-            return taken
-        # An old one would count as the last accepted, and undo a correction that came after it.
-        is_newer = self._newest.is_newer
-        return taken._replace(drafts=[one for one in taken.drafts if is_newer(one.series, one.ns)])
+            return _of_device(message.topic, message.payload)
+        return self._of_family(message)
 
     @boundary
     def _of_family(self, message: Message) -> Taken:
         readings, skipped = self._formats.read(message.topic, message.payload)
-        if message.retain:  # a copy, and without a time nothing new
-            return Taken([draft(one) for one in readings if one.ts is not UNSET])
         drafts = [draft(one) for one in readings]
         self._skipped += skipped
         return Taken(drafts)
 
     def _refuse(self, message: Message, refusal: Refusal) -> None:
-        if message.retain:  # it was refused when it was sent
-            self._mqtt.ack(message)
-            return
         self._refused.note(message.topic, refusal)
-        beginning = message._replace(payload=message.payload[:LARGEST_PACKET])
-        letter = DeadLetter(beginning, str(refusal))
+        letter = DeadLetter.about(message, str(refusal))
         self._recent.add(letter)
         if refusal.sensor:
             self._answers.refused(refusal.sensor, refusal.ref, refusal.errors)
-        try:
-            self._letters.send(letter)
-        except NotConnected:
-            self._mqtt.ack(message)
+        self._letters.send(letter)

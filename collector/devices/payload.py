@@ -54,27 +54,24 @@ _value = msgspec.json.Decoder(int | float | _Value)
 _values = msgspec.json.Decoder(dict[str, int | float | str])
 _batch = msgspec.json.Decoder(_Batch)
 _ref = msgspec.json.Decoder(_Ref)
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
 
 
-def read(topic: str, payload: bytes, *, retained: bool = False) -> Taken:
-    """Return the readings of a message: of a retained copy none, unless they have a `ts`.
-
-    Raises Refusal with everything that is wrong.
-    """
+def read(topic: str, payload: bytes) -> Taken:
+    """Return the readings of a message; raises Refusal with everything that is wrong."""
     address = _address(topic)
     if len(payload) > LARGEST_PACKET:
-        raise Refusal(
-            f"expected at most {LARGEST_PACKET} bytes, found {len(payload)}", address.level
-        )
+        why = f"expected at most {LARGEST_PACKET} bytes, found {len(payload)}"
+        raise Refusal(why, address.level, _ref_of(payload))
     try:
         if address.type is not None:
-            return _one(address, address.type, payload, retained=retained)
+            return _one(address, address.type, payload)
         if is_array(payload):
-            return _array(address, payload, UNSET, retained=retained)
-        if b'"readings"' in payload:
-            return _batched(address, payload, retained=retained)
-        return _several(address, payload, retained=retained)
+            return _array(address, payload, UNSET)
+        if b'"readings"' in payload and "readings" in _members.decode(payload):
+            return _batched(address, payload)
+        return _several(address, payload)
     except InvalidReadings as invalid:
         raise Refusal(str(invalid), address.level, _ref_of(payload), invalid.faults) from None
     except (ValueError, RecursionError) as error:
@@ -99,7 +96,7 @@ def _sensor_id(level: str) -> int | str:
     return int(level) if is_number and int(level) <= MAX_SENSOR_ID else level
 
 
-def _one(address: Address, type_: str, payload: bytes, *, retained: bool) -> Taken:
+def _one(address: Address, type_: str, payload: bytes) -> Taken:
     sent = _value.decode(payload)
     if isinstance(sent, _Value):
         _check_exact(payload, _quotes(sent), (sent.value,))
@@ -108,8 +105,6 @@ def _one(address: Address, type_: str, payload: bytes, *, retained: bool) -> Tak
     else:
         _check_exact(payload, 0, (sent,))
         sent = _Value(sent)
-    if retained and sent.ts is UNSET:
-        return Taken(())
     reading = Reading(ts=sent.ts, type=type_, value=sent.value, sensor_id=address.sensor_id)
     return Taken((draft(reading),), address.level, _checked(sent.ref))
 
@@ -129,7 +124,7 @@ def _check_agreement(sent: _Value, address: Address) -> None:
         raise ValueError(f"sensor_id must be the topic's, {address.level}, or left out")
 
 
-def _several(address: Address, payload: bytes, *, retained: bool) -> Taken:
+def _several(address: Address, payload: bytes) -> Taken:
     sent = _values.decode(payload)
     texts = {name: text for name, text in sent.items() if isinstance(text, str)}
     numbers = {name: number for name, number in sent.items() if not isinstance(number, str)}
@@ -138,8 +133,6 @@ def _several(address: Address, payload: bytes, *, retained: bool) -> Taken:
     ref = texts.pop("ref", UNSET) if "ref" in texts else numbers.pop("ref", UNSET)
     if texts or not numbers or "ts" in numbers or isinstance(ref, float):
         raise ValueError("is not what was expected")  # what of it, the explanation finds
-    if retained and ts is UNSET:
-        return Taken(())
     drafts = [
         draft(Reading(ts=ts, type=type_, value=value, sensor_id=address.sensor_id))
         for type_, value in numbers.items()
@@ -147,7 +140,7 @@ def _several(address: Address, payload: bytes, *, retained: bool) -> Taken:
     return Taken(drafts, address.level, _checked(ref))
 
 
-def _batched(address: Address, payload: bytes, *, retained: bool) -> Taken:
+def _batched(address: Address, payload: bytes) -> Taken:
     batch = _batch.decode(payload)
     readings = bytes(batch.readings)
     quotes = 2 if batch.ref is UNSET else 4 + 2 * isinstance(batch.ref, str)
@@ -155,13 +148,11 @@ def _batched(address: Address, payload: bytes, *, retained: bool) -> Taken:
         raise ValueError(READINGS)
     if payload.count(b'"') - readings.count(b'"') != quotes or b"\\" in payload:
         exact.loads(payload)
-    return _array(address, readings, batch.ref, retained=retained)
+    return _array(address, readings, batch.ref)
 
 
-def _array(address: Address, content: bytes, ref: Ref, *, retained: bool) -> Taken:
-    readings, drafts, _ = accept(content, lines=False)
-    if retained and content.count(b'"ts"') < len(readings):
-        return Taken(())
+def _array(address: Address, content: bytes, ref: Ref) -> Taken:
+    _, drafts, _ = accept(content, lines=False)
     return Taken(drafts, address.level, _checked(ref))
 
 

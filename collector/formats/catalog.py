@@ -21,6 +21,7 @@ STATESTREAM = "homeassistant"
 T = TypeVar("T")
 
 _KEY = "FORMATS_FILE"
+_MAX_BYTES = 1 << 20
 # Where msgspec's words end with a place in what it was given: `key` or a part of it.
 _PLACE = re.compile(r"(?P<what>.*) - at `\$\.(?P<key>\w+).*`", re.DOTALL)
 
@@ -58,13 +59,22 @@ def own_rules(file: str, zone: ZoneInfo) -> list[Rule]:
     if not file:
         return []
     try:
-        return compiled(_family(Path(file).read_text(encoding="utf-8")), zone)
+        return compiled(_family(_text(Path(file))), zone)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(_KEY, file, f"expected a readable file: {error}") from None
+    except RecursionError:
+        raise SettingError(_KEY, file, "expected less deep nesting") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingError(_KEY, file, f"expected TOML: {error}") from None
     except ValueError as error:
         raise SettingError(_KEY, file, str(error)) from None
+
+
+def _text(path: Path) -> str:
+    """Return the text of a file, without a byte order mark; raises OSError."""
+    if path.exists() and not (path.is_file() and path.stat().st_size <= _MAX_BYTES):
+        raise OSError(f"no regular file of at most {_MAX_BYTES} bytes")
+    return path.read_text(encoding="utf-8-sig")
 
 
 def _family(text: str) -> FamilyText:

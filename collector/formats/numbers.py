@@ -42,6 +42,7 @@ def leaves(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str,
     """Yield what is no object and no array, with its name: those on the way to it, joined by _.
 
     The elements of an array are numbered from 0. Raises ValueError when it is nested too deeply.
+    An expression may have multiplied what it found, so whoever iterates should stop somewhere.
     """
     if isinstance(value, dict):
         children = iter(value.items())

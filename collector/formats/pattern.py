@@ -24,6 +24,8 @@ _OWN = ("readings/+/+", "receipts/+")  # what is written there in numbers; the o
 
 # {name}, {name:beginning*} or, at the end of a pattern, {name...}
 _LEVEL = re.compile(r"\{(?P<name>[a-z_]+)(?:(?P<rest>\.\.\.)|:(?P<beginning>[^{}*+#]+)\*)?\}")
+# Brokers close the connection on a filter with a control character, or with very many levels.
+_MAX_CHARACTERS = 200
 _EXPECTED = "expected levels such as tele, {sensor}, {sensor:shelly*} or, last, {sensor...}"
 
 
@@ -35,6 +37,8 @@ class Pattern:
 
         Raises ValueError saying what was expected.
         """
+        if len(text) > _MAX_CHARACTERS or not text.isprintable():
+            raise ValueError(f"expected at most {_MAX_CHARACTERS} printable characters")
         levels = [_level(level) for level in text.split("/")]
         names = [name for _, _, name in levels if name]
         if len(set(names)) < len(names):
@@ -46,7 +50,7 @@ class Pattern:
         self.names = frozenset(names)
         _check_own(text.split("/", maxsplit=1)[0], self.filter)
         self._regex = re.compile("/".join(regex for _, regex, _ in levels))
-        self._skipped = re.compile("|".join(map(translate, skipped))) if skipped else None
+        self._skipped = re.compile("|".join(map(glob, skipped))) if skipped else None
 
     def match(self, topic: str) -> dict[str, str] | None:
         """Return the text of each named level; None if the topic does not match."""
@@ -94,6 +98,11 @@ def _meet(one: str, other: str) -> bool:
         if a != b and "+" not in (a, b):
             return False
     return len(ones) == len(others)
+
+
+def glob(text: str) -> str:
+    """Return the regular expression of a text in which * is any text, and nothing else special."""
+    return translate(re.sub(r"([\[?])", r"[\1]", text))
 
 
 def without_covered(filters: list[str]) -> list[str]:

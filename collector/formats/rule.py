@@ -2,22 +2,23 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from fnmatch import translate
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
+from jmespath.exceptions import JMESPathError
 from msgspec import UNSET, UnsetType
 
 from collector.formats.names import NAME, Template
 from collector.formats.numbers import leaves, number
 from collector.formats.paths import Path
-from collector.formats.pattern import Pattern
+from collector.formats.pattern import Pattern, glob
 from collector.formats.payload import json_of, shown, text_of
 from collector.formats.schema import RuleError, RuleText
 from collector.formats.times import rfc3339
-from telemetry.reading import Reading
+from telemetry.reading import Reading, is_finite
 
 _MAX_READINGS = 1000
+_MAX_MEMBERS = 30_000  # more than 64 KiB can have
 _MEMBER = "{member}"
 _OF_JSON = (
     *("when", "names", "time", "members", "values", "only", "skip"),
@@ -55,6 +56,9 @@ class Rule:
             (_template("values", type_, known), Path(f"values.{type_}", path))
             for type_, path in text.values.items()
         ]
+        for word, value in text.words.items():
+            if not is_finite(value):
+                raise RuleError(f"words.{word}", value, "expected a finite number")
         self._is_json = text.payload == "json"
         self._members = self._type = None
         if not self._is_json:
@@ -89,13 +93,19 @@ class Rule:
             members = self._members.search(document)
             if not isinstance(members, dict | None):
                 raise ValueError(f'expected a JSON object, such as {{"t": 2.5}}{shown(members)}')
-            for name, value in leaves(members or {}):
+            for count, (name, value) in enumerate(leaves(members or {})):
+                if count == _MAX_MEMBERS:
+                    raise ValueError(f"expected at most {_MAX_MEMBERS} members in one message")
                 if self._is_wanted(name):
                     yield self._type, name, value
         for type_, path in self._values:
-            value = path.search(document)
-            if value is not None:
-                yield type_, "", value
+            try:
+                value = path.search(document)
+            except JMESPathError:  # not what it is for, as a text among numbers
+                yield type_, "", ""
+            else:
+                if value is not None:
+                    yield type_, "", value
 
     def _is_wanted(self, name: str) -> bool:
         if self._only and not self._only.match(name):
@@ -115,6 +125,8 @@ class Rule:
                 skipped += 1
                 continue
             type_ = template.fill({**names, "member": member})
+            if type_ in readings and not member:  # the message has a member of that name itself
+                continue
             if type_ in readings:
                 raise ValueError(f"expected values with different names; two are {type_!r}")
             if len(readings) == _MAX_READINGS:
@@ -154,4 +166,4 @@ def _template(key: str, text: str, known: set[str]) -> Template:
 
 
 def _any_of(globs: list[str]) -> re.Pattern[str] | None:
-    return re.compile("|".join(map(translate, globs))) if globs else None
+    return re.compile("|".join(map(glob, globs))) if globs else None

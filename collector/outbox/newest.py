@@ -47,10 +47,6 @@ class Newest:
             return _not_ahead(row) >= self._capped[series]
         return row.ns >= self._known.get(series, row.ns)
 
-    def is_newer(self, series: str, ns: int) -> bool:
-        """Return whether a timestamp is newer than all that is known of a series."""
-        return ns > self._known.get(series, -1)
-
     def number_at(self, row: Row) -> int | None:
         """Return the number of the newest reading of the row's series, if its time is the row's.
 

@@ -72,8 +72,8 @@ LAST = {
     "aenergy_total": _ENERGY_WH,
     "act_energy": _ENERGY_WH,
 }
-# The state of Tasmota's switch: 1 or 0.
-_SWITCH = re.compile(r"POWER\d*")
+# Tasmota's temperatures, in °C or °F as its TempUnit says; and the state of its switch, 1 or 0.
+_TASMOTAS = re.compile(r".+_(Temperature|DewPoint)(_\d+)?|POWER\d*")
 _SEPARATORS = re.compile(r"[^0-9a-z]+")
 
 
@@ -83,6 +83,6 @@ def quantity(type_: str) -> Quantity:
     while len(words) > 1 and (not words[-1] or words[-1].isdecimal()):
         words.pop()
     whole, last_two, last = "_".join(words), "_".join(words[-2:]), words[-1]
-    if _SWITCH.fullmatch(type_):
+    if _TASMOTAS.fullmatch(type_):
         return Quantity()
     return WHOLE.get(whole) or LAST.get(last_two) or LAST.get(last) or Quantity()

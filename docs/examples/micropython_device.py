@@ -55,7 +55,11 @@ def connect():
 def on_answer(topic, message):
     """Let go of a reading that is accepted, and of one that never will be."""
     global sent
-    if kept and json.loads(message)["ref"] == kept[0][0]:
+    try:
+        ref = json.loads(message)["ref"]
+    except (ValueError, TypeError, KeyError):
+        return  # no answer: anybody may publish there
+    if kept and ref == kept[0][0]:
         if topic.startswith(b"refused/"):
             print(message)
         kept.pop(0)

@@ -20,7 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 SCHEMA = "CREATE TABLE IF NOT EXISTS readings (id INTEGER PRIMARY KEY, reading TEXT NOT NULL)"
 MEASURE_S = 1
 RESEND_S = 5
-MAX_READINGS = 200  # in one message: the broker takes 64 KiB
+MAX_READINGS = 200  # in one message, which may have 64 KiB
 
 
 def measure(file: sqlite3.Connection, sensor: str) -> None:
@@ -77,9 +77,12 @@ class Sender:
 
     def on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         """Let go of what is accepted, and of what will never be."""
-        answer = json.loads(message.payload)
-        if answer["ref"] != self.ref:
-            return
+        try:
+            answer = json.loads(message.payload)
+            if answer["ref"] != self.ref:
+                return
+        except (ValueError, TypeError, KeyError):
+            return  # no answer: anybody may publish there
         ids = self.ids
         if message.topic.startswith("refused/"):  # nothing of it was taken, because of some
             print("refused:", answer["errors"], file=sys.stderr)

@@ -1,6 +1,6 @@
 """Dead letters: what is published about a message that will not be stored."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -8,9 +8,9 @@ from telemetry import topics
 from telemetry.mqtt import Message
 from telemetry.reading import series
 
-# Keep a dead letter below the broker's limit for one message, even if JSON escapes all of it.
-_MAX_PAYLOAD = 8000
+# Keep a dead letter small, also while it waits, and even if JSON escapes all of it.
 _MAX_TEXT = 1000
+_MAX_BYTES = 4  # of a character in UTF-8
 
 
 class DeadLetter(NamedTuple):
@@ -18,6 +18,12 @@ class DeadLetter(NamedTuple):
 
     message: Message
     reason: str
+
+    @classmethod
+    def about(cls, message: Message, reason: str) -> Self:
+        """Make one that keeps of the message only what is shown."""
+        topic, payload = message.topic[:_MAX_TEXT], message.payload[: _MAX_BYTES * _MAX_TEXT]
+        return cls(message._replace(topic=topic, payload=payload), reason)
 
     def __str__(self) -> str:
         return f"{self.message.topic[:_MAX_TEXT]}: {self.reason[:_MAX_TEXT]}"
@@ -36,6 +42,6 @@ class DeadLetter(NamedTuple):
         letter = {
             "reason": self.reason[:_MAX_TEXT],
             "topic": self.message.topic[:_MAX_TEXT],
-            "payload": self.message.payload.decode(errors="replace")[:_MAX_PAYLOAD],
+            "payload": self.message.payload.decode(errors="replace")[:_MAX_TEXT],
         }
         return msgspec.json.encode(letter)

@@ -139,6 +139,16 @@ class MemoryClient:
         self._wake.set()
         self._on_connected(session_present)
 
+    def deliver_early(self) -> None:
+        """Send what is queued on a connection that ends before SUBACK."""
+        self.epoch += 1
+        for packet in self.session:
+            self._on_message(
+                Message(
+                    packet.topic, packet.payload, packet.mid, packet.qos, packet.retain, self.epoch
+                )
+            )
+
     def disconnect(self) -> None:
         self.connected = False
         self.session = [packet for packet in self.session if packet.qos and not self._clean]

@@ -76,8 +76,6 @@ def test_a_reading_is_forwarded_unchanged(taken: Taken, payload: str) -> None:
         ('{"value":1' + "0" * 400 + "}", f"value 1{'0' * 99}… must be a finite number; expected"),
         ('{"value":1' + "0" * 5000 + "}", f"value 1{'0' * 99}… must be a finite number; expected"),
         ('{"value":1,"sensor_id":1' + "0" * 5000 + "}", f"sensor_id 1{'0' * 99}… must be an"),
-        ('{"value":1' + " " * 8000 + "}", "a reading of more than 8,000 bytes"),
-        ('{"value":1.' + "0" * 60_000 + "}", "a reading of more than 8,000 bytes"),
         ("{}", 'value is required; expected {"value": 21.5} on devices/<sensor_id>/<type>'),
         ('{"value":1,"unit":"C"}', 'unit "C" is not a field of a reading; expected {'),
         ('{"value":1,"ts":"noon"}', 'ts "noon" must be RFC 3339 with an offset, such as'),

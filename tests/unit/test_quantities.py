@@ -45,9 +45,9 @@ def test_control_a_wrong_pair_is_noticed(
         ("Temp", "temperature", "°C"),
         ("temperature", "temperature", "°C"),
         ("temp_2", "temperature", "°C"),
-        ("AM2301_Temperature", "temperature", "°C"),
-        ("AM2301-Temperature", "temperature", "°C"),
-        ("DS18B20-1_Temperature", "temperature", "°C"),
+        ("indoor_temperature", "temperature", "°C"),
+        ("indoor-temperature", "temperature", "°C"),
+        ("AM2301_Humidity", "humidity", "%"),
         ("local_temperature", "temperature", "°C"),
         ("temperature_0_tC", "temperature", "°C"),
         ("temperature_0_tF", "temperature", "°F"),
@@ -76,6 +76,9 @@ def test_the_usual_types_are_known(type_: str, device_class: str, unit: str) -> 
         "POWER",  # a switch
         "POWER1",
         "color_temp",
+        "AM2301_Temperature",
+        "DS18B20-1_Temperature",
+        "AM2301_DewPoint",
         "color_temperature",
         "light_colour_temperature",
         "tx_power",  # dBm

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.devices import backlog
 from collector.devices.intake import DeviceIntake
 from collector.devices.payload import Taken
 from telemetry.mqtt import Message
 from tests.unit.devices.rig import Rig, run
 
 TOPIC = "devices/k/t"
+TIMED = b'{"value":1,"ts":"2026-01-31T12:00:00Z"}'
 
 
 def sent(number: int) -> bytes:
@@ -100,22 +100,6 @@ def test_what_waits_is_not_doubled_by_a_redelivery(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
-def test_what_waits_survives_a_broker_that_has_lost_the_session(tmp_path: Path) -> None:
-    async def scenario(rig: Rig) -> None:
-        rig.outbox.space.left = 0
-        rig.client.offer(TOPIC, sent(1))
-        await rig.idle()
-        rig.client.disconnect()
-        rig.client.connect(session_present=False)
-        rig.outbox.space.measure()
-        rig.intake.tick()
-        await rig.idle()
-        assert rig.committed == [("k/t", 1)]
-        assert answers(rig) == [1]
-
-    run(tmp_path, scenario)
-
-
 def test_answers_wait_for_the_connection(tmp_path: Path) -> None:
     async def scenario(rig: Rig) -> None:
         rig.client.offer(TOPIC, sent(1))
@@ -132,9 +116,10 @@ def test_answers_wait_for_the_connection(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("payload", "retain"), [(sent(1), True), (b"hot", True), (b"", True), (b"", False)]
+    ("payload", "retain"),
+    [(sent(1), True), (TIMED, True), (b"hot", True), (b"", True), (b"", False)],
 )
-def test_a_retained_copy_without_a_time_and_a_clearing_are_nothing(
+def test_a_retained_copy_and_a_clearing_are_nothing(
     tmp_path: Path, payload: bytes, retain: bool
 ) -> None:
     async def scenario(rig: Rig) -> None:
@@ -147,19 +132,16 @@ def test_a_retained_copy_without_a_time_and_a_clearing_are_nothing(
     run(tmp_path, scenario)
 
 
-def test_a_retained_copy_is_taken_only_if_it_is_newer_than_its_series(tmp_path: Path) -> None:
-    def at(second: int, value: int) -> bytes:
-        return b'{"value":%d,"ts":"2026-01-31T12:00:%02dZ"}' % (value, second)
-
+def test_nothing_is_taken_before_the_subscriptions_are_in_place(tmp_path: Path) -> None:
     async def scenario(rig: Rig) -> None:
-        rig.client.offer(TOPIC, at(1, 1), retain=True)
-        rig.client.offer(TOPIC, at(1, 2))
+        rig.client.disconnect()
+        rig.client.offer(TOPIC, sent(1))
+        rig.client.deliver_early()
         await rig.idle()
-        rig.client.offer(TOPIC, at(1, 1), retain=True)
-        rig.client.offer(TOPIC, at(0, 3), retain=True)
-        rig.client.offer(TOPIC, at(2, 4), retain=True)
+        assert not rig.committed
+        rig.client.connect()
         await rig.idle()
-        assert rig.committed == [("k/t", 1), ("k/t", 2), ("k/t", 4)]
+        assert rig.committed == [("k/t", 1)]
 
     run(tmp_path, scenario)
 
@@ -179,27 +161,6 @@ def test_what_is_refused_is_answered_and_buried(tmp_path: Path) -> None:
         assert rig.events[2] == ("ack", b'{"value":"x","ref":1}')
         (shown,) = rig.intake.dead_letters
         assert shown.topic == "devices/k/t"
-
-    run(tmp_path, scenario)
-
-
-def test_beyond_a_bound_it_stops_reading_from_the_broker(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(backlog, "_MAX_READINGS", 3)
-
-    async def scenario(rig: Rig) -> None:
-        rig.outbox.space.left = 0
-        for number in range(8):
-            rig.client.offer(TOPIC, sent(number))
-        await rig.idle()
-        assert rig.client.paused
-        assert rig.intake.counters["mqtt_waiting"] == 4
-        rig.outbox.space.measure()
-        rig.intake.tick()
-        await rig.idle()
-        assert answers(rig) == list(range(8))
-        assert not rig.client.paused
 
     run(tmp_path, scenario)
 

@@ -86,35 +86,9 @@ def test_an_array_holds_readings_of_any_sensor() -> None:
     assert (stored(batch), batch.sensor, batch.ref) == (readings, "gateway", b'"x"')
 
 
-@pytest.mark.parametrize(
-    ("topic", "payload"),
-    [
-        ("devices/k/t", b"1"),
-        ("devices/k/t", b'{"value":1}'),
-        ("devices/k", b'{"temp":1}'),
-        ("devices/k", b'[{"type":"a","value":1,"sensor_id":9}]'),
-        (
-            "devices/k",
-            b'[{"type":"a","value":1,"sensor_id":9},{"type":"a","value":1,"sensor_id":9,"ts":"%b"}]'
-            % TS.encode(),
-        ),
-    ],
-)
-def test_a_retained_copy_without_a_time_is_nothing_new(topic: str, payload: bytes) -> None:
-    assert read(topic, payload).drafts
-    assert not read(topic, payload, retained=True).drafts
-
-
-@pytest.mark.parametrize(
-    ("topic", "payload"),
-    [
-        ("devices/k/t", b'{"value":1,"ts":"2026-01-31T12:00:00Z"}'),
-        ("devices/k", b'{"temp":1,"ts":"2026-01-31T12:00:00Z"}'),
-        ("devices/k", b'[{"type":"a","value":1,"sensor_id":9,"ts":"2026-01-31T12:00:00Z"}]'),
-    ],
-)
-def test_a_retained_copy_with_a_time_is_the_same_point(topic: str, payload: bytes) -> None:
-    assert read(topic, payload, retained=True).drafts == read(topic, payload).drafts
+def test_a_ref_may_be_any_text() -> None:
+    taken = read("devices/k", b'{"temp":1,"ref":"readings"}')
+    assert (stored(taken)[0]["type"], taken.ref) == ("temp", b'"readings"')
 
 
 TWICE = f"the member 'value' occurs more than once in an object; {ONE}"

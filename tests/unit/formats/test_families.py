@@ -28,6 +28,7 @@ NOT_TAKEN = [
     "shellies/announce",
     "shellies/shelly1-aabbcc/announce",
     "shellies/shelly1-aabbcc/relay/0/command",
+    "shellies/shelly1-aabbcc/roller/0/command/pos",
     "shellies/shelly1-aabbcc/input_event/0",
     "shellyplus1-aabbcc/rpc",
     "shellyplus1-aabbcc/online",

@@ -10,6 +10,7 @@ from collector.formats.formats import Formats
 from collector.formats.rule import Extract, Rule
 from collector.formats.schema import RuleText
 from collector.settings import Settings
+from telemetry.reading import Reading
 from telemetry.settings import SettingError
 
 HEAD = "[[rules]]\ntopic = 'a/{sensor}'\n"
@@ -30,6 +31,9 @@ BROKEN = {
     HEAD + "type = 'temp'": "type='temp': expected {member} in it",
     HEAD + "payload = 'text'": "type='{type}': expected a text with no other names than {sensor}",
     HEAD + "payload = 'text'\ntype = 't'\ntime = 'a'": "time='a': expected only with payload",
+    HEAD + "words = {ON = nan}": "words.ON=nan: expected a finite number",
+    "[[rules]]\ntopic = 'a\\u0001/{sensor}'".replace("'", '"'): "expected at most 200 printable",
+    f"[[rules]]\ntopic = '{'a' * 201}/{{sensor}}'": "expected at most 200 printable",
     HEAD + "words = {ON = 'x'}": "words={'ON': 'x'}: Expected `int | float`, got `str`",
     HEAD + "names = {sensor = 'a'}": "names='sensor': expected a new name of a to z and _",
     HEAD + "names = {Id = 'a'}": "names='Id': expected a new name of a to z and _",
@@ -180,3 +184,23 @@ def test_what_home_assistant_is_shown_does_not_come_back() -> None:
         Formats.of(both)
     assert Formats.of(Settings(home_assistant_prefix="ha")).takes_devices
     assert Formats.of(Settings(formats="homeassistant")).subscriptions
+
+
+def test_a_file_that_is_none_or_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    for file in ("/dev/zero", str(tmp_path), write(tmp_path, "rules = " + "[" * 5000)):
+        with pytest.raises(SettingError, match="FORMATS_FILE="):
+            Formats.load("", file, "UTC")
+
+
+def test_what_an_expression_has_multiplied_is_bounded(tmp_path: Path) -> None:
+    bomb = "|".join(["{a:@,b:@,c:@,d:@,e:@,f:@}"] * 12)
+    formats = Formats.load("", write(tmp_path, HEAD + f"members = '{bomb}'"), "UTC")
+    with pytest.raises(ValueError, match="expected at most 30000 members"):
+        formats.read("a/b", b'"t"')
+
+
+def test_only_an_asterisk_is_special_in_names(tmp_path: Path) -> None:
+    formats = Formats.load("", write(tmp_path, "\ufeff" + HEAD + "skip = ['data[0]', 'x?']"), "UTC")
+    assert formats.read("a/b", b'{"data[0]":1,"x?":1,"xy":1,"data0":1}').readings == [
+        Reading(type=type_, value=1, sensor_id="b") for type_ in ("xy", "data0")
+    ]

@@ -1,0 +1,92 @@
+"""Devices' messages that wait: bounded, in turns with others, and for as long as it takes."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from collector.devices import backlog, intake
+from tests.unit.devices.rig import Rig, run
+from tests.unit.devices.test_intake import TOPIC, answers, sent
+
+
+def make_room(rig: Rig) -> None:
+    rig.outbox.space.measure()
+    rig.intake.tick()
+
+
+@pytest.mark.parametrize("orderly", [False, True])
+def test_what_waits_survives_a_broker_that_has_lost_the_session(
+    tmp_path: Path, orderly: bool
+) -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.outbox.space.left = 0
+        rig.client.offer(TOPIC, sent(1))
+        await rig.idle()
+        rig.client.disconnect()
+        rig.client.connect(session_present=False)
+        if orderly:  # the new session does not have it
+            rig.client.disconnect()
+            rig.client.connect()
+        make_room(rig)
+        await rig.idle()
+        assert rig.committed == [("k/t", 1)]
+        assert answers(rig) == [1]
+
+    run(tmp_path, scenario)
+
+
+def test_beyond_a_bound_it_stops_reading_from_the_broker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "_MAX_READINGS", 3)
+    monkeypatch.setattr(intake, "_MAX_ARRIVED_BYTES", 300)
+
+    async def scenario(rig: Rig) -> None:
+        rig.outbox.space.left = 0
+        for number in range(9):
+            rig.client.offer(TOPIC, sent(number))
+        await rig.idle()
+        assert rig.client.paused
+        assert rig.intake.counters["mqtt_waiting"] == 4 + 2
+        make_room(rig)
+        await rig.idle()
+        assert answers(rig) == list(range(9))
+        assert not rig.client.paused
+
+    run(tmp_path, scenario)
+
+
+def test_one_that_does_not_fit_does_not_block_those_behind_it(tmp_path: Path) -> None:
+    async def scenario(rig: Rig) -> None:
+        types = b",".join(b'"%060d":1' % number for number in range(900))
+        rig.client.offer("devices/k", b'{"ref":0,%b}' % types)
+        for number in range(1, 4):
+            rig.client.offer(TOPIC, sent(number))
+        await rig.idle()
+        assert answers(rig) == []
+        for _ in range(2):
+            rig.intake.tick()
+            await rig.idle()
+        assert answers(rig) == [1, 2, 3]
+        assert rig.intake.counters["mqtt_waiting"] == 1
+
+    run(tmp_path, scenario, max_bytes=120_000)
+
+
+@pytest.mark.parametrize(("turn_s", "has_turns"), [(0.0, True), (9.0, False)])
+def test_others_have_their_turns_while_many_messages_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turn_s: float, has_turns: bool
+) -> None:
+    monkeypatch.setattr(intake, "_TURN_S", turn_s)
+
+    async def scenario(rig: Rig) -> None:
+        for number in range(20):
+            rig.client.offer(TOPIC, sent(number))
+        seen = set()
+        while len(answers(rig)) < 20:
+            await asyncio.sleep(0)
+            seen.add(rig.intake.counters["mqtt_waiting"])
+        assert (len(seen) > 5) == has_turns
+
+    run(tmp_path, scenario)
