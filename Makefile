@@ -30,7 +30,7 @@ run: ## Run the whole pipeline without containers, until Ctrl-C
 .PHONY: test
 test: ## Run every test that does not need Docker (15 to 20 minutes on two cores)
 	@$(SETUP) mosquitto mosquitto-clients influxdb curl
-	@echo 'Some 2,300 tests, most of them with a real broker, database, collector and bridge: 15 to'
+	@echo 'Some 2,900 tests, most of them with a real broker, database, collector and bridge: 15 to'
 	@echo '20 minutes on two cores. make test-unit takes 2; make test ARGS="tests/run" runs a part.'
 	$(BIN)/python -m pytest --ignore=tests/compose $(ARGS)
 
