@@ -7,28 +7,26 @@ from tests.stack import wait_for
 
 READINGS = 20_000
 CONNECTIONS = 6
-# The broker's max_inflight_messages and one batch.
-MOST_HELD = 15_000
-REDELIVERED_BYTES = 1_000_000  # most of the 10,000 in flight
+# The bridge's own bound, and what arrives before it has stopped reading.
+MOST_HELD = 20_000 + 5_000
 
 
-def test_redelivered_readings_do_not_accumulate_in_the_bridge(rig: Rig) -> None:
-    before = bridge_counter(rig.broker, "stored")
-    posted = rig.ledger.posts[PostOutcome.ACKNOWLEDGED]
+def test_readings_do_not_accumulate_in_a_bridge_that_reconnects(rig: Rig) -> None:
     rig.influx.kill()
-    with rig.load(READINGS):
-        rig.wait_acknowledged(READINGS)
-    for _ in range(CONNECTIONS):
-        rig.bridge_proxy.reset()
-        wait_for(lambda: rig.bridge_proxy.passed("down") == 0, what="reset")
-        wait_for(lambda: rig.bridge_proxy.passed("down") > REDELIVERED_BYTES, what="redelivery")
+    held = []
+    with rig.load(3 * READINGS):
+        for _ in range(CONNECTIONS):
+            rig.wait_acknowledged(READINGS // 2)
+            rig.bridge_proxy.reset()
+            wait_for(lambda: rig.bridge_proxy.passed("down") == 0, what="reset")
+            # Before its new status there is the last will, without counters.
+            wait_for(lambda: b"queue" in rig.broker.retained("status/bridge/bridge"), what="status")
+            held.append(bridge_counter(rig.broker, "queue"))
+    assert max(held) > READINGS // 2, "so few are no test"
+    assert max(held) <= MOST_HELD
     rig.influx.start()
     findings = rig.check()
     assert findings.clean, str(findings)
-    posted = rig.ledger.posts[PostOutcome.ACKNOWLEDGED] - posted
-    wait_for(lambda: bridge_counter(rig.broker, "stored") >= before + posted, what="all stored")
-    wait_for(lambda: bridge_counter(rig.broker, "queue") == 0, what="bridge idle")
-    assert bridge_counter(rig.broker, "stored") <= before + posted + MOST_HELD
 
 
 def test_readings_are_refused_while_the_outbox_is_full(rig: Rig) -> None:
