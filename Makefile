@@ -32,7 +32,7 @@ test: ## Run every test that does not need Docker (15 to 20 minutes on two cores
 	@$(SETUP) mosquitto mosquitto-clients influxdb curl
 	@echo 'Some 2,900 tests, most of them with a real broker, database, collector and bridge: 15 to'
 	@echo '20 minutes on two cores. make test-unit takes 2; make test ARGS="tests/run" runs a part.'
-	$(BIN)/python -m pytest --ignore=tests/compose $(ARGS)
+	$(BIN)/python -m pytest --ignore=tests/compose -n 2 --dist loadgroup $(ARGS)
 
 .PHONY: test-unit
 test-unit: ## Run the unit tests only; they need no broker or database
