@@ -28,10 +28,10 @@ run: ## Run the whole pipeline without containers, until Ctrl-C
 	@$(PYTHON) -m run
 
 .PHONY: test
-test: ## Run every test that does not need Docker (15 to 20 minutes on two cores)
+test: ## Run every test that does not need Docker (20 to 25 minutes on two cores)
 	@$(SETUP) mosquitto mosquitto-clients influxdb curl
-	@echo 'Some 2,900 tests, most of them with a real broker, database, collector and bridge: 15 to'
-	@echo '20 minutes on two cores. make test-unit takes 2; make test ARGS="tests/run" runs a part.'
+	@echo 'Some 3,000 tests, most of them with a real broker, database, collector and bridge: 20 to'
+	@echo '25 minutes on two cores. make test-unit takes 3; make test ARGS="tests/run" runs a part.'
 	$(BIN)/python -m pytest --ignore=tests/compose -n 2 --dist loadgroup $(ARGS)
 
 .PHONY: test-unit

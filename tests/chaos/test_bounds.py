@@ -6,7 +6,7 @@ from tests.chaos.rig import Rig
 from tests.stack import wait_for
 
 READINGS = 20_000
-CONNECTIONS = 6
+CONNECTIONS = 4
 # The bridge's own bound, and what arrives before it has stopped reading.
 MOST_HELD = 20_000 + 5_000
 
