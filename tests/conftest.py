@@ -15,11 +15,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 _WITHOUT_SERVICES = {"unit", "device"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Of several workers (pytest -n) let one run all tests with real services, in their order."""
-    for item in items:
-        if item.path.relative_to(Path(__file__).parent).parts[0] not in _WITHOUT_SERVICES:
-            item.add_marker(pytest.mark.xdist_group("services"))
+    if item.path.relative_to(Path(__file__).parent).parts[0] not in _WITHOUT_SERVICES:
+        item.add_marker(pytest.mark.xdist_group("services"))
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,8 @@ def test_413_for_more_readings_than_are_taken_at_once(http: httpx.Client) -> Non
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"plain", gzip.compress(b"[]")[:-1], gzip.compress(b"[]") + b"rest"]
+    "body",
+    [b"", b"plain", gzip.compress(b"[]", mtime=0)[:-1], gzip.compress(b"[]", mtime=0) + b"rest"],
 )
 def test_400_for_a_body_that_is_not_gzip(http: httpx.Client, body: bytes) -> None:
     problem(send(http, body, headers={"Content-Encoding": "gzip"}), 400)
