@@ -32,7 +32,7 @@ test: ## Run every test that does not need Docker (20 to 25 minutes on two cores
 	@$(SETUP) mosquitto mosquitto-clients influxdb curl
 	@echo 'Some 3,000 tests, most of them with a real broker, database, collector and bridge: 20 to'
 	@echo '25 minutes on two cores. make test-unit takes 3; make test ARGS="tests/run" runs a part.'
-	$(BIN)/python -m pytest --ignore=tests/compose -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest --ignore=tests/compose $(ARGS)
 
 .PHONY: test-unit
 test-unit: ## Run the unit tests only; they need no broker or database

@@ -12,14 +12,6 @@ from tests.stack import Broker, Influx, Stack
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_WITHOUT_SERVICES = {"unit", "device"}
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Of several workers (pytest -n) let one run all tests with real services, in their order."""
-    if item.path.relative_to(Path(__file__).parent).parts[0] not in _WITHOUT_SERVICES:
-        item.add_marker(pytest.mark.xdist_group("services"))
-
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
