@@ -59,7 +59,7 @@ class LoadedStack:
         self.stack.wait_healthy()
         wait_for(lambda: not self.stack.books().pending, DRAIN_S, "nothing pending")
         books = self.stack.books()
-        assert books.accepted == books.stored + books.rejected
+        assert books.accepted == books.stored + books.rejected + books.pending
         assert books.rejected == 0
         return check(self.ledger, influx_port=self.stack.port("INFLUX_PORT"))
 
