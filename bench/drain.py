@@ -36,7 +36,7 @@ def bridge_alone(directory: Path, count: int) -> Row:
     """Let the bridge drain `count` readings queued at the broker, without a collector."""
     with Pipeline(directory, broker_settings=_LONG_QUEUE) as pipeline:
         pipeline.collector.stop()
-        pipeline.bridge.stop()  # its session remains at the broker, which queues for it
+        pipeline.bridge.pause()  # for less than its keep-alive, and the broker queues for it
         first = time.time_ns()
         samples = run(_drain_broker(pipeline, _packets(count, first), count))
         readings = pipeline.in_database()
@@ -67,18 +67,11 @@ async def _drain_broker(pipeline: Pipeline, chunks: list[bytes], count: int) -> 
     watching = asyncio.create_task(receipts.mqtt.run())
     await until(lambda: receipts.mqtt.connected)
     await flood(pipeline.broker.port, chunks, _CHUNK)
-    connections = _connections_of_bridge(pipeline)
-    pipeline.bridge.start()
-    # Without the start of Python.
-    await until(lambda: _connections_of_bridge(pipeline) > connections)
+    pipeline.bridge.resume()
     samples = [_sample(pipeline, receipts)]
     await until(lambda: len(receipts.stored) >= count)
     watching.cancel()
     return [*samples, _sample(pipeline, receipts)]
-
-
-def _connections_of_bridge(pipeline: Pipeline) -> int:
-    return pipeline.broker.log_text().count(" as bridge ")
 
 
 def backlog(directory: Path, count: int) -> tuple[Row, Row]:
