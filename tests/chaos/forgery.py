@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tests.chaos.fault import Heal
 from tests.chaos.mqtt_publisher import publication, publish
 from tests.chaos.rig import Rig
+from tests.service import wait_for
 
 ID = re.compile(r'"id":"(\w+)(?:\.(\w+))?:(\d+)"')
 WRONG_RUNS = ("0", "", "f" * 12, "../x", None, 7)
@@ -26,11 +27,14 @@ class Identity(NamedTuple):
 
 def identity(rig: Rig) -> Identity:
     """Return the outbox and the run of the next reading that is published; there must be load."""
-    argv = ["mosquitto_sub", "-p", str(rig.broker.port), "-t", "readings/#", "-R"]
-    received = subprocess.run([*argv, "-C", "1", "-W", "60"], capture_output=True, check=False)
-    found = ID.search(received.stdout.decode())
-    assert found, f"no reading is published: {received}"
-    return Identity(found[1], found[2] or "")
+    argv = ["mosquitto_sub", "-p", str(rig.broker.port), "-t", "readings/#", "-R", "-C", "1"]
+
+    def found() -> list[tuple[str, str, str]]:  # none, if another fault has stopped the broker
+        received = subprocess.run([*argv, "-W", "20"], capture_output=True, check=False)
+        return ID.findall(received.stdout.decode())
+
+    ((outbox, run, _),) = wait_for(found, 60, "a reading that is published")
+    return Identity(outbox, run)
 
 
 def claims(last: int) -> Iterator[dict[str, object]]:
