@@ -57,11 +57,11 @@ class _Device(asyncio.Protocol):
 
 
 class MqttLoad:
-    """Devices on one broker, what was `accepted`, and the `latencies` of accepted/ (s)."""
+    """Devices on one broker, what was `created` by accepted/, and the `latencies` of that (s)."""
 
     def __init__(self, port: int) -> None:
         self.latencies: list[float] = []
-        self.accepted = 0
+        self.created = 0
         self._port = port
         self._devices: list[_Device] = []
         self._chunk = 1
@@ -70,9 +70,9 @@ class MqttLoad:
         self._until = 0.0
 
     @property
-    def missing(self) -> int:
+    def failed(self) -> int:
         """How many readings were published and not accepted."""
-        return self._sent - self.accepted
+        return self._sent - self.created
 
     async def connect(self, sensors: list[str]) -> None:
         """Connect a device for each sensor."""
@@ -117,10 +117,10 @@ class MqttLoad:
 
     async def _all_accepted(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await until(lambda: not self.missing)
+            await until(lambda: not self.failed)
 
     def _on_accepted(self, device: _Device, ref: int) -> None:
-        self.accepted += self._chunk
+        self.created += self._chunk
         if device.chunks:
             if time.monotonic() < self._until:
                 self._send(device, device.chunks[ref])

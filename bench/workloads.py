@@ -1,6 +1,7 @@
 """The workloads that start with an idle pipeline."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from bench.http_load import Load
@@ -53,28 +54,13 @@ def arrays_of(directory: Path, sensors: int, count: int) -> Row:
 def paced(directory: Path, *, rate: int, seconds: float, sensors: int, connections: int) -> Row:
     """Single POSTs at a fixed rate, however long the responses take."""
 
-    async def send(pipeline: Pipeline) -> tuple[Load, Receipts]:
-        receipts = Receipts(pipeline.broker.port)
-        watching = asyncio.create_task(receipts.mqtt.run())
-        await until(lambda: receipts.mqtt.connected)
+    async def send(pipeline: Pipeline) -> Load:
         load = Load(pipeline.collector.port)
         await load.connect(connections)
-        make = single([f"bench{n}" for n in range(sensors)])
-        await load.open_loop(make, rate, seconds)
-        await until(lambda: len(receipts.stored) >= load.created)
-        load.close()
-        watching.cancel()
-        return load, receipts
+        await load.open_loop(single([f"bench{n}" for n in range(sensors)]), rate, seconds)
+        return load
 
-    with Pipeline(directory) as pipeline:
-        before = pipeline.mark()
-        load, receipts = run(send(pipeline))
-        row = _settle(pipeline, before)
-        row.violations = pipeline.violations(load.created, load.failed)
-        stored = receipts.latencies_ms(pipeline.collector.outbox)
-    _add_latencies(row, load)
-    row.stored_p50_ms, row.stored_p99_ms = percentile(stored, 50), percentile(stored, 99)
-    return row
+    return _until_stored(directory, send)
 
 
 def latency(directory: Path, rate: int, seconds: float) -> Row:
@@ -102,34 +88,20 @@ def published(directory: Path, chunk: int, seconds: float) -> Row:
         before = pipeline.mark()
         load = run(send(pipeline))
         row = _settle(pipeline, before)
-        row.violations = pipeline.violations(load.accepted, load.missing)
+        row.violations = pipeline.violations(load.created, load.failed)
     return row
 
 
 def mqtt_latency(directory: Path, rate: int, seconds: float) -> Row:
     """Measure the time from publishing by MQTT to accepted/ and to InfluxDB at a rate."""
 
-    async def send(pipeline: Pipeline) -> tuple[MqttLoad, Receipts]:
-        receipts = Receipts(pipeline.broker.port)
-        watching = asyncio.create_task(receipts.mqtt.run())
-        await until(lambda: receipts.mqtt.connected)
+    async def send(pipeline: Pipeline) -> MqttLoad:
         load = MqttLoad(pipeline.broker.port)
         await load.connect([f"bench{n}" for n in range(10)])
         await load.open_loop(rate, seconds)
-        await until(lambda: len(receipts.stored) >= load.accepted)
-        load.close()
-        watching.cancel()
-        return load, receipts
+        return load
 
-    with Pipeline(directory) as pipeline:
-        before = pipeline.mark()
-        load, receipts = run(send(pipeline))
-        row = _settle(pipeline, before)
-        row.violations = pipeline.violations(load.accepted, load.missing)
-        stored = receipts.latencies_ms(pipeline.collector.outbox)
-    _add_latencies(row, load)
-    row.stored_p50_ms, row.stored_p99_ms = percentile(stored, 50), percentile(stored, 99)
-    return row
+    return _until_stored(directory, send)
 
 
 def devices(directory: Path, count: int, seconds: float) -> Row:
@@ -141,6 +113,30 @@ def devices(directory: Path, count: int, seconds: float) -> Row:
         sensors=count,
         connections=count,
     )
+
+
+def _until_stored(directory: Path, send: Callable[[Pipeline], Awaitable[Load | MqttLoad]]) -> Row:
+    """Measure until each reading that `send` has sent is stored, and how long that takes."""
+
+    async def watched(pipeline: Pipeline) -> tuple[Load | MqttLoad, Receipts]:
+        receipts = Receipts(pipeline.broker.port)
+        watching = asyncio.create_task(receipts.mqtt.run())
+        await until(lambda: receipts.mqtt.connected)
+        load = await send(pipeline)
+        await until(lambda: len(receipts.stored) >= load.created)
+        load.close()
+        watching.cancel()
+        return load, receipts
+
+    with Pipeline(directory) as pipeline:
+        before = pipeline.mark()
+        load, receipts = run(watched(pipeline))
+        row = _settle(pipeline, before)
+        row.violations = pipeline.violations(load.created, load.failed)
+        stored = receipts.latencies_ms(pipeline.collector.outbox)
+    _add_latencies(row, load)
+    row.stored_p50_ms, row.stored_p99_ms = percentile(stored, 50), percentile(stored, 99)
+    return row
 
 
 def _settle(pipeline: Pipeline, before: Mark) -> Row:
