@@ -24,6 +24,8 @@ class Answers:
     def __init__(self, publish: Callable[[str, bytes], int], waiting: Callable[[], int]) -> None:
         self._publish = publish
         self._waiting = waiting
+        self.dropped = 0
+        """How many were too many to be held."""
         self._held: deque[tuple[str, bytes]] = deque(maxlen=_MAX_HELD)
 
     def accepted(self, sensor: str, ref: bytes, count: int) -> None:
@@ -43,5 +45,6 @@ class Answers:
                 self._held.popleft()
 
     def _send(self, topic: str, payload: bytes) -> None:
+        self.dropped += len(self._held) == _MAX_HELD  # the oldest makes room
         self._held.append((topic, payload))
         self.send_held()

@@ -65,11 +65,12 @@ class DeviceIntake:
 
     @property
     def counters(self) -> dict[str, int]:
-        """What was refused, skipped because it is no number, waits, or was not even buried."""
+        """What was refused, skipped because it is no number, waits, or was not even answered."""
         return {
             "mqtt_refused": self._refused.count,
             "mqtt_skipped": self._skipped,
             "mqtt_waiting": len(self._arrived) + len(self._backlog),
+            "answers_dropped": self._answers.dropped,
             "dead_letters_dropped": self._letters.dropped,
         }
 

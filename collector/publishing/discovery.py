@@ -5,6 +5,7 @@ one subscription finds all of them. See docs/home-assistant.md.
 """
 
 import hashlib
+import logging
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +19,8 @@ from collector.outbox.row import Row
 from collector.publishing.quantities import quantity
 from telemetry import __version__, topics
 from telemetry.mqtt import NotConnected
+
+logger = logging.getLogger(__name__)
 
 NODE = "telemetry"
 # Announcements that the broker has not acknowledged: a few, between the readings.
@@ -69,6 +72,8 @@ class Discovery:
         for series in islice(new, MAX_SERIES - len(self._known)):
             self._known.add(series)
             self._waiting.append(series)
+            if len(self._known) == MAX_SERIES:
+                logger.warning("%d series are announced to Home Assistant, and no more", MAX_SERIES)
         self._send()
 
     def _send(self) -> None:

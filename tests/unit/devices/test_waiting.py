@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from collector.devices import answers as devices_answers
 from collector.devices import backlog, intake
 from tests.unit.devices.rig import Rig, run
 from tests.unit.devices.test_intake import TOPIC, answers, sent
@@ -88,5 +89,21 @@ def test_others_have_their_turns_while_many_messages_are_taken(
             await asyncio.sleep(0)
             seen.add(rig.intake.counters["mqtt_waiting"])
         assert (len(seen) > 5) == has_turns
+
+    run(tmp_path, scenario)
+
+
+def test_answers_beyond_the_bound_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices_answers, "_MAX_HELD", 3)
+
+    async def scenario(rig: Rig) -> None:
+        rig.client.disconnect()
+        for number in range(5):
+            rig.intake._answers.accepted("k", b"%d" % number, 1)  # noqa: SLF001  a late commit
+        assert rig.intake.counters["answers_dropped"] == 2
+        rig.client.connect()
+        assert answers(rig) == [2, 3, 4]
 
     run(tmp_path, scenario)
