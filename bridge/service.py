@@ -81,8 +81,7 @@ class Bridge:
     def settle(self, batch: Batch) -> None:
         """Publish receipts and dead letters, then acknowledge the messages to the broker.
 
-        Without a connection this does nothing: the broker still has the messages and redelivers
-        them.
+        Without a connection this does nothing: collectors replay what they have no receipt for.
         """
         self._stored += len(batch.stored)
         try:

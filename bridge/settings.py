@@ -10,7 +10,7 @@ from telemetry.settings import ConnectionSettings
 class Settings(ConnectionSettings, frozen=True, kw_only=True):
     """Settings of `python -m bridge`."""
 
-    # The MQTT client id, under which the broker keeps the session, and a level of the status topic.
+    # The MQTT client id, and a level of the status topic.
     bridge_id: Annotated[
         str, Meta(pattern="^[^/+#$]+$", description="a name without / + # $, and not empty")
     ] = "bridge"

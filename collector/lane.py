@@ -21,12 +21,11 @@ from telemetry import topics
 from telemetry.decode import Unreadable, UnreadableLog, boundary
 from telemetry.mqtt import Message, MqttClient
 from telemetry.receipt import Receipt
-from telemetry.status import INTERVAL_S, OFFLINE, Status
+from telemetry.status import INTERVAL_S, OFFLINE, Status, decode_status
 
 _DRAIN_S = 1
 
 _receipt = boundary(msgspec.json.Decoder(Receipt).decode)
-_status = boundary(msgspec.json.Decoder(Status).decode)
 
 
 class Lane:
@@ -137,7 +136,7 @@ class Lane:
         if message.topic == self._receipts_topic:
             self._publisher.on_receipt(_receipt(message.payload))
         else:
-            begins = self._publisher.on_status(message.topic, _status(message.payload))
+            begins = self._publisher.on_status(message.topic, decode_status(message.payload))
             if begins:  # with what has waited for it, maybe since before a correction
                 self._auditor.doubt()
 

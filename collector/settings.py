@@ -4,10 +4,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from telemetry import topics
 from telemetry.settings import ConnectionSettings, Port, Text
 
-# The first levels of the pipeline's own topics.
-_OWN = ("devices", "accepted", "refused", "readings", "replay", "receipts", "rejected", "status")
+_OWN = [root.rstrip("/") for root in topics.ROOTS]
 
 
 class Settings(ConnectionSettings, frozen=True, kw_only=True):

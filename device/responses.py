@@ -16,7 +16,7 @@ MAX_TEXT_LENGTH = 500
 MAX_BRIEF_LENGTH = 70
 
 
-# Answers by MQTT, named as their topics, and a message that is too large for the broker.
+# Answers by MQTT, named as their topics, and one that is too large to be sent.
 ACCEPTED = "accepted"
 REFUSED = "refused"
 OVERSIZED = "oversized"

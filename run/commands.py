@@ -22,7 +22,7 @@ _COLLECTOR = {
     "books": "accepted = stored + rejected + pending?",
     "audit": "compare every accepted reading with InfluxDB",
     "replay": "publish stored readings again: replay --since 1h",
-    "rejected": "what InfluxDB or the bridge rejected, and why",
+    "rejected": "what was rejected or could not be read, and why",
     "forget": "let go of readings that are deleted from InfluxDB on purpose",
     "formats": "what devices may send over MQTT; formats try TOPIC PAYLOAD",
     "backup": "copy the outbox (with Docker: to a file in the container)",

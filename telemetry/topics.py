@@ -8,6 +8,7 @@ REPLAY = "replay/"
 RECEIPTS = "receipts/"
 REJECTED = "rejected/"
 STATUS = "status/"
+ROOTS = (DEVICES, ACCEPTED, REFUSED, READINGS, REPLAY, RECEIPTS, REJECTED, STATUS)
 
 
 def status(service: str, instance: str) -> str:

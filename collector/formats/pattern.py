@@ -7,19 +7,7 @@ from telemetry import topics
 
 # What the pipeline itself writes, and devices/, which has its own reader. In a pattern whose first
 # level may be anything these levels never match.
-RESERVED = frozenset(
-    prefix.rstrip("/")
-    for prefix in (
-        topics.READINGS,
-        topics.REPLAY,
-        topics.RECEIPTS,
-        topics.ACCEPTED,
-        topics.REFUSED,
-        topics.REJECTED,
-        topics.STATUS,
-        topics.DEVICES,
-    )
-)
+RESERVED = frozenset(root.rstrip("/") for root in topics.ROOTS)
 _OWN = ("readings/+/+", "receipts/+")  # what is written there in numbers; the others are alike
 
 # {name}, {name:beginning*} or, at the end of a pattern, {name...}

@@ -101,7 +101,11 @@ def test_a_prefix_for_home_assistant(prefix: str) -> None:
     assert settings.home_assistant_prefix == prefix
 
 
-OWN_TOPICS = [root.rstrip("/") for name, root in vars(topics).items() if name.isupper()]
+OWN_TOPICS = [
+    root.rstrip("/")
+    for root in vars(topics).values()
+    if isinstance(root, str) and root.endswith("/")
+]
 
 
 @pytest.mark.parametrize(
