@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -20,16 +21,27 @@ PATIENCE = 4
 """Factor on all timeouts: on a busy machine a shared disk stalls for seconds."""
 # Below Linux's range for outgoing connections: the kernel gives none of these ports to another
 # process, and a client that dials a closed port cannot connect to itself.
-PORTS = range(20_000, 32_000)
+_PORTS = range(20_000, 32_000)
+_BLOCK = 2_000  # ports for one process, so that several can run tests at once
 
 _given: set[int] = set()
 _random = random.SystemRandom()
 
 
+@cache
+def _block() -> tuple[range, socket.socket]:
+    """Return ports that no other process takes, and the socket whose port says so."""
+    for first in range(_PORTS.start, _PORTS.stop, _BLOCK):
+        with contextlib.suppress(OSError):
+            return range(first + 1, first + _BLOCK), socket.create_server(("127.0.0.1", first))
+    raise RuntimeError(f"expected a free port among the first of each {_BLOCK} in {_PORTS}")
+
+
 def free_port() -> int:
     """Return a TCP port that is free and was not returned before."""
+    ports, _ = _block()
     while True:
-        port = _random.choice(PORTS)
+        port = _random.choice(ports)
         if port in _given:
             continue
         with socket.socket() as probe:
