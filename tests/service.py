@@ -22,7 +22,7 @@ PATIENCE = 4
 # Below Linux's range for outgoing connections: the kernel gives none of these ports to another
 # process, and a client that dials a closed port cannot connect to itself.
 _PORTS = range(20_000, 32_000)
-_BLOCK = 2_000  # ports for one process, so that several can run tests at once
+_BLOCK = 1_000  # ports for one process, so that several can run tests at once
 
 _given: set[int] = set()
 _random = random.SystemRandom()

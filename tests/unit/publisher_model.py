@@ -49,6 +49,7 @@ class PublisherRig:
         self._points: list[tuple[str, int]] = []  # of the readings; number 1 first
         self._runs: list[str] = []  # in which they were accepted
         self.held: dict[tuple[str, int], int] = {}  # what InfluxDB holds: the number by point
+        self.judged: dict[tuple[str, int], bool] = {}  # whether InfluxDB takes a point
         self._unacknowledged: deque[tuple[int, int]] = deque()  # message id, number
         self._queue: deque[int] = deque()  # sequence numbers queued for the bridge
         self._receipts: list[Receipt] = []
@@ -135,16 +136,23 @@ class PublisherRig:
         self.settle_down()
 
     def store(self, count: int = 100, reject: int = 0) -> None:
-        """Let the bridge store the next queued readings, and reject the first few of them."""
+        """Let the bridge store the next queued readings, and reject the first few of them.
+
+        InfluxDB judges by series and timestamp: a correction has the answer that its point had.
+        """
         taken = [self._queue.popleft() for _ in range(min(count, len(self._queue)))]
-        for number in taken[reject:]:
-            self.held[self._points[number - 1]] = number
+        stored = set()
+        for place, number in enumerate(taken):
+            point = self._points[number - 1]
+            if self.judged.setdefault(point, place >= reject):
+                self.held[point] = number
+                stored.add(number)
         if self.up and taken:
             for run in dict.fromkeys(self._runs):
                 own = [number for number in taken if self._runs[number - 1] == run]
-                rejected = [(number, "too old") for number in own if number in taken[:reject]]
-                stored = [number for number in own if number not in taken[:reject]]
-                for message in receipts(stored, rejected, run):
+                rejected = [(number, "too old") for number in own if number not in stored]
+                good = [number for number in own if number in stored]
+                for message in receipts(good, rejected, run):
                     receipt = msgspec.json.decode(message, type=Receipt)
                     self._receipts.append(receipt)
                     self.publisher.on_receipt(receipt)

@@ -238,6 +238,7 @@ def test_a_correction_that_was_rejected_and_discarded_corrects_nothing(rig: Publ
     discard_rejected(rig.outbox.path)
     rig.outbox.commit()
     rig.lose()
+    rig.judged.clear()
     rig.heal()
     assert sent(rig, "replay")[-1] == 1
     assert rig.outbox.books.stored == 1
