@@ -32,8 +32,11 @@ _random = random.SystemRandom()
 def _block() -> tuple[range, socket.socket]:
     """Return ports that no other process takes, and the socket whose port says so."""
     for first in range(_PORTS.start, _PORTS.stop, _BLOCK):
+        holder = socket.socket()
         with contextlib.suppress(OSError):
-            return range(first + 1, first + _BLOCK), socket.create_server(("127.0.0.1", first))
+            holder.bind(("127.0.0.1", first))
+            return range(first + 1, first + _BLOCK), holder
+        holder.close()
     raise RuntimeError(f"expected a free port among the first of each {_BLOCK} in {_PORTS}")
 
 
