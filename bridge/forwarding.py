@@ -47,7 +47,7 @@ class Forwarding:
         self._ack = ack
         self.forwarded = 0
         self.dropped = 0
-        """How many came while there was no room: at QoS 0 for more than one."""
+        """How many came while there was no room, which at QoS 0 there is for one."""
         self._sent: dict[int, Message] = {}
         self._held: deque[Message] = deque()
         self._hinted_at = -_HINT_EVERY_S

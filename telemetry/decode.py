@@ -17,6 +17,10 @@ T = TypeVar("T")
 class Unreadable(Exception):
     """Something that arrived breaks the contract of its topic; the text says why."""
 
+    def __init__(self, reason: str) -> None:
+        # It may quote half a surrogate pair, which JSON can say and no message of ours can.
+        super().__init__(reason.encode(errors="backslashreplace").decode())
+
 
 def boundary(decode: Callable[P, T]) -> Callable[P, T]:
     """Make a function that decodes what arrived raise Unreadable, or a kind of it, and no more.

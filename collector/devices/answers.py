@@ -13,8 +13,9 @@ from telemetry.mqtt import NotConnected
 # Answers that wait for a connection, or for room. A device that gets none sends its readings again.
 _MAX_HELD = 10_000
 _MAX_UNACKNOWLEDGED = 5_000
-# Keep an answer below the broker's limit for one message.
+# Keep an answer small, also while it waits; a device that mends these is told of the others.
 _MAX_ERRORS = 20
+_MAX_BYTES = 4096
 _NO_REF = b"null"
 
 
@@ -34,8 +35,10 @@ class Answers:
 
     def refused(self, sensor: str, ref: bytes | None, errors: Sequence[Fault]) -> None:
         """Tell what is wrong with a message, of which nothing is taken."""
-        answer = {"ref": msgspec.Raw(ref or _NO_REF), "errors": errors[:_MAX_ERRORS]}
-        self._send(topics.REFUSED + sensor, msgspec.json.encode(answer))
+        count = min(len(errors), _MAX_ERRORS)
+        while len(answer := _refusal(ref, errors[:count])) > _MAX_BYTES and count > 1:
+            count //= 2
+        self._send(topics.REFUSED + sensor, answer)
 
     def send_held(self) -> None:
         """Publish what was held, as far as there is room and a connection."""
@@ -48,3 +51,7 @@ class Answers:
         self.dropped += len(self._held) == _MAX_HELD  # the oldest makes room
         self._held.append((topic, payload))
         self.send_held()
+
+
+def _refusal(ref: bytes | None, errors: Sequence[Fault]) -> bytes:
+    return msgspec.json.encode({"ref": msgspec.Raw(ref or _NO_REF), "errors": errors})

@@ -87,17 +87,20 @@ class Backlog:
     def tick(self) -> None:
         """Append what waits, as far as the outbox has room; to be called once per second too."""
         self._is_scheduled = False
+        passed = 0
         while self._waiting and not self._committing:
             count, drafts = self._next_portion()
             try:
                 commit = self._outbox.append(drafts)
             except (OutboxFull, OutboxUnusable) as error:
                 self._portion //= 2
-                if count == 1:
-                    self._hold(error)
-                    if len(drafts) > _LARGE:  # there may be room for the others meanwhile
-                        self._waiting.rotate(-1)
+                if count > 1:
+                    continue
+                self._hold(error)
+                if len(drafts) <= _LARGE or passed == len(self._waiting):
                     return
+                self._waiting.rotate(-1)  # there may be room for the others meanwhile
+                passed += 1
             else:
                 self._committing = count
                 commit.add_done_callback(self._on_commit)
@@ -121,6 +124,7 @@ class Backlog:
     def _on_commit(self, commit: Commit) -> None:
         count, self._committing = self._committing, 0
         if error := commit.exception():
+            self._portion //= 2
             self._hold(error)
             return
         if self._obstacle is not None:

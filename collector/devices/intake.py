@@ -96,11 +96,9 @@ class DeviceIntake:
 
     def _on_connected(self, session_present: bool) -> None:
         self._backlog.on_connected(self._mqtt.epoch, session_present=session_present)
-        arrived, self._arrived = self._arrived, deque()
-        for message in arrived:
-            if kept := held(message, self._mqtt.epoch, session_present=session_present):
-                self._arrived.append(kept)
-        self._arrived_bytes = sum(len(one.payload) + _OVERHEAD for one in self._arrived)
+        epoch = self._mqtt.epoch
+        kept = [held(one, epoch, session_present=session_present) for one in self._arrived]
+        self._keep([one for one in kept if one])
         self._answers.send_held()
         self._schedule()
 
@@ -111,10 +109,19 @@ class DeviceIntake:
     def _on_message(self, message: Message) -> None:
         self._arrived.append(message)
         self._arrived_bytes += len(message.payload) + _OVERHEAD
-        # Never before the subscriptions are in place, which their acknowledgement tells.
-        if self._arrived_bytes > _MAX_ARRIVED_BYTES and self._mqtt.connected:
-            self._mqtt.pause()
+        if self._arrived_bytes > _MAX_ARRIVED_BYTES:
+            # Never before the subscriptions are in place, which their acknowledgement tells. If
+            # they are refused at each attempt, what came before is delivered again at each.
+            if self._mqtt.connected:
+                self._mqtt.pause()
+            elif self._arrived[-2].epoch != message.epoch:
+                now = message.epoch
+                self._keep([one for one in self._arrived if not one.qos or one.epoch == now])
         self._schedule()
+
+    def _keep(self, messages: list[Message]) -> None:
+        self._arrived = deque(messages)
+        self._arrived_bytes = sum(len(one.payload) + _OVERHEAD for one in messages)
 
     def _schedule(self) -> None:
         if not self._is_scheduled:

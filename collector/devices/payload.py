@@ -69,7 +69,8 @@ def read(topic: str, payload: bytes) -> Taken:
             return _one(address, address.type, payload)
         if is_array(payload):
             return _array(address, payload, UNSET)
-        if b'"readings"' in payload and "readings" in _members.decode(payload):
+        may_be = b'"readings"' in payload or _BACKSLASH in payload
+        if may_be and "readings" in _members.decode(payload):
             return _batched(address, payload)
         return _several(address, payload)
     except InvalidReadings as invalid:

@@ -24,4 +24,4 @@ class Refusal(Unreadable):
         super().__init__(reason)
         self.sensor = sensor
         self.ref = ref
-        self.errors: Sequence[Fault] = errors or [{"detail": reason}]
+        self.errors: Sequence[Fault] = errors or [{"detail": str(self)}]

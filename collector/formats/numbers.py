@@ -3,15 +3,15 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from collector.intake.exact import TooSmall
+from collector.intake.exact import TooSmall, real
 from telemetry.reading import is_finite
 
 # Beyond it reading a number would take too long; see collector.intake.exact.
 _MAX_DIGITS = 400
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _MAX_DEPTH = 16
 # Of a name that is put together; a type has at most 64.
-_MAX_NAME = 256
+_MAX_NAME = 128
 
 
 def number(
@@ -25,7 +25,7 @@ def number(
     if isinstance(value, bool):
         return int(value) if booleans else None
     if isinstance(value, str):
-        return words.get(value, _of_text(value) if texts else None)
+        value = words.get(value, _of_text(value) if texts else None)
     if isinstance(value, int | float) and not isinstance(value, TooSmall):  # which would be 0
         return value if is_finite(value) else None
     return None
@@ -34,8 +34,7 @@ def number(
 def _of_text(text: str) -> float | None:
     if len(text) > _MAX_DIGITS or not _NUMBER.fullmatch(text):
         return None
-    found = int(text) if text.lstrip("+-").isdecimal() else float(text)
-    return found if is_finite(found) else None
+    return int(text) if text.lstrip("+-").isdecimal() else real(text)
 
 
 def leaves(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, object]]:

@@ -76,16 +76,15 @@ def _integer(digits: str) -> float:
     return -math.inf if digits[0] == "-" else math.inf  # and so a fault
 
 
-def _float(text: str) -> float:
+def real(text: str) -> float:
+    """Return a number with a fraction or an exponent, or TooSmall; raises TooManyDigits."""
     if len(text) > _MAX_DIGITS:  # Python takes the square of their number to read them
         raise TooManyDigits(f"a number has more than {_MAX_DIGITS} digits")
     number = float(text)
     mantissa = text.lower().partition("e")[0]
-    if number == 0 and mantissa.strip("-0."):
+    if number == 0 and mantissa.strip("+-0."):
         return TooSmall(number)
     return number
 
 
-_decoder = json.JSONDecoder(
-    object_pairs_hook=unique_members, parse_int=_integer, parse_float=_float
-)
+_decoder = json.JSONDecoder(object_pairs_hook=unique_members, parse_int=_integer, parse_float=real)

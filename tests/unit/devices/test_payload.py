@@ -175,6 +175,12 @@ def test_each_fault_is_listed_with_the_ref() -> None:
     assert [error["index"] for error in batch.errors] == [0]
 
 
+def test_the_name_of_readings_may_be_escaped() -> None:
+    escaped = b'{"reading\\u0073":[{"type":"t","value":1,"sensor_id":"k"}]}'
+    assert stored(read("devices/k", escaped)) == [{"type": "t", "value": 1, "sensor_id": "k"}]
+    assert "readings" in str(refusal("devices/k", b'{"reading\\u0073":5}'))
+
+
 @pytest.mark.parametrize("repeated", [b'"ref":1,"ref":2', b'"ref":1,"\\u0072ef":2'])
 def test_a_ref_that_is_there_twice_is_refused(repeated: bytes) -> None:
     assert "more than once" in str(refusal("devices/k", b'{%b,"readings":[]}' % repeated))

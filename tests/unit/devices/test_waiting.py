@@ -1,14 +1,18 @@
 """Devices' messages that wait: bounded, in turns with others, and for as long as it takes."""
 
 import asyncio
+import json
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from collector.devices import answers as devices_answers
 from collector.devices import backlog, intake
+from collector.outbox.row import Row
 from tests.unit.devices.rig import Rig, run
 from tests.unit.devices.test_intake import TOPIC, answers, sent
+from tests.unit.memory_broker import Packet
 
 
 def make_room(rig: Rig) -> None:
@@ -61,16 +65,16 @@ def test_beyond_a_bound_it_stops_reading_from_the_broker(
 def test_one_that_does_not_fit_does_not_block_those_behind_it(tmp_path: Path) -> None:
     async def scenario(rig: Rig) -> None:
         types = b",".join(b'"%060d":1' % number for number in range(900))
-        rig.client.offer("devices/k", b'{"ref":0,%b}' % types)
+        for _ in range(5):
+            rig.client.offer("devices/k", b'{"ref":0,%b}' % types)
         for number in range(1, 4):
             rig.client.offer(TOPIC, sent(number))
         await rig.idle()
         assert answers(rig) == []
-        for _ in range(2):
-            rig.intake.tick()
-            await rig.idle()
+        rig.intake.tick()
+        await rig.idle()
         assert answers(rig) == [1, 2, 3]
-        assert rig.intake.counters["mqtt_waiting"] == 1
+        assert rig.intake.counters["mqtt_waiting"] == 5
 
     run(tmp_path, scenario, max_bytes=120_000)
 
@@ -89,6 +93,59 @@ def test_others_have_their_turns_while_many_messages_are_taken(
             await asyncio.sleep(0)
             seen.add(rig.intake.counters["mqtt_waiting"])
         assert (len(seen) > 5) == has_turns
+
+    run(tmp_path, scenario)
+
+
+def test_on_a_disk_with_little_room_less_is_committed_at_once(tmp_path: Path) -> None:
+    async def scenario(rig: Rig) -> None:
+        group = rig.outbox._group  # noqa: SLF001  there is no such disk here
+        write = group._write  # noqa: SLF001
+
+        def write_little(rows: list[Row]) -> None:
+            if len(rows) > 3:
+                error = sqlite3.OperationalError("database or disk is full")
+                error.sqlite_errorname = "SQLITE_FULL"
+                raise error
+            write(rows)
+
+        group._write = write_little  # noqa: SLF001
+        for number in range(10):
+            rig.client.offer(TOPIC, sent(number))
+        for _ in range(20):
+            rig.intake.tick()
+            await rig.idle()
+        assert answers(rig) == list(range(10))
+
+    run(tmp_path, scenario)
+
+
+def test_what_comes_before_subscriptions_that_are_refused_does_not_pile_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "_MAX_ARRIVED_BYTES", 1000)
+
+    async def scenario(rig: Rig) -> None:
+        rig.client.connected = False
+        rig.client.session = [Packet(TOPIC, sent(number), number, 1, False) for number in range(9)]
+        for _ in range(20):
+            rig.client.deliver_early()
+        assert rig.intake.counters["mqtt_waiting"] < 2 * 9
+        rig.client.connect()
+        await rig.idle()
+        assert answers(rig) == list(range(9))
+
+    run(tmp_path, scenario)
+
+
+def test_a_refusal_is_small_however_much_is_wrong(tmp_path: Path) -> None:
+    async def scenario(rig: Rig) -> None:
+        odd = [b'"%d%b":"%b"' % (n, b"\\u0001" * 99, b"\\\\" * 50) for n in range(20)]
+        rig.client.offer("devices/k", b"{%b}" % b",".join(odd))
+        await rig.idle()
+        (answer,) = (payload for topic, payload in rig.events if topic == "refused/k")
+        assert len(answer) < 4096
+        assert 1 < len(json.loads(answer)["errors"]) < 20
 
     run(tmp_path, scenario)
 
