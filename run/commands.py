@@ -23,6 +23,7 @@ _COLLECTOR = {
     "audit": "compare every accepted reading with InfluxDB",
     "replay": "publish stored readings again: replay --since 1h",
     "rejected": "what was rejected or could not be read, and why",
+    "query": "ask InfluxDB: query 'SELECT * FROM data LIMIT 10'",
     "forget": "let go of readings that are deleted from InfluxDB on purpose",
     "formats": "what devices may send over MQTT; formats try TOPIC PAYLOAD",
     "backup": "copy the outbox (with Docker: to a file in the container)",

@@ -32,25 +32,25 @@ def words(error: Exception, timeout_s: float) -> str:
     """Return what an exception of the client, or of decoding its answer, says about InfluxDB."""
     match error:
         case InfluxDBClientError(code=code) if code in _NO_ACCOUNT:
-            said = f"refuses the account ({code}): set INFLUX_USERNAME and INFLUX_PASSWORD"
+            told = f"refuses the account ({code}): set INFLUX_USERNAME and INFLUX_PASSWORD"
         case InfluxDBClientError():
-            said = f"answers HTTP {error.code} {_content(error.content)}"
+            told = f"answers HTTP {error.code} {said(error.content)}"
         case InfluxDBServerError():  # which of them the client does not tell
-            said = f"answers HTTP 5xx {_content(error.args[0])}"
+            told = f"answers HTTP 5xx {said(error.args[0])}"
         case InfluxError():
-            said = f"answers with an error: {printable(str(error), _MOST)}"
+            told = f"answers with an error: {printable(str(error), _MOST)}"
         case requests.exceptions.InvalidURL():
-            said = "has no valid address: see INFLUX_HOST and INFLUX_PORT"
+            told = "has no valid address: see INFLUX_HOST and INFLUX_PORT"
         case requests.Timeout():
-            said = f"does not answer: no answer within {timeout_s:g} s"
+            told = f"does not answer: no answer within {timeout_s:g} s"
         case requests.RequestException():
-            said = f"does not answer: {influx.reason(error)}"
+            told = f"does not answer: {influx.reason(error)}"
         case _:
-            said = "answers what is not an answer of InfluxDB: is it another program?"
-    return said
+            told = "answers what is not an answer of InfluxDB: is it another program?"
+    return told
 
 
-def _content(content: bytes | str) -> str:
+def said(content: bytes | str) -> str:
     """Return InfluxDB's own error, or the beginning of anything else."""
     try:
         return printable(_error(content)["error"], _MOST)

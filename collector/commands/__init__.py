@@ -8,7 +8,17 @@ import sqlite3
 import sys
 
 from collector.audit.unreachable import InfluxUnreachable
-from collector.commands import audit, backup, books, forget, formats, rejected, replay, watch
+from collector.commands import (
+    audit,
+    backup,
+    books,
+    forget,
+    formats,
+    query,
+    rejected,
+    replay,
+    watch,
+)
 from collector.settings import Settings
 from telemetry.process import ServiceError
 from telemetry.settings import load
@@ -49,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser("python -m collector", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True)
-    for command in (watch, books, audit, replay, rejected, forget, backup, formats):
+    for command in (watch, books, audit, replay, rejected, query, forget, backup, formats):
         command.add_to(subparsers)
     return parser
 

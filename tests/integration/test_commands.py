@@ -174,3 +174,27 @@ def test_an_invalid_command_line_prints_the_usage(
     done = collector.command(*arguments)
     assert done.returncode == 2
     assert "usage: python -m collector" in done.stderr
+
+
+def test_query_prints_the_answer_of_influxdb(
+    collector: Collector, http: httpx.Client, sensor: str
+) -> None:
+    assert send(http, reading(sensor, period(3)), path=STORED).status_code == 201
+    statement = f"SELECT value FROM data WHERE sensor_id = '{sensor}'"  # noqa: S608
+    asked = collector.command("query", statement)
+    assert (asked.returncode, asked.stderr) == (0, "")
+    (series,) = json.loads(asked.stdout)["results"][0]["series"]
+    assert series["values"] == [[period(3), 21.5]]
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("SELECT * FROM nowhere..data", "database not found: nowhere"),
+        ("SELEC", "error parsing query: found SELEC, expected SELECT"),
+    ],
+)
+def test_query_says_what_influxdb_refuses(collector: Collector, statement: str, said: str) -> None:
+    asked = collector.command("query", statement)
+    assert asked.returncode == 1
+    assert f"query: InfluxDB refuses it: {said}" in asked.stderr

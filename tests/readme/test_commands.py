@@ -24,11 +24,11 @@ VOLATILE = {
 
 def shell(command: str, stack: Stack) -> str:
     """Run a command as typed, except for the ports, which are those of this stack."""
-    ports = {1337: stack.collector.port, 8086: stack.influx.port}
-    for usual, actual in ports.items():
-        command = command.replace(f"localhost:{usual}", f"127.0.0.1:{actual}")
+    command = command.replace("localhost:1337", f"127.0.0.1:{stack.collector.port}")
     command = command.replace("-h localhost", f"-h 127.0.0.1 -p {stack.broker.port}")
     argv = shlex.split(command.replace("\\\n", " "))
+    if argv[0] == "./pipeline":
+        return stack.collector.command(*argv[1:]).stdout
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
