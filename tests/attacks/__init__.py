@@ -1,0 +1,1 @@
+"""Attacks from the wrong side, on the pipeline as users start it."""
