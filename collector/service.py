@@ -3,14 +3,15 @@
 import logging
 import sys
 
-from collector.access.tokens import Tokens
+from collector.access.identities import Identities
+from collector.formats import Formats
 from collector.http.data import DataEndpoint
 from collector.http.limits import Limits, connections_allowed
 from collector.http.listeners import listen, names
 from collector.http.server import Server
 from collector.journal import Journal
 from collector.lane import Lane
-from collector.settings import Settings
+from collector.settings import Settings, refuse_tokens_file
 from telemetry import process
 from telemetry.settings import load
 
@@ -30,14 +31,16 @@ async def serve() -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     settings = load(Settings)
-    tokens = Tokens.load(settings.tokens_file)
+    refuse_tokens_file()
+    formats = Formats.of(settings)
+    identities = Identities(settings.accounts, formats.terms(settings))
     listeners = listen(settings.collector_host, settings.collector_port)
-    lane = Lane(settings)
+    lane = Lane(settings, formats, identities)
     journal = Journal()
     lane.outbox.add_listener(journal.on_committed)
     lane.outbox.on_superseded(journal.on_superseded)
     limits = Limits(connections_allowed(settings.max_connections))
-    server = Server(DataEndpoint(lane.outbox, tokens, settings), [lane], limits)
+    server = Server(DataEndpoint(lane.outbox, identities, settings), [lane], limits)
     logger.info(
         "collector %s listens on %s, %d readings pending in %s",
         lane.outbox.id,
@@ -52,7 +55,11 @@ async def serve() -> None:
 
     try:
         await process.run(
-            stop=stop, http=server.run_on(listeners), journal=journal.run(), **lane.parts()
+            stop=stop,
+            http=server.run_on(listeners),
+            journal=journal.run(),
+            identities=identities.watch(),
+            **lane.parts(),
         )
     finally:
         lane.outbox.close()

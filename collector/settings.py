@@ -1,11 +1,15 @@
 """The collector's settings; every field is an environment variable in capitals."""
 
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta
 
 from telemetry import topics
-from telemetry.settings import ConnectionSettings, Port, Text
+from telemetry.settings import ConnectionSettings, Port, SettingError, Text
 
 _OWN = [root.rstrip("/") for root in topics.ROOTS]
 
@@ -31,7 +35,8 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     formats: str = "all"  # names as in collector/formats/families; empty: nothing over MQTT
     formats_file: str = ""  # a TOML file with rules of one's own
     time_zone: Text = "UTC"  # of devices that send local times without an offset
-    tokens_file: str = ""  # empty: anyone who can reach the port may post
+    accounts_dir: str = ""  # empty: `accounts` beside the outbox
+    bind_address: str = ""  # where the port can be reached; empty: where the collector listens
     # Of POST /data?ack=stored.
     stored_timeout_s: Annotated[
         float, Meta(gt=0, le=60, description="a number of seconds above 0 and up to 60")
@@ -46,3 +51,34 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
             f" them, of which the first is none of {', '.join(_OWN)}",
         ),
     ] = ""
+
+    @property
+    def accounts(self) -> Path:
+        """The directory of the identities."""
+        return Path(self.accounts_dir or Path(self.outbox_path).with_name("accounts"))
+
+    @property
+    def opened(self) -> bool:
+        """Whether others than this machine can reach the port."""
+        return not is_loopback(self.bind_address or self.collector_host)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a name or an address is one that only this machine can reach."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def refuse_tokens_file(environ: Mapping[str, str] = os.environ) -> None:
+    """Raise SettingError for TOKENS_FILE, without which everybody could send readings."""
+    if file := environ.get("TOKENS_FILE"):
+        raise SettingError(
+            "TOKENS_FILE",
+            file,
+            "tokens are identities now: write name,sensors,secret lines to a file,"
+            " `./pipeline devices import` it, and remove the setting",
+        )

@@ -13,7 +13,6 @@ import msgspec
 import bridge.settings
 import collector.settings
 import device.arguments
-from collector.access.tokens import Tokens
 from collector.formats.formats import Formats
 from collector.http.listeners import listen
 from run.workspace import PORTS, WorkspaceError
@@ -55,7 +54,7 @@ def check(environ: Mapping[str, str] = os.environ) -> list[str]:
         for kind in _SERVICES:
             load(kind, given)
         Formats.of(load(collector.settings.Settings, given))
-        Tokens.load(environ.get("TOKENS_FILE", ""))
+        collector.settings.refuse_tokens_file(environ)
         if "COLLECTOR_HOST" in environ:
             for listener in listen(environ["COLLECTOR_HOST"], 0):
                 listener.close()

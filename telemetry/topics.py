@@ -3,12 +3,14 @@
 DEVICES = "devices/"
 ACCEPTED = "accepted/"
 REFUSED = "refused/"
+FROM = "from/"
+TO = "to/"
 READINGS = "readings/"
 REPLAY = "replay/"
 RECEIPTS = "receipts/"
 REJECTED = "rejected/"
 STATUS = "status/"
-ROOTS = (DEVICES, ACCEPTED, REFUSED, READINGS, REPLAY, RECEIPTS, REJECTED, STATUS)
+ROOTS = (DEVICES, ACCEPTED, REFUSED, FROM, TO, READINGS, REPLAY, RECEIPTS, REJECTED, STATUS)
 
 
 def status(service: str, instance: str) -> str:

@@ -1,35 +1,44 @@
-"""The sender of a request, and the sensors it may send readings for."""
+"""The sender of a reading, and the sensors it may send readings of."""
 
-from collections.abc import Iterable
+import fnmatch
+import re
+from collections.abc import Iterable, Sequence
 
 from telemetry.reading import Reading
 
-ANY_SENSOR = "*"
+ANY = "*"
+"""In a pattern of sensor ids: any characters, and any number of them."""
 
 
 class SensorForbidden(Exception):
-    """A reading of a sensor that its sender may not send readings for."""
+    """A reading of a sensor that its sender may not send readings of."""
 
-    def __init__(self, sensor_id: str) -> None:
-        super().__init__(f"this token is not for sensor_id {sensor_id!r}")
+    def __init__(self, name: str, sensor_id: str) -> None:
+        super().__init__(f"sensor_id {sensor_id!r} is not one of {name}'s")
         self.sensor_id = sensor_id
 
 
 class Identity:
-    """A sender that may send readings of `sensors`; ANY_SENSOR among them stands for all."""
+    """A sender and the patterns of its sensors; `name` is empty for one that did not say it."""
 
-    def __init__(self, sensors: Iterable[str]) -> None:
-        self._sensors = frozenset(sensors)
-        self._is_unrestricted = ANY_SENSOR in self._sensors
+    def __init__(self, name: str, sensors: Sequence[str]) -> None:
+        self.name = name
+        # Of a shell's patterns only the star, which fnmatch translates so that it is never slow.
+        stars = (pattern.replace("[", "[[]").replace("?", "[?]") for pattern in sensors)
+        self._allowed = re.compile("|".join(map(fnmatch.translate, stars)) or r"(?!)")
+        self._is_unrestricted = ANY in sensors
+
+    def may_send(self, sensor_id: str) -> bool:
+        """Return whether this sender may send readings of a sensor."""
+        return self._is_unrestricted or self._allowed.fullmatch(sensor_id) is not None
 
     def check(self, readings: Iterable[Reading]) -> None:
         """Raise SensorForbidden for the first reading that this sender may not send."""
         if self._is_unrestricted:
             return
         for reading in readings:
-            sensor_id = str(reading.sensor_id)
-            if sensor_id not in self._sensors:
-                raise SensorForbidden(sensor_id)
+            if not self.may_send(sensor_id := str(reading.sensor_id)):
+                raise SensorForbidden(self.name, sensor_id)
 
 
-ANYONE = Identity([ANY_SENSOR])
+ANYONE = Identity("", [ANY])

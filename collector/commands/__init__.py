@@ -12,6 +12,7 @@ from collector.commands import (
     audit,
     backup,
     books,
+    devices,
     forget,
     formats,
     query,
@@ -59,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser("python -m collector", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True)
-    for command in (watch, books, audit, replay, rejected, query, forget, backup, formats):
+    for command in (watch, books, audit, replay, rejected, query, forget, backup, formats, devices):
         command.add_to(subparsers)
     return parser
 

@@ -7,7 +7,6 @@ from contextlib import suppress
 import msgspec
 
 from collector.intake.faults import Fault
-from telemetry import topics
 from telemetry.mqtt import NotConnected
 
 # Answers that wait for a connection, or for room. A device that gets none sends its readings again.
@@ -20,7 +19,10 @@ _NO_REF = b"null"
 
 
 class Answers:
-    """Publishes answers; `publish` returns an id or raises NotConnected, `waiting` counts them."""
+    """Publishes answers; `publish` returns an id or raises NotConnected, `waiting` counts them.
+
+    `to` is the topic of an answer.
+    """
 
     def __init__(self, publish: Callable[[str, bytes], int], waiting: Callable[[], int]) -> None:
         self._publish = publish
@@ -29,16 +31,16 @@ class Answers:
         """How many were too many to be held."""
         self._held: deque[tuple[str, bytes]] = deque(maxlen=_MAX_HELD)
 
-    def accepted(self, sensor: str, ref: bytes, count: int) -> None:
+    def accepted(self, to: str, ref: bytes, count: int) -> None:
         """Tell that the readings of a message are on disk."""
-        self._send(topics.ACCEPTED + sensor, b'{"ref":%b,"count":%d}' % (ref, count))
+        self._send(to, b'{"ref":%b,"count":%d}' % (ref, count))
 
-    def refused(self, sensor: str, ref: bytes | None, errors: Sequence[Fault]) -> None:
+    def refused(self, to: str, ref: bytes | None, errors: Sequence[Fault]) -> None:
         """Tell what is wrong with a message, of which nothing is taken."""
         count = min(len(errors), _MAX_ERRORS)
         while len(answer := _refusal(ref, errors[:count])) > _MAX_BYTES and count > 1:
             count //= 2
-        self._send(topics.REFUSED + sensor, answer)
+        self._send(to, answer)
 
     def send_held(self) -> None:
         """Publish what was held, as far as there is room and a connection."""

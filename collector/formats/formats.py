@@ -3,6 +3,7 @@
 from typing import Self
 from zoneinfo import ZoneInfo
 
+from collector.access.broker import Terms
 from collector.formats.catalog import DEVICES, STATESTREAM, chosen, compiled, families, own_rules
 from collector.formats.pattern import without_covered
 from collector.formats.rule import Extract, Rule
@@ -53,6 +54,10 @@ class Formats:
         Two overlap only where both have a level that may be anything.
         """
         return without_covered([rule.pattern.filter for rule in self._rules])
+
+    def terms(self, settings: Settings) -> Terms:
+        """Return what the broker's rules depend on beside the identities."""
+        return Terms(settings.opened, self.subscriptions, settings.home_assistant_prefix)
 
     def read(self, topic: str, payload: bytes) -> Extract:
         """Return the readings of a message by the first rule whose topic it has; else none.

@@ -5,8 +5,8 @@ from http import HTTPStatus
 
 import msgspec
 
+from collector.access.identities import Identities
 from collector.access.identity import Identity
-from collector.access.tokens import Tokens
 from collector.http import body
 from collector.http.head import Head
 from collector.http.media import JSON, Terms
@@ -23,19 +23,19 @@ _CREATED = content_response(201, "text/plain", b"Created")
 class DataEndpoint:
     """Accepts readings; beside Problem it raises the errors that `refusal` knows."""
 
-    def __init__(self, outbox: Outbox, tokens: Tokens, settings: Settings) -> None:
+    def __init__(self, outbox: Outbox, identities: Identities, settings: Settings) -> None:
         self._outbox = outbox
-        self._tokens = tokens
+        self._identities = identities
         self.max_body_bytes = settings.max_body_bytes
         self._stored_timeout_s = settings.stored_timeout_s
         self._inflating = asyncio.Lock()  # what is inflated takes memory
 
     def identify(self, terms: Terms) -> Identity:
-        """Return the sender of a request; raises UnknownToken."""
-        return self._tokens.identify(terms.authorization)
+        """Return the sender of a request; raises UnknownSecret."""
+        return self._identities.identify(terms.authorization)
 
     def admit(self, head: Head) -> None:
-        """Raise Problem or UnknownToken for a request that is refused without its body."""
+        """Raise Problem or UnknownSecret for a request that is refused without its body."""
         if head.problem:  # of a cached head: an exception that is raised keeps its frames alive
             raise Problem(head.problem.status, head.problem.detail)
         if head.terms:

@@ -2,8 +2,8 @@
 
 from http import HTTPStatus
 
+from collector.access.identities import UnknownSecret
 from collector.access.identity import SensorForbidden
-from collector.access.tokens import UnknownToken
 from collector.http.problem import Problem
 from collector.intake.errors import InvalidReadings, NotJson, TooManyReadings
 from collector.outbox.group_commit import OutboxBusy, OutboxFull
@@ -29,7 +29,7 @@ def refusal(error: BaseException) -> Problem | None:
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), errors=error.faults)
         case OutboxFull() | OutboxBusy():
             return unavailable(str(error))
-        case UnknownToken():
+        case UnknownSecret():
             headers = {"WWW-Authenticate": "Bearer"}
             return Problem(HTTPStatus.UNAUTHORIZED, str(error), headers=headers)
     status = _STATUSES.get(type(error))

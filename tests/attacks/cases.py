@@ -99,7 +99,7 @@ def test_a_device_reads_its_own_answers_only(target: Target) -> None:
             one.subscribe("accepted/kitchen", "accepted/#", "to/kitchen/#", "to/#")
         kitchen.publish("devices/kitchen/temp", '{"value": 1, "ref": 7}')
         kitchen.publish("from/kitchen/devices/kitchen/temp", '{"value": 2, "ref": 8}')
-        assert json.loads(kitchen.wait_message("accepted/kitchen"))["ref"] == 7  # noqa: PLR2004
+        assert json.loads(kitchen.wait_message("accepted/kitchen"))["ref"] == 7
         assert kitchen.wait_message("to/kitchen/accepted/kitchen")
         garage.publish("devices/garage/temp", '{"value": 1, "ref": 9}')
         garage.subscribe("accepted/garage")
@@ -151,7 +151,7 @@ def test_another_devices_sensors_inside_a_message(target: Target) -> None:
 def test_a_revoked_secret_ends_within_two_seconds_on_open_connections(target: Target) -> None:
     target.command("devices", "add", "spare", "--sensors", "spare")
     printed = target.command("devices", "rotate", "spare")
-    (secret,) = (word for word in printed.split() if len(word) == 43)  # noqa: PLR2004
+    (secret,) = (word for word in printed.split() if len(word) == 43)
     target.secrets["spare"] = secret
     reading = {"type": "temp", "value": 21.5, "sensor_id": "spare"}
     headers = {"Authorization": f"Bearer {secret}"}
@@ -167,7 +167,7 @@ def test_a_revoked_secret_ends_within_two_seconds_on_open_connections(target: Ta
         removed = time.monotonic()
         wait_for(lambda: client.losses, 2, "the broker to end the connection")
         wait_for(
-            lambda: http.post("/data", json=reading, headers=headers).status_code == 401,  # noqa: PLR2004
+            lambda: http.post("/data", json=reading, headers=headers).status_code == 401,
             2,
             "401",
         )
@@ -195,7 +195,7 @@ def test_nobody_drops_the_database(target: Target) -> None:
     answer = httpx.post(f"{target.influx_url}/query", data=drop, headers=headers)
     assert answer.status_code == HTTPStatus.UNAUTHORIZED
     reader = httpx.BasicAuth("auditor", target.secret("influx-auditor"))
-    assert httpx.post(f"{target.influx_url}/query", data=drop, auth=reader).status_code == 403  # noqa: PLR2004
+    assert httpx.post(f"{target.influx_url}/query", data=drop, auth=reader).status_code == 403
     shown = httpx.get(f"{target.influx_url}/query", params={"q": "SHOW DATABASES"}, auth=reader)
     assert '"iot"' in shown.text
     write = httpx.post(
@@ -236,12 +236,19 @@ def test_many_idle_connections_do_not_keep_others_out(target: Target) -> None:
 def test_no_secret_is_where_others_may_look(target: Target) -> None:
     known = {
         name: target.secret(name).encode()
-        for name in ("broker-collector", "broker-bridge", "influx-bridge", "influx-auditor",
-                     "influx-grafana", "grafana-admin", "simulator")
+        for name in (
+            "broker-collector",
+            "broker-bridge",
+            "influx-bridge",
+            "influx-auditor",
+            "influx-grafana",
+            "grafana-admin",
+            "simulator",
+        )
     }
     known |= {name: secret.encode() for name, secret in target.secrets.items()}
-    assert all(len(secret) >= 43 for secret in known.values())  # noqa: PLR2004
+    assert all(len(secret) >= 43 for secret in known.values())
     traces = target.traces()
-    assert len(traces) > 5, sorted(traces)  # noqa: PLR2004
+    assert len(traces) > 5, sorted(traces)
     found = [(n, where) for where, seen in traces.items() for n, s in known.items() if s in seen]
     assert found == []

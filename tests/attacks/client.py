@@ -56,7 +56,9 @@ class Client:
             self._paho.disconnect()
         self._paho.loop_stop()
 
-    def _on_connect(self, _: Paho, __: object, ___: object, code: ReasonCode, *____: object) -> None:
+    def _on_connect(
+        self, _: Paho, __: object, ___: object, code: ReasonCode, *____: object
+    ) -> None:
         self.refused = str(code) if code.is_failure else None
         self._answers.append("connack")
 
@@ -64,7 +66,7 @@ class Client:
         self.losses += 1
 
     def _on_message(self, _: Paho, __: object, message: MQTTMessage) -> None:
-        self.messages.append((message.topic, message.payload))
+        self.messages.append((message.topic, bytes(message.payload)))
 
     def __enter__(self) -> Self:
         return self

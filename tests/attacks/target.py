@@ -55,5 +55,5 @@ class Target(ABC):
 
 def _secret(printed: str) -> str:
     """Return the one word that can only be the secret."""
-    (secret,) = (word for word in printed.split() if len(word) == 43)  # noqa: PLR2004
+    (secret,) = (word for word in printed.split() if len(word) == 43)
     return secret

@@ -1,4 +1,4 @@
-"""POST /data with tokens, and with a limited body size."""
+"""POST /data with identities, and with a limited body size."""
 
 import json
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.identities import give
 from tests.integration.posting import JSON, client, metrics, problem, send
 from tests.stack import Collector, Stack
 
@@ -15,17 +16,17 @@ VALID = {"type": "temp", "value": 1, "sensor_id": 1}
 
 @pytest.fixture(scope="module")
 def guarded(pipeline: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A client of a collector that requires tokens and limits bodies to 10,000 bytes."""
+    """A client of a collector with identities and limits bodies to 10,000 bytes."""
     directory = tmp_path_factory.mktemp("guarded")
-    tokens = directory / "tokens"
-    tokens.write_text(
-        "# token sensor_id\n\nall *\none sensor one\none 1\ntwo 2\n", encoding="utf-8"
+    give(
+        directory / "accounts",
+        {"all": ("all", ["*"]), "one": ("one", ["sensor one", "1"]), "two": ("two", ["2", "t*"])},
     )
     collector = Collector(
         directory,
         mqtt_port=pipeline.broker.port,
         influx_port=pipeline.influx.port,
-        env={"TOKENS_FILE": str(tokens), "MAX_BODY_BYTES": str(LIMIT)},
+        env={"MAX_BODY_BYTES": str(LIMIT)},
     )
     with collector, client(collector) as http:
         yield http
@@ -50,7 +51,9 @@ def test_403_for_a_sensor_of_another_token(guarded: httpx.Client, sensor: str) -
     assert metrics(guarded)["accepted"] == before
 
 
-@pytest.mark.parametrize(("token", "id_"), [("one", 1), ("one", "sensor one"), ("all", "any")])
+@pytest.mark.parametrize(
+    ("token", "id_"), [("one", 1), ("one", "sensor one"), ("two", "two"), ("all", "any")]
+)
 def test_a_token_allows_its_sensors(guarded: httpx.Client, token: str, id_: int | str) -> None:
     response = send(guarded, {**VALID, "sensor_id": id_}, headers=bearer(token))
     assert response.status_code == 201

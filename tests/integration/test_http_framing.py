@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.builders import reading
+from tests.identities import give
 from tests.integration.http_connection import Connection, Dial, head
 from tests.integration.points import points, wait_points
 from tests.integration.posting import NDJSON, client, metrics
@@ -81,11 +82,9 @@ def test_a_client_that_has_finished_sending_gets_its_response(dial: Dial, sensor
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[Collector]:
-    """A collector that requires the token `secret`, with no broker."""
-    tokens = tmp_path / "tokens"
-    tokens.write_text("secret *\n", encoding="utf-8")
-    env = {"TOKENS_FILE": str(tokens)}
-    with Collector(tmp_path, mqtt_port=1, influx_port=1, env=env) as collector:
+    """A collector whose only device has the token `secret`, with no broker."""
+    give(tmp_path / "accounts", {"device": ("secret", ["*"])})
+    with Collector(tmp_path, mqtt_port=1, influx_port=1) as collector:
         yield collector
 
 

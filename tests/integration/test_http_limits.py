@@ -11,13 +11,14 @@ from typing import cast
 import pytest
 import uvloop
 
-from collector.access.tokens import Tokens
+from collector.formats import Formats
 from collector.http.data import DataEndpoint
 from collector.http.limits import Limits, connections_allowed
 from collector.http.server import Server
 from collector.lane import Lane
 from collector.settings import Settings
 from tests.builders import reading_json
+from tests.identities import nobody
 from tests.integration.http_connection import head
 
 READING = reading_json()
@@ -33,8 +34,9 @@ Dial = Callable[[], Awaitable[Client]]
 async def serving(directory: Path, limits: Limits) -> AsyncIterator[Dial]:
     """Serve without a broker; yields a function that connects."""
     settings = Settings(outbox_path=str(directory / "outbox.db"), max_body_bytes=1 << 20)
-    lane = Lane(settings)
-    server = Server(DataEndpoint(lane.outbox, Tokens(None), settings), [lane], limits)
+    identities = nobody(directory)
+    lane = Lane(settings, Formats.of(settings), identities)
+    server = Server(DataEndpoint(lane.outbox, identities, settings), [lane], limits)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     running = asyncio.create_task(server.run_on([listener]))

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.identities import give
 from tests.service import Service, has_ipv6
 from tests.stack import Bridge, Collector, free_port, wait_for
 
@@ -19,7 +20,6 @@ INVALID_FOR_COLLECTOR = [
     ("OUTBOX_MAX_BYTES", "5"),
     ("OUTBOX_KEEP_HOURS", "nan"),
     ("STORED_TIMEOUT_S", "61"),
-    ("TOKENS_FILE", "/nowhere/tokens"),
 ]
 INVALID_FOR_BRIDGE = [("BATCH_MAX", "many"), ("BRIDGE_ID", "")]
 
@@ -55,11 +55,17 @@ def test_an_invalid_setting_of_the_bridge_is_named(tmp_path: Path, key: str, val
     assert "xpected" in line
 
 
-def test_an_invalid_line_of_the_tokens_file_is_named(tmp_path: Path) -> None:
-    tokens = tmp_path / "tokens"
-    tokens.write_text("good 1\n\nlonely\n", encoding="utf-8")
-    line = startup_error(collector(tmp_path, TOKENS_FILE=str(tokens)))
-    assert line.startswith(f"collector: TOKENS_FILE='{tokens}': line 3: ")
+def test_a_file_of_tokens_is_not_ignored(tmp_path: Path) -> None:
+    line = startup_error(collector(tmp_path, TOKENS_FILE="/tokens"))
+    assert line.startswith("collector: TOKENS_FILE='/tokens': tokens are identities now")
+
+
+def test_damaged_identities_let_nobody_in(tmp_path: Path) -> None:
+    give(tmp_path / "accounts", {"kitchen": ("secret", ["1"])})
+    file = tmp_path / "accounts" / "identities.json"
+    file.write_bytes(file.read_bytes()[:-5])
+    line = startup_error(collector(tmp_path))
+    assert line.startswith(f"collector: {file} is damaged: ")
 
 
 def test_a_port_in_use_names_its_variable(tmp_path: Path) -> None:

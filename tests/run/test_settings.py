@@ -48,7 +48,7 @@ def test_a_name_without_effect_is_said(name: str) -> None:
         ("SIMULATOR_OPTIONS", "--rate fast", "argument --rate: 'fast': expected a number from"),
         ("SIMULATOR_OPTIONS", "'", "No closing quotation"),
         ("SIMULATOR_OPTIONS", "--help", "no help here"),
-        ("TOKENS_FILE", "/no/such/file", "expected a readable file"),
+        ("TOKENS_FILE", "/no/such/file", "tokens are identities now"),
         ("FORMATS", "tasmoto", "unknown: tasmoto; expected"),
         ("FORMATS_FILE", "/no/such/file", "expected a readable file"),
         ("TIME_ZONE", "Mars", "expected the name of a time zone such as UTC"),

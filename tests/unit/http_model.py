@@ -9,7 +9,8 @@ import httptools
 import uvicorn
 from uvicorn.server import ServerState
 
-from collector.access.tokens import Tokens
+from collector.access.identities import Identities
+from collector.formats import Formats
 from collector.http.app import App
 from collector.http.connection import Connection
 from collector.http.connections import Connections
@@ -18,6 +19,7 @@ from collector.http.limits import Limits
 from collector.lane import Lane
 from collector.settings import Settings
 from tests.builders import reading_json
+from tests.identities import LOOPBACK, give
 
 IDLE_TURNS = 15
 """After this many turns of the event loop without output, none is coming."""
@@ -66,17 +68,17 @@ class Outcome(NamedTuple):
 
 
 class Server:
-    """A collector without sockets, whose only token is for sensor 1."""
+    """A collector without sockets, whose only identity is for sensor 1."""
 
     def __init__(self, directory: Path, limits: Limits, *, max_body_bytes: int = 1000) -> None:
         path = str(directory / "outbox.db")
         settings = Settings(outbox_path=path, max_body_bytes=max_body_bytes)
-        lane = Lane(settings)
+        give(settings.accounts, {"only": ("secret", ["1"])})
+        identities = Identities(settings.accounts, LOOPBACK)
+        lane = Lane(settings, Formats.of(settings), identities)
         self.outbox = lane.outbox
         self.outbox._db.execute("PRAGMA synchronous = OFF")  # many commits, and no crashes here
-        tokens_file = directory / "tokens"
-        tokens_file.write_text("secret 1\n")
-        self.endpoint = DataEndpoint(self.outbox, Tokens.load(str(tokens_file)), settings)
+        self.endpoint = DataEndpoint(self.outbox, identities, settings)
         self.connections = Connections(limits)
         config = uvicorn.Config(App([lane]), ws="none", log_config=None, lifespan="off")
         config.load()

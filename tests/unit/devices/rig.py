@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from collector.access.identities import Identities
 from collector.devices import intake
 from collector.devices.intake import DeviceIntake
 from collector.formats import Formats
 from collector.outbox.outbox import Outbox
 from telemetry.receipt import Receipt
 from telemetry.settings import ConnectionSettings
+from tests.identities import nobody
 from tests.unit.memory_broker import MemoryClient, Packet
 
 OWN = ("accepted/", "refused/", "rejected/")
@@ -20,7 +22,13 @@ OWN = ("accepted/", "refused/", "rejected/")
 class Rig:
     """`events` are what the broker saw: ("ack", payload) and (topic, payload)."""
 
-    def __init__(self, directory: Path, kind: type[DeviceIntake], max_bytes: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        kind: type[DeviceIntake],
+        max_bytes: int,
+        identities: Identities | None = None,
+    ) -> None:
         self.outbox = Outbox(directory / "outbox.db", max_bytes=max_bytes, keep_s=3600)
         self.events: list[tuple[str, bytes]] = []
         self.committed: list[tuple[str, float]] = []
@@ -31,7 +39,9 @@ class Rig:
         patch = pytest.MonkeyPatch()
         patch.setattr(intake, "MqttClient", self._client)
         formats = Formats.load("devices", "", "UTC")
-        self.intake = kind(self.outbox, ConnectionSettings().broker, formats)
+        self.intake = kind(
+            self.outbox, ConnectionSettings().broker, formats, identities or nobody(directory)
+        )
         patch.undo()
         self._running = asyncio.create_task(self.intake.run())
 

@@ -1,0 +1,96 @@
+"""Who may send readings: the identities of identities.json, as they are now."""
+
+import asyncio
+import hashlib
+import logging
+from pathlib import Path
+
+from collector.access import broker, register
+from collector.access.broker import Terms, is_anonymous_allowed
+from collector.access.identity import ANYONE, Identity
+from collector.access.register import RegisterUnusable
+
+logger = logging.getLogger(__name__)
+
+_LOOK_S = 1
+
+
+class UnknownSecret(Exception):
+    """An identity is needed, and the sender has shown no secret of one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a known token is needed: Authorization: Bearer <token>; `./pipeline devices add`"
+            " makes one"
+        )
+
+
+class Identities:
+    """The identities in a directory, where the broker's files are kept up to date with them.
+
+    What cannot be read leaves everything as it was: it must not let anybody in. Raises
+    RegisterUnusable at the start.
+    """
+
+    def __init__(self, directory: Path, terms: Terms) -> None:
+        self._directory = directory
+        self._terms = terms
+        self._by_digest: dict[bytes, Identity] = {}
+        self._by_name: dict[str, Identity] = {}
+        self.anonymous_allowed = False
+        self._seen = self._version()
+        self._trouble = ""
+        self._take(register.load(directory))
+
+    def identify(self, authorization: bytes) -> Identity:
+        """Return the identity behind an Authorization header (b"": none); raises UnknownSecret."""
+        if authorization:
+            scheme, _, token = authorization.partition(b" ")
+            # Looked up by its hash, so that the time of a look-up says nothing about a token.
+            identity = self._by_digest.get(hashlib.sha256(token.strip()).digest())
+            if identity and scheme.lower() == b"bearer":
+                return identity
+        if self.anonymous_allowed:
+            return ANYONE
+        raise UnknownSecret
+
+    def named(self, name: str) -> Identity | None:
+        """Return the identity of a name, which the broker has verified."""
+        return self._by_name.get(name)
+
+    async def watch(self) -> None:
+        """Take up changes of the file within a second, for ever."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Take up a change of the file."""
+        version = self._version()
+        if version == self._seen and not self._trouble:
+            return
+        try:
+            self._take(register.load(self._directory, must_exist=True))
+        except RegisterUnusable as error:
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                logger.warning("identities stay as they were: %s", error)
+            return
+        self._seen, self._trouble = version, ""
+        logger.info("identities: %d", len(self._by_name))
+
+    def _take(self, entries: list[register.Entry]) -> None:
+        try:
+            broker.write(self._directory, entries, self._terms)
+        except OSError as error:
+            raise RegisterUnusable(f"{self._directory}: {error.strerror}") from None
+        self._by_name = {one.name: Identity(one.name, one.sensors) for one in entries}
+        self._by_digest = {bytes.fromhex(one.sha256): self._by_name[one.name] for one in entries}
+        self.anonymous_allowed = is_anonymous_allowed(entries, opened=self._terms.opened)
+
+    def _version(self) -> tuple[int, int] | None:
+        try:
+            found = (self._directory / register.FILE).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
