@@ -50,7 +50,8 @@ def post_of(arguments: Arguments) -> Callable[[Sequence[str]], Response]:
         from device.mqtt_client import MqttClient  # noqa: PLC0415  the one import beyond Python
     except ModuleNotFoundError:
         sys.exit("--mqtt needs the Python package paho-mqtt 2: pip install paho-mqtt")
-    return MqttClient(arguments.host, arguments.port, arguments.sensor_id).post
+    account = (arguments.user or "", arguments.token or "")
+    return MqttClient(arguments.host, arguments.port, arguments.sensor_id, account).post
 
 
 def main() -> int:

@@ -30,6 +30,7 @@ class Arguments:
     batch: int
     buffer: int
     token: str | None
+    user: str | None
     mqtt: bool
     quiet: bool
 
@@ -48,8 +49,8 @@ def parse(argv: Sequence[str] | None = None) -> Arguments:
     given = parser.parse_args(argv)
     if given.sensor_id + given.sensors - 1 > MAX_SENSOR_ID:
         parser.error(f"the last sensor id would be above {MAX_SENSOR_ID}")
-    if given.mqtt and given.token is not None:
-        parser.error("--token: the broker takes none; expected without --mqtt")
+    if given.mqtt and (given.token is None) != (given.user is None):
+        parser.error("--mqtt: expected both --user and --token-file, or none of them")
     if len(set(given.types)) < len(given.types):
         parser.error(f"--types {' '.join(given.types)}: expected each type once")
     if given.batch > given.buffer:
@@ -97,8 +98,19 @@ def _add_collector(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="publish to the broker at HOST:PORT instead of posting (default: HTTP)",
     )
-    group.add_argument(
+    secret = group.add_mutually_exclusive_group()
+    secret.add_argument(
         "--token", type=_token, help="sent as Authorization: Bearer TOKEN (default: none)"
+    )
+    secret.add_argument(
+        "--token-file",
+        dest="token",
+        metavar="FILE",
+        type=_token_in,
+        help="a file with the token, which no list of processes shows",
+    )
+    group.add_argument(
+        "--user", help="with --mqtt: the name that belongs to the token, which is its password"
     )
 
 
@@ -194,6 +206,15 @@ def _token(text: str) -> str:
     if not text or not text.isascii() or not text.isprintable() or " " in text:
         raise argparse.ArgumentTypeError("expected printable ASCII without spaces")
     return text
+
+
+def _token_in(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123
+            return _token(file.read().strip())
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise argparse.ArgumentTypeError(f"{path!r}: {reason}") from None
 
 
 def _integer(low: int, high: int | None = None) -> Callable[[str], int]:

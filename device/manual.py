@@ -35,7 +35,8 @@ by MQTT:
   Each message has up to --batch readings and a `ref`, and goes to the topic of the first sensor.
   The collector answers on accepted/<sensor_id> once they are on its disk, or on
   refused/<sensor_id>. One message at a time is without answer: for more than some hundred readings
-  per second use --batch. The broker needs to let anybody in.
+  per second use --batch. With --user NAME the topics are from/NAME/devices/<sensor_id> and
+  to/NAME/accepted/<sensor_id>.
 
 timestamps:
   A reading's timestamp is the time (UTC) it was scheduled for. It has no fractional seconds while

@@ -25,8 +25,22 @@ class MqttClient:
     caller knows. Idle connections have no keep-alive therefore; `post` finds out if one is gone.
     """
 
-    def __init__(self, host: str, port: int, sensor_id: int, timeout: float = TIMEOUT_S) -> None:
-        """Prepare to connect; `timeout` in seconds is for connection, message and answer."""
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        sensor_id: int,
+        account: tuple[str, str] = ("", ""),
+        timeout: float = TIMEOUT_S,
+    ) -> None:
+        """Prepare to connect; `timeout` in seconds is for connection, message and answer.
+
+        `account` is a user with a password. It sends from/ and receives to/ its own name, where the
+        collector looks at what it may send; one without a name has the plain topics.
+        """
+        self._account = account
+        user = account[0]
+        self._sends, self._receives = (f"from/{user}/", f"to/{user}/") if user else ("", "")
         self._host = host.removeprefix("[").removesuffix("]")
         self._port = port
         self._sensor_id = sensor_id
@@ -70,7 +84,7 @@ class MqttClient:
         return f"{self._name}-{self._number}"
 
     def _send(self, client: Client, payload: bytes, deadline: float) -> Response:
-        sent = client.publish(f"devices/{self._sensor_id}", payload, qos=1)
+        sent = client.publish(f"{self._sends}devices/{self._sensor_id}", payload, qos=1)
         try:
             self._serve(client, deadline, lambda: self._answer is not None)
         except TimeoutError:
@@ -93,6 +107,8 @@ class MqttClient:
         # A new one each time: paho sends again what the last one left, which is done here.
         version = MQTTProtocolVersion.MQTTv311
         client = Client(CallbackAPIVersion.VERSION2, self._name, protocol=version)
+        if self._account[0]:
+            client.username_pw_set(*self._account)
         client.connect_timeout = self._timeout
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -119,7 +135,8 @@ class MqttClient:
         if code.is_failure:
             self._obstacle = f"the broker refuses the connection: {code}".lower()
             return
-        client.subscribe([(f"{kind}/{self._sensor_id}", 1) for kind in (ACCEPTED, REFUSED)])
+        topics = (f"{self._receives}{kind}/{self._sensor_id}" for kind in (ACCEPTED, REFUSED))
+        client.subscribe([(topic, 1) for topic in topics])
 
     def _on_subscribe(self, _client: Client, _data: Any, _mid: int, codes: Any, _: Any) -> None:  # noqa: ANN401  paho's
         self._subscribed = True
@@ -133,7 +150,7 @@ class MqttClient:
             return
         if not isinstance(answer, dict) or answer.get("ref") != self._ref:
             return
-        kind = message.topic.partition("/")[0]
+        kind = message.topic.removeprefix(self._receives).partition("/")[0]
         errors = json.dumps(answer.get("errors"), ensure_ascii=False) if kind == REFUSED else ""
         self._answer = Response(kind, errors)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from run.configuration import ROOT
 from run.environment import PYTHON
-from run.parts import PARTS
+from run.parts import PARTS, account, simulator
 from run.state import State, StateUnreadable
 from run.workspace import WorkspaceError, directory, is_locked
 
@@ -26,6 +26,7 @@ _COLLECTOR = {
     "query": "ask InfluxDB: query 'SELECT * FROM data LIMIT 10'",
     "forget": "let go of readings that are deleted from InfluxDB on purpose",
     "formats": "what devices may send over MQTT; formats try TOPIC PAYLOAD",
+    "devices": "who may send readings: devices add NAME --sensors 'kitchen,kitchen-*'",
     "backup": "copy the outbox (with Docker: to a file in the container)",
 }
 _OTHERS = {
@@ -46,6 +47,7 @@ class Native:
     """A pipeline of `make run`."""
 
     def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
         self._state = State(run_dir)
         try:
             self._settings = self._state.settings()
@@ -61,11 +63,12 @@ class Native:
             by_mqtt = _MQTT in arguments
             name, usual = ("MQTT_PORT", "1883") if by_mqtt else ("COLLECTOR_PORT", "1337")
             port = self._settings.get(name, usual)
-            arguments = ["-h", "127.0.0.1", "-p", port, *_SENSOR, *arguments]
+            arguments = [*simulator(self._run_dir, port), *_SENSOR, *arguments]
         module = "device" if service == "simulator" else service
         # -P: modules come from the checkout, not from the working directory.
         argv = [str(PYTHON), "-P", "-m", module, *arguments]
-        os.execve(argv[0], argv, {**os.environ, **self._settings, "PYTHONPATH": str(ROOT)})
+        settings = {**os.environ, **self._settings, **account(self._run_dir, service)}
+        os.execve(argv[0], argv, {**settings, "PYTHONPATH": str(ROOT)})
 
     def kill(self, part: str) -> int:
         """Kill a part."""
@@ -82,7 +85,9 @@ class Docker:
         module = service
         if service == "simulator":
             host, port = ("broker", "1883") if _MQTT in arguments else ("collector", "1337")
-            module, arguments = "device", ["-h", host, "-p", port, *_SENSOR, *arguments]
+            account = ["--user", "simulator", "--token-file", "/secrets/simulator"]
+            where = ["-h", host, "-p", port]
+            module, arguments = "device", [*where, *account, *_SENSOR, *arguments]
         terminal = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
         command = ["python", "-m", module, *arguments]
         argv = ["docker", "exec", "-i", *terminal, self._container(service), *command]

@@ -28,15 +28,26 @@ def persistence_plugin() -> Path | None:
     return next(itertools.chain.from_iterable(places), None)
 
 
-def write_broker_configuration(directory: Path, port: int, settings: str = "") -> Path:
-    """Write mosquitto.conf into `directory`, for 127.0.0.1:`port` and with its state there.
+def write_broker_configuration(
+    directory: Path,
+    port: int,
+    settings: str = "",
+    *,
+    accounts: bool = False,
+    address: str = "127.0.0.1",
+) -> Path:
+    """Write broker.conf into `directory`, for `port` of `address` and with its state there.
 
     It is mosquitto/mosquitto.conf with the lines of `settings` appended, which take precedence.
-    Without the plugin for persistence the broker saves a snapshot of its state instead.
+    Without `accounts`, everybody may do everything. Without the plugin for persistence the broker
+    saves a snapshot of its state instead.
     """
+    state = directory.resolve()
     replaced = {
-        "listener": f"listener {port} 127.0.0.1",
-        "persistence_location": f"persistence_location {directory.resolve()}/",
+        "listener": f"listener {port} {address}",
+        "password_file": f"password_file {state}/passwords" if accounts else "",
+        "acl_file": f"acl_file {state}/rules" if accounts else "",
+        "persistence_location": f"persistence_location {state}/",
     }
     if plugin := persistence_plugin():
         replaced["plugin"] = f"plugin {plugin}"
@@ -49,7 +60,7 @@ def write_broker_configuration(directory: Path, port: int, settings: str = "") -
     ]
     # Started as root, Mosquitto would otherwise switch to a user without access to `directory`.
     lines += [f"user {getpass.getuser()}", settings]
-    path = directory / "mosquitto.conf"
+    path = directory / "broker.conf"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 

@@ -11,14 +11,19 @@ from run.workspace import Workspace
 
 PARTS = ("broker", "db", "collector", "bridge", "dashboard", "simulator")
 # What is stopped together; each group only when the one before it has ended.
+SECRETS, ACCOUNTS = "secrets", "accounts"
+"""Directories below RUN_DIR."""
+_START = ["sh", str(ROOT / "mosquitto" / "start.sh")]
+_BROKER_PATHS = ("broker/broker.conf", SECRETS, ACCOUNTS, "broker")
 STOP_ORDER = (("simulator",), ("collector", "bridge", "dashboard"), ("broker", "db"))
 
 
 class Command(NamedTuple):
-    """How a part is started."""
+    """How a part is started; `settings` are its own."""
 
     name: str
     argv: list[str]
+    settings: Mapping[str, str] = {}
     may_end: bool = False
     """Whether it is not started again after exit code 0."""
 
@@ -34,18 +39,32 @@ def commands(workspace: Workspace, environ: Mapping[str, str]) -> list[Command]:
     influx = [str(directory / "db"), str(port["INFLUX_PORT"]), _database(environ)]
     collector_port = str(port["COLLECTOR_PORT"])
     found = [
-        Command("broker", ["mosquitto", "-c", str(directory / "broker" / "mosquitto.conf")]),
+        Command("broker", [*_START, *(str(directory / path) for path in _BROKER_PATHS)]),
         Command("db", [*python, "run.database", *influx]),
-        Command("collector", [*python, "collector"]),
-        Command("bridge", [*python, "bridge"]),
+        Command("collector", [*python, "collector"], account(directory, "collector")),
+        Command("bridge", [*python, "bridge"], account(directory, "bridge")),
         Command("dashboard", ["grafana-server", "--homepath", "/usr/share/grafana"]),
         Command(
             "simulator",
-            [*python, "device", "-h", "127.0.0.1", "-p", collector_port, "--quiet", *options],
+            [*python, "device", *simulator(directory, collector_port), "--quiet", *options],
             may_end=True,
         ),
     ]
     return [one for one in found if one.name != "dashboard" or workspace.has_grafana]
+
+
+def account(directory: Path, service: str) -> dict[str, str]:
+    """Return the settings with which a service is let in."""
+    return {
+        "MQTT_USERNAME": service,
+        "MQTT_PASSWORD_FILE": str(directory / SECRETS / f"broker-{service}"),
+    }
+
+
+def simulator(directory: Path, port: str) -> list[str]:
+    """Return the options of a simulated device: where it sends, and who it is."""
+    secret = str(directory / SECRETS / "simulator")
+    return ["-h", "127.0.0.1", "-p", port, "--user", "simulator", "--token-file", secret]
 
 
 def settings(workspace: Workspace, environ: Mapping[str, str]) -> dict[str, str]:
@@ -56,6 +75,9 @@ def settings(workspace: Workspace, environ: Mapping[str, str]) -> dict[str, str]
         "MQTT_HOST": "127.0.0.1",
         "INFLUX_HOST": "127.0.0.1",
         "OUTBOX_PATH": str(workspace.directory / "outbox.db"),
+        "ACCOUNTS_DIR": str(workspace.directory / ACCOUNTS),
+        "COLLECTOR_HOST": workspace.collector_host,
+        "BIND_ADDRESS": workspace.bind_address,
     }
 
 
@@ -83,7 +105,7 @@ def _grafana(workspace: Workspace, environ: Mapping[str, str]) -> dict[str, str]
         "DASHBOARDS_PATH": str(dashboards),
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(dashboards / "readings.json"),
         "GF_SECURITY_ADMIN_PASSWORD": environ.get("GRAFANA_PASSWORD", "admin"),
-        "GF_SERVER_HTTP_ADDR": "127.0.0.1",
+        "GF_SERVER_HTTP_ADDR": workspace.bind_address,
         "GF_SERVER_HTTP_PORT": str(workspace.ports["GRAFANA_PORT"]),
         "GF_LOG_LEVEL": "warn",
         "GF_PATHS_DATA": str(state),

@@ -11,6 +11,9 @@ import time
 import urllib.request
 from collections.abc import Mapping
 
+from collector.access import secrets
+from collector.formats import Formats
+from collector.settings import Settings
 from run import parts, settings
 from run.configuration import ROOT
 from run.console import PartLines, say, say_note, say_trouble
@@ -19,6 +22,8 @@ from run.state import State
 from run.supervisor import Part, PartFailed, Supervisor
 from run.terminal import foreground
 from run.workspace import Workspace, WorkspaceError
+from telemetry.process import ServiceError
+from telemetry.settings import load
 
 _POLL_S = 0.1
 _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open  # it is all on loopback
@@ -140,6 +145,18 @@ Ctrl-C stops it. Every reading that is accepted:
         return stopping
 
 
+def _prepare_accounts(workspace: Workspace, environ: Mapping[str, str]) -> None:
+    """Make the passwords of the services; raises WorkspaceError."""
+    given = load(Settings, {**environ, **parts.settings(workspace, environ)})
+    password = environ.get("GRAFANA_PASSWORD", "")
+    try:
+        secrets.check(environ, opened=given.opened)
+        terms = Formats.of(given).terms(given)
+        secrets.make(workspace.directory / parts.SECRETS, given.accounts, terms, password)
+    except (ServiceError, OSError) as error:
+        raise WorkspaceError(str(error)) from None
+
+
 def main() -> int:
     """Run the pipeline with the settings of the environment; return the exit code."""
     argparse.ArgumentParser(prog="python -m run.pipeline", description=__doc__).parse_args()
@@ -147,6 +164,7 @@ def main() -> int:
         notes = settings.check()
         workspace = Workspace.from_environment(os.environ)
         workspace.prepare()
+        _prepare_accounts(workspace, os.environ)
     except WorkspaceError as error:
         say_trouble(f"make run: {error}")
         return 1

@@ -19,15 +19,17 @@ from run.workspace import PORTS, WorkspaceError
 from telemetry.settings import SettingError, load
 
 _SERVICES = (collector.settings.Settings, bridge.settings.Settings)
-_OWN = {*PORTS, "RUN_DIR", "SIMULATOR_OPTIONS", "GRAFANA_PASSWORD"}
+_OWN = {*PORTS, "RUN_DIR", "SIMULATOR_OPTIONS", "GRAFANA_PASSWORD", "BIND_ADDRESS"}
 # Set by `make run` itself.
 _FIXED = {
+    "MQTT_USERNAME": "its broker has accounts of its own",
+    "MQTT_PASSWORD": "its broker has accounts of its own",
+    "ACCOUNTS_DIR": "the accounts are in RUN_DIR",
     "MQTT_HOST": "it starts its own broker on 127.0.0.1",
     "INFLUX_HOST": "it starts its own InfluxDB on 127.0.0.1",
     "OUTBOX_PATH": "the outbox is in RUN_DIR",
 }
 _OF_COMPOSE = {
-    "BIND_ADDRESS": "broker, database and dashboard listen on 127.0.0.1",
     "INFLUX_AUTH": "its InfluxDB asks for no password",
 }
 # A name that is as near to a setting as this was probably meant to be one.

@@ -31,7 +31,7 @@ class Part:
         # Should this process be killed, the parts must not go on and hold the ports.
         self._argv = ["setpriv", "--pdeathsig", "KILL", *command.argv]
         self._may_end = command.may_end
-        self._environment = environment
+        self._environment = {**environment, **command.settings}
         self._lines = lines
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()

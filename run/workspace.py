@@ -26,6 +26,7 @@ from run.state import State
 PORTS = {"COLLECTOR_PORT": 1337, "MQTT_PORT": 1883, "INFLUX_PORT": 8086, "GRAFANA_PORT": 3000}
 SERVICES = {"MQTT_PORT": "mosquitto", "INFLUX_PORT": "influxdb", "GRAFANA_PORT": "grafana-server"}
 HIGHEST_PORT = 65535
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104  only if it is set
 
 
 class WorkspaceError(Exception):
@@ -38,6 +39,8 @@ class Workspace:
 
     ports: Mapping[str, int]
     directory: Path
+    bind_address: str = LOOPBACK
+    """Where the collector, the broker and Grafana listen: there, or everywhere."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -46,7 +49,12 @@ class Workspace:
             name: _port(name, environment.get(name) or default) for name, default in PORTS.items()
         }
         _check_distinct(ports)
-        return cls(ports, directory(environment))
+        return cls(ports, directory(environment), _bind_address(environment))
+
+    @property
+    def collector_host(self) -> str:
+        # Each loopback address that the machine has, or each address.
+        return "localhost" if self.bind_address == LOOPBACK else self.bind_address
 
     @property
     def has_grafana(self) -> bool:
@@ -72,7 +80,13 @@ class Workspace:
                 path.mkdir(parents=True, exist_ok=True)
             self._lock()
             State(self.directory).write({}, {})  # that of the last run means nothing now
-            write_broker_configuration(broker, self.ports["MQTT_PORT"], "log_timestamp false")
+            write_broker_configuration(
+                broker,
+                self.ports["MQTT_PORT"],
+                "log_timestamp false",
+                accounts=True,
+                address=self.bind_address,
+            )
             write_influx_configuration(database, self.ports["INFLUX_PORT"])
         except OSError as error:
             raise WorkspaceError(
@@ -124,6 +138,16 @@ def _port(name: str, text: str | int) -> int:
     if not 0 < port <= HIGHEST_PORT:
         raise WorkspaceError(f"{name}={given!r}: expected a port from 1 to {HIGHEST_PORT}")
     return port
+
+
+def _bind_address(environment: Mapping[str, str]) -> str:
+    address = environment.get("BIND_ADDRESS") or LOOPBACK
+    if address not in (LOOPBACK, EVERYWHERE):
+        raise WorkspaceError(
+            f"BIND_ADDRESS={address!r}: expected {LOOPBACK}, or {EVERYWHERE} to open the pipeline"
+            " to the network"
+        )
+    return address
 
 
 def _check_distinct(ports: Mapping[str, int]) -> None:

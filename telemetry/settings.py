@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, TypedDict, TypeVar
 
 import msgspec
@@ -12,6 +13,8 @@ from telemetry.process import ServiceError
 
 # The description of a type is what an error says was expected.
 Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
+# The end of the names of settings that are secret.
+_SECRET = "_PASSWORD"  # noqa: S105
 Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
 
 
@@ -83,7 +86,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 def load(kind: type[S], environ: Mapping[str, str] = os.environ) -> S:
     """Fill a struct of settings from the environment: field `mqtt_port` from MQTT_PORT.
 
-    Raises SettingError with the key, the value and what was expected.
+    A password may be in a file instead, which MQTT_PASSWORD_FILE names. Raises SettingError with
+    the key, the value and what was expected.
     """
     given = {}
     for field in msgspec.structs.fields(kind):
@@ -93,7 +97,20 @@ def load(kind: type[S], environ: Mapping[str, str] = os.environ) -> S:
                 given[field.name] = msgspec.convert(environ[key], field.type, strict=False)
             except msgspec.ValidationError:
                 raise SettingError(key, environ[key], f"expected {_expected(field.type)}") from None
+        elif key.endswith(_SECRET) and (path := environ.get(f"{key}_FILE")):
+            given[field.name] = _secret(f"{key}_FILE", path)
     return kind(**given)
+
+
+def _secret(key: str, path: str) -> str:
+    try:
+        secret = Path(path).read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingError(key, path, f"expected a file with a password: {reason}") from None
+    if not secret:
+        raise SettingError(key, path, "expected a file with a password: it is empty")
+    return secret
 
 
 def _expected(kind: type) -> str:

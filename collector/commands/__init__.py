@@ -18,6 +18,7 @@ from collector.commands import (
     query,
     rejected,
     replay,
+    setup,
     watch,
 )
 from collector.settings import Settings
@@ -60,7 +61,19 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser("python -m collector", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True)
-    for command in (watch, books, audit, replay, rejected, query, forget, backup, formats, devices):
+    for command in (
+        watch,
+        books,
+        audit,
+        replay,
+        rejected,
+        query,
+        forget,
+        backup,
+        formats,
+        devices,
+        setup,
+    ):
         command.add_to(subparsers)
     return parser
 

@@ -11,6 +11,7 @@ Nothing here is on disk: keeping a record is up to the caller.
 """
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -32,6 +33,7 @@ HANDSHAKE_S = 10.0
 CLOSE_S = 1.0
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 5.0
+_DIGITS = 16
 
 
 class MqttClient:
@@ -73,7 +75,7 @@ class MqttClient:
         self._up: asyncio.Future[None]  # resolves when connected and subscribed
         self._down: asyncio.Future[str]  # resolves to the reason for the end of the connection
         self._client = PahoClient(
-            client_id,
+            _unguessable(client_id, password) if client_id and password else client_id,
             clean_session=clean_session,
             on_arrival=on_message,
             on_puback=on_puback,
@@ -240,3 +242,9 @@ class MqttClient:
             self._on_disconnected()
         if not self._down.done():
             self._down.set_result(self._handshake.end(code))
+
+
+def _unguessable(client_id: str, password: str) -> str:
+    """Return the id that the broker sees: who does not know it cannot take the session over."""
+    digest = hashlib.sha256(f"{client_id}:{password}".encode()).hexdigest()
+    return f"{client_id}-{digest[:_DIGITS]}"

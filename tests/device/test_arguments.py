@@ -60,7 +60,8 @@ def test_help_names_every_option_and_its_default(capsys: pytest.CaptureFixture[s
         (["--types", "a", "a"], "expected each type once"),
         (["--sensors", "2", "--sensor-id", str(2**63 - 1)], "the last sensor id would be above"),
         (["--token", "a\nb"], "expected printable ASCII"),
-        (["--mqtt", "--token", "a"], "--token: the broker takes none"),
+        (["--mqtt", "--token", "a"], "expected both --user and --token-file"),
+        (["--token-file", "/nowhere"], "'/nowhere': No such file or directory"),
         (["--pattern", "noise"], "invalid choice: 'noise'"),
     ],
 )

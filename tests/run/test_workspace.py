@@ -17,7 +17,7 @@ def test_it_writes_the_configuration_files(tmp_path: Path) -> None:
 
     workspace.prepare()
 
-    assert (tmp_path / "broker" / "mosquitto.conf").exists()
+    assert (tmp_path / "broker" / "broker.conf").exists()
     assert (tmp_path / "db" / "influxdb.conf").exists()
 
 

@@ -1,0 +1,37 @@
+#!/bin/sh
+# start.sh CONFIGURATION SECRETS ACCOUNTS DIRECTORY
+#
+# Becomes mosquitto, with the accounts of the services in SECRETS and those of devices in ACCOUNTS.
+# Both are joined in DIRECTORY; when they change, mosquitto reads them again, disconnects whoever is
+# no longer known, and applies the rules to connections that are open.
+set -eu
+configuration=$1 secrets=$2 accounts=$3 directory=$4
+here=$(dirname "$0")
+umask 077
+
+# Returns 0 if what it has joined is new.
+join() {
+    cat "$secrets/broker.passwd" "$accounts/devices.passwd" >"$directory/passwords.new" &&
+        cat "$accounts/devices.acl" "$here/services.acl" >"$directory/rules.new" || return 1
+    if cmp -s "$directory/passwords.new" "$directory/passwords" &&
+        cmp -s "$directory/rules.new" "$directory/rules"; then
+        return 1
+    fi
+    mv "$directory/passwords.new" "$directory/passwords"
+    mv "$directory/rules.new" "$directory/rules"
+}
+
+rm -f "$directory/passwords" "$directory/rules"
+until join; do sleep 1; done
+
+cat "$configuration" >"$directory/mosquitto.conf"
+case ${BIND_ADDRESS:-127.0.0.1} in
+    127.* | localhost | ::1) ;;
+    *) echo 'allow_anonymous false' >>"$directory/mosquitto.conf" ;;
+esac
+
+# $$ stays the number of this process, which becomes mosquitto.
+while sleep 1 && kill -0 $$ 2>/dev/null; do
+    if join 2>/dev/null; then kill -HUP $$; fi
+done &
+exec mosquitto -c "$directory/mosquitto.conf"
