@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from collector.access.identities import Identities
 from collector.audit.auditor import Auditor
 from collector.devices.intake import DeviceIntake
 from collector.formats import Formats
@@ -34,7 +35,7 @@ class Lane:
     What devices publish there it puts into its outbox.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, identities: Identities) -> None:
         """Open the outbox; raises SettingError, or OutboxUnusable."""
         formats = Formats.of(settings)
         self.outbox = Outbox(
@@ -64,7 +65,7 @@ class Lane:
             on_disconnected=self._publisher.on_disconnected,
             on_puback=self._on_puback,
         )
-        self._devices = DeviceIntake(self.outbox, settings.broker, formats)
+        self._devices = DeviceIntake(self.outbox, settings.broker, formats, identities)
 
     def parts(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Return what has to run, by name; the first of them that ends is the end of the lane."""

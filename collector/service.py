@@ -2,7 +2,9 @@
 
 import logging
 import sys
+from pathlib import Path
 
+from collector.access.identities import Identities
 from collector.access.tokens import Tokens
 from collector.http.data import DataEndpoint
 from collector.http.limits import Limits, connections_allowed
@@ -32,7 +34,7 @@ async def serve() -> None:
     settings = load(Settings)
     tokens = Tokens.load(settings.tokens_file)
     listeners = listen(settings.collector_host, settings.collector_port)
-    lane = Lane(settings)
+    lane = Lane(settings, Identities(Path(), opened=False))
     journal = Journal()
     lane.outbox.add_listener(journal.on_committed)
     lane.outbox.on_superseded(journal.on_superseded)

@@ -18,9 +18,14 @@ class SensorForbidden(Exception):
 class Identity:
     """A sender that may send readings of `sensors`; ANY_SENSOR among them stands for all."""
 
-    def __init__(self, sensors: Iterable[str]) -> None:
+    def __init__(self, sensors: Iterable[str], name: str = "") -> None:
+        self.name = name
         self._sensors = frozenset(sensors)
         self._is_unrestricted = ANY_SENSOR in self._sensors
+
+    def may_send(self, sensor_id: str) -> bool:
+        """Return whether this sender may send readings of a sensor."""
+        return self._is_unrestricted or sensor_id in self._sensors
 
     def check(self, readings: Iterable[Reading]) -> None:
         """Raise SensorForbidden for the first reading that this sender may not send."""

@@ -1,4 +1,4 @@
-"""What devices are told: accepted/<sensor_id> and refused/<sensor_id>."""
+"""What devices are told: accepted/<sensor_id> and refused/<sensor_id>, or that below to/<name>/."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -29,16 +29,16 @@ class Answers:
         """How many were too many to be held."""
         self._held: deque[tuple[str, bytes]] = deque(maxlen=_MAX_HELD)
 
-    def accepted(self, sensor: str, ref: bytes, count: int) -> None:
-        """Tell that the readings of a message are on disk."""
-        self._send(topics.ACCEPTED + sensor, b'{"ref":%b,"count":%d}' % (ref, count))
+    def accepted(self, to: str, sensor: str, ref: bytes, count: int) -> None:
+        """Tell that the readings of a message are on disk; `to` is what the topic begins with."""
+        self._send(to + topics.ACCEPTED + sensor, b'{"ref":%b,"count":%d}' % (ref, count))
 
-    def refused(self, sensor: str, ref: bytes | None, errors: Sequence[Fault]) -> None:
+    def refused(self, to: str, sensor: str, ref: bytes | None, errors: Sequence[Fault]) -> None:
         """Tell what is wrong with a message, of which nothing is taken."""
         count = min(len(errors), _MAX_ERRORS)
         while len(answer := _refusal(ref, errors[:count])) > _MAX_BYTES and count > 1:
             count //= 2
-        self._send(topics.REFUSED + sensor, answer)
+        self._send(to + topics.REFUSED + sensor, answer)
 
     def send_held(self) -> None:
         """Publish what was held, as far as there is room and a connection."""

@@ -4,11 +4,13 @@ import asyncio
 import time
 from collections import deque
 
+from collector.access.identities import Identities
 from collector.devices import payload
 from collector.devices.answers import Answers
 from collector.devices.backlog import Backlog, held
 from collector.devices.payload import Taken
 from collector.devices.refusal import Refusal
+from collector.devices.senders import Senders
 from collector.formats import Formats
 from collector.intake.draft import draft
 from collector.outbox.outbox import Outbox
@@ -31,16 +33,21 @@ _OVERHEAD = 200
 
 
 class DeviceIntake:
-    """A persistent session of the broker for devices/# and the topics of known formats.
+    """A persistent session of the broker for devices/#, the topics of known formats, and from/#.
 
     A message is acknowledged to the broker after the commit of its readings, so what a crash
     interrupts comes again. While the outbox has no room, messages wait here up to a bound, and
     beyond it at the broker.
     """
 
-    def __init__(self, outbox: Outbox, broker: BrokerAccess, formats: Formats) -> None:
+    def __init__(
+        self, outbox: Outbox, broker: BrokerAccess, formats: Formats, identities: Identities
+    ) -> None:
         self._formats = formats
+        self._senders = Senders(identities)
         subscriptions = [topics.DEVICES + "#"] * formats.takes_devices + formats.subscriptions
+        if subscriptions:
+            subscriptions.append(topics.FROM + "#")
         self._mqtt = MqttClient(
             **broker,
             client_id=f"devices-{outbox.id}",
@@ -162,7 +169,8 @@ class DeviceIntake:
     def _on_committed(self, message: Message, taken: Taken) -> None:
         self._mqtt.ack(message)
         if taken.ref is not None:
-            self._answers.accepted(taken.sensor, taken.ref, len(taken.drafts))
+            to = topics.answers_for(message.topic)
+            self._answers.accepted(to, taken.sensor, taken.ref, len(taken.drafts))
         if self._arrived:
             self._schedule()
 
@@ -172,13 +180,17 @@ class DeviceIntake:
         # again it would count as the last accepted, and undo what has corrected it meanwhile.
         if not message.payload or message.retain:
             return _NOTHING
-        if message.topic.startswith(topics.DEVICES) and self._formats.takes_devices:
-            return _of_device(message.topic, message.payload)
-        return self._of_family(message)
+        sender, topic = self._senders.of(message.topic)
+        if topic.startswith(topics.DEVICES) and self._formats.takes_devices:
+            taken = _of_device(topic, message.payload)
+        else:
+            taken = self._of_family(topic, message.payload)
+        self._senders.check(sender, taken)
+        return taken
 
     @boundary
-    def _of_family(self, message: Message) -> Taken:
-        readings, skipped = self._formats.read(message.topic, message.payload)
+    def _of_family(self, topic: str, payload: bytes) -> Taken:
+        readings, skipped = self._formats.read(topic, payload)
         drafts = [draft(one) for one in readings]
         self._skipped += skipped
         return Taken(drafts)
@@ -188,5 +200,6 @@ class DeviceIntake:
         letter = DeadLetter.about(message, str(refusal))
         self._recent.add(letter)
         if refusal.sensor:
-            self._answers.refused(refusal.sensor, refusal.ref, refusal.errors)
+            to = topics.answers_for(message.topic)
+            self._answers.refused(to, refusal.sensor, refusal.ref, refusal.errors)
         self._letters.send(letter)

@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 import uvloop
 
+from collector.access.identities import Identities
 from collector.access.tokens import Tokens
 from collector.http.data import DataEndpoint
 from collector.http.limits import Limits, connections_allowed
@@ -33,15 +34,14 @@ Dial = Callable[[], Awaitable[Client]]
 async def serving(directory: Path, limits: Limits) -> AsyncIterator[Dial]:
     """Serve without a broker; yields a function that connects."""
     settings = Settings(outbox_path=str(directory / "outbox.db"), max_body_bytes=1 << 20)
-    lane = Lane(settings)
+    lane = Lane(settings, Identities(Path(), opened=False))
     server = Server(DataEndpoint(lane.outbox, Tokens(None), settings), [lane], limits)
     listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
     running = asyncio.create_task(server.run_on([listener]))
     writers: list[asyncio.StreamWriter] = []
 
     async def dial() -> Client:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 24)
+        reader, writer = await asyncio.open_connection(*listener.getsockname(), limit=1 << 24)
         writers.append(writer)
         return reader, writer
 

@@ -9,6 +9,7 @@ import httptools
 import uvicorn
 from uvicorn.server import ServerState
 
+from collector.access.identities import Identities
 from collector.access.tokens import Tokens
 from collector.http.app import App
 from collector.http.connection import Connection
@@ -71,7 +72,7 @@ class Server:
     def __init__(self, directory: Path, limits: Limits, *, max_body_bytes: int = 1000) -> None:
         path = str(directory / "outbox.db")
         settings = Settings(outbox_path=path, max_body_bytes=max_body_bytes)
-        lane = Lane(settings)
+        lane = Lane(settings, Identities(Path(), opened=False))
         self.outbox = lane.outbox
         self.outbox._db.execute("PRAGMA synchronous = OFF")  # many commits, and no crashes here
         tokens_file = directory / "tokens"
