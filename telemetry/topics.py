@@ -3,19 +3,33 @@
 DEVICES = "devices/"
 ACCEPTED = "accepted/"
 REFUSED = "refused/"
-FROM = "from/"
-TO = "to/"
 READINGS = "readings/"
 REPLAY = "replay/"
 RECEIPTS = "receipts/"
 REJECTED = "rejected/"
 STATUS = "status/"
-ROOTS = (DEVICES, ACCEPTED, REFUSED, FROM, TO, READINGS, REPLAY, RECEIPTS, REJECTED, STATUS)
+FROM = "from/"
+TO = "to/"
+ROOTS = (DEVICES, ACCEPTED, REFUSED, READINGS, REPLAY, RECEIPTS, REJECTED, STATUS, FROM, TO)
 
 
 def status(service: str, instance: str) -> str:
     """Return the topic of a service's status."""
     return f"{STATUS}{service}/{instance}"
+
+
+def sent_by(topic: str) -> tuple[str | None, str]:
+    """Return the name and the rest of from/<name>/<rest>; None and the topic for any other."""
+    if not topic.startswith(FROM):
+        return None, topic
+    name, _, rest = topic.removeprefix(FROM).partition("/")
+    return name, rest
+
+
+def answers_for(topic: str) -> str:
+    """Return what the topics of the answers to a message on `topic` begin with."""
+    name, _ = sent_by(topic)
+    return "" if name is None else f"{TO}{name}/"
 
 
 def labels(topic: str) -> tuple[str, str]:

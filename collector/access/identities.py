@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 _LOOK_S = 1
 
 
-class UnknownSecret(Exception):
+class UnknownToken(Exception):
     """An identity is needed, and the sender has shown no secret of one."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Identities:
         self._take(register.load(directory))
 
     def identify(self, authorization: bytes) -> Identity:
-        """Return the identity behind an Authorization header (b"": none); raises UnknownSecret."""
+        """Return the identity behind an Authorization header (b"": none); raises UnknownToken."""
         if authorization:
             scheme, _, token = authorization.partition(b" ")
             # Looked up by its hash, so that the time of a look-up says nothing about a token.
@@ -52,7 +52,7 @@ class Identities:
                 return identity
         if self.anonymous_allowed:
             return ANYONE
-        raise UnknownSecret
+        raise UnknownToken
 
     def named(self, name: str) -> Identity | None:
         """Return the identity of a name, which the broker has verified."""

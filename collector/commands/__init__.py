@@ -61,19 +61,8 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser("python -m collector", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True)
-    for command in (
-        watch,
-        books,
-        audit,
-        replay,
-        rejected,
-        query,
-        forget,
-        backup,
-        formats,
-        devices,
-        setup,
-    ):
+    of_readings = (watch, books, audit, replay, rejected, query, forget)
+    for command in (*of_readings, devices, formats, backup, setup):
         command.add_to(subparsers)
     return parser
 

@@ -1,4 +1,4 @@
-"""What devices are told: accepted/<sensor_id> and refused/<sensor_id>."""
+"""What devices are told: accepted/<sensor_id> and refused/<sensor_id>, or that below to/<name>/."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -7,6 +7,7 @@ from contextlib import suppress
 import msgspec
 
 from collector.intake.faults import Fault
+from telemetry import topics
 from telemetry.mqtt import NotConnected
 
 # Answers that wait for a connection, or for room. A device that gets none sends its readings again.
@@ -19,10 +20,7 @@ _NO_REF = b"null"
 
 
 class Answers:
-    """Publishes answers; `publish` returns an id or raises NotConnected, `waiting` counts them.
-
-    `to` is the topic of an answer.
-    """
+    """Publishes answers; `publish` returns an id or raises NotConnected, `waiting` counts them."""
 
     def __init__(self, publish: Callable[[str, bytes], int], waiting: Callable[[], int]) -> None:
         self._publish = publish
@@ -31,16 +29,16 @@ class Answers:
         """How many were too many to be held."""
         self._held: deque[tuple[str, bytes]] = deque(maxlen=_MAX_HELD)
 
-    def accepted(self, to: str, ref: bytes, count: int) -> None:
-        """Tell that the readings of a message are on disk."""
-        self._send(to, b'{"ref":%b,"count":%d}' % (ref, count))
+    def accepted(self, to: str, sensor: str, ref: bytes, count: int) -> None:
+        """Tell that the readings of a message are on disk; `to` is what the topic begins with."""
+        self._send(to + topics.ACCEPTED + sensor, b'{"ref":%b,"count":%d}' % (ref, count))
 
-    def refused(self, to: str, ref: bytes | None, errors: Sequence[Fault]) -> None:
+    def refused(self, to: str, sensor: str, ref: bytes | None, errors: Sequence[Fault]) -> None:
         """Tell what is wrong with a message, of which nothing is taken."""
         count = min(len(errors), _MAX_ERRORS)
         while len(answer := _refusal(ref, errors[:count])) > _MAX_BYTES and count > 1:
             count //= 2
-        self._send(to, answer)
+        self._send(to + topics.REFUSED + sensor, answer)
 
     def send_held(self) -> None:
         """Publish what was held, as far as there is room and a connection."""

@@ -10,7 +10,7 @@ from collector.devices.answers import Answers
 from collector.devices.backlog import Backlog, held
 from collector.devices.payload import Taken
 from collector.devices.refusal import Refusal
-from collector.devices.senders import Senders, answer_topic
+from collector.devices.senders import Senders
 from collector.formats import Formats
 from collector.intake.draft import draft
 from collector.outbox.outbox import Outbox
@@ -33,7 +33,7 @@ _OVERHEAD = 200
 
 
 class DeviceIntake:
-    """A persistent session of the broker for devices/#, from/# and the topics of known formats.
+    """A persistent session of the broker for devices/#, the topics of known formats, and from/#.
 
     A message is acknowledged to the broker after the commit of its readings, so what a crash
     interrupts comes again. While the outbox has no room, messages wait here up to a bound, and
@@ -169,11 +169,8 @@ class DeviceIntake:
     def _on_committed(self, message: Message, taken: Taken) -> None:
         self._mqtt.ack(message)
         if taken.ref is not None:
-            self._answers.accepted(
-                answer_topic(message.topic, topics.ACCEPTED, taken.sensor),
-                taken.ref,
-                len(taken.drafts),
-            )
+            to = topics.answers_for(message.topic)
+            self._answers.accepted(to, taken.sensor, taken.ref, len(taken.drafts))
         if self._arrived:
             self._schedule()
 
@@ -186,16 +183,14 @@ class DeviceIntake:
         sender, topic = self._senders.of(message.topic)
         if topic.startswith(topics.DEVICES) and self._formats.takes_devices:
             taken = _of_device(topic, message.payload)
-        elif sender and not self._formats.takes(topic):
-            raise Refusal(f"{topic} is no topic that readings are taken from")
         else:
             taken = self._of_family(topic, message.payload)
         self._senders.check(sender, taken)
         return taken
 
     @boundary
-    def _of_family(self, topic: str, content: bytes) -> Taken:
-        readings, skipped = self._formats.read(topic, content)
+    def _of_family(self, topic: str, payload: bytes) -> Taken:
+        readings, skipped = self._formats.read(topic, payload)
         drafts = [draft(one) for one in readings]
         self._skipped += skipped
         return Taken(drafts)
@@ -205,9 +200,6 @@ class DeviceIntake:
         letter = DeadLetter.about(message, str(refusal))
         self._recent.add(letter)
         if refusal.sensor:
-            self._answers.refused(
-                answer_topic(message.topic, topics.REFUSED, refusal.sensor),
-                refusal.ref,
-                refusal.errors,
-            )
+            to = topics.answers_for(message.topic)
+            self._answers.refused(to, refusal.sensor, refusal.ref, refusal.errors)
         self._letters.send(letter)

@@ -1,58 +1,83 @@
-"""Who has sent a message: what its topic says, for which the broker's rules vouch."""
+"""Who has sent a message, and of which sensors its readings may be."""
+
+from collections.abc import Callable
+
+import msgspec
 
 from collector.access.identities import Identities
 from collector.access.identity import Identity
 from collector.devices.payload import Taken
 from collector.devices.refusal import Refusal
+from collector.intake.faults import Fault
 from telemetry import topics
+from telemetry.faults import shortened
+
+_NOT_FROM = frozenset(topics.ROOTS) - {topics.DEVICES}
+_TOPIC = "the topic is not from/<name>/devices/<sensor_id> or from/<name>/<topic of a known format>"
+
+
+class _Sensor(msgspec.Struct):
+    sensor_id: msgspec.Raw
+
+
+_sensor = msgspec.json.Decoder(_Sensor)
 
 
 class Senders:
-    """What the senders of messages may send.
+    """The broker sees to it that only NAME publishes below from/NAME/, not what a payload names.
 
-    An identity publishes at devices/<sensor_id> what the broker lets it, by the sensor's whole
-    name. At from/<name>/… it may publish anything, which is checked here by its patterns.
+    On devices/ the collector does not learn who has sent a message, only that the sender may send
+    for the sensor of the topic.
     """
 
     def __init__(self, identities: Identities) -> None:
         self._identities = identities
 
     def of(self, topic: str) -> tuple[Identity | None, str]:
-        """Return who says its name in a topic, if anybody does, and the topic without it.
+        """Return the sender, None if its name is not known, and the topic without from/NAME/.
 
-        Raises Refusal for a name that no identity has.
+        Raises Refusal for a topic below from/ that is nobody's, or of no device. It is not
+        answered: the name is anything that a stranger has thought of.
         """
-        if not topic.startswith(topics.FROM):
+        name, rest = topics.sent_by(topic)
+        if name is None:
             return None, topic
-        name, _, rest = topic.removeprefix(topics.FROM).partition("/")
-        if sender := self._identities.named(name):
-            return sender, rest
-        raise Refusal(f"no identity has the name {name!r}")
+        identity = self._identities.named(name)
+        if identity is None:
+            raise Refusal(f"name {shortened(name)!r} is no identity of this collector")
+        if not rest or rest.partition("/")[0] + "/" in _NOT_FROM:
+            raise Refusal(_TOPIC)
+        return identity, rest
 
     def check(self, sender: Identity | None, taken: Taken) -> None:
-        """Raise Refusal for the first reading that its sender may not send."""
-        if sender is None and (self._identities.anonymous_allowed or not taken.sensor):
-            return
-        for index, one in enumerate(taken.drafts):
-            sensor_id = one.series.partition("/")[0]
-            if sender:
-                is_allowed = sender.may_send(sensor_id)
-                detail = f"is not one of {sender.name}'s"
-            else:
-                is_allowed = sensor_id == taken.sensor
-                detail = f"must be the topic's, {taken.sensor}; for others publish at from/<user>/"
-            if not is_allowed:
-                fault = {"field": "sensor_id", "value": sensor_id, "detail": detail, "index": index}
-                why = f"sensor_id {sensor_id!r} {detail}"
-                raise Refusal(why, taken.sensor, taken.ref, [fault])
+        """Raise Refusal if one of the readings is of a sensor that the sender may not send for.
+
+        Only an answer's level, `taken.sensor`, comes from a topic on devices/. The other topics
+        that have no sender may be written only by those who may send for every sensor.
+        """
+        if sender is not None:
+            detail = f"is none of the sensors of {sender.name}"
+            _check(taken, sender.may_send, detail)
+        elif taken.sensor and not self._identities.anonymous_allowed:
+            detail = (
+                f"must be the topic's, {taken.sensor}: readings of several sensors go to"
+                f" from/<name>/devices/{taken.sensor}, with the name of an identity"
+            )
+            _check(taken, taken.sensor.__eq__, detail)
 
 
-def answer_topic(topic: str, root: str, sensor: str) -> str:
-    """Return where a message is answered: `root` is ACCEPTED or REFUSED, `sensor` the last level.
-
-    What was sent from/<name>/… is answered to/<name>/….
-    """
-    if not topic.startswith(topics.FROM):
-        return root + sensor
-    name = topic.removeprefix(topics.FROM).partition("/")[0]
-    return f"{topics.TO}{name}/{root}{sensor}"
+def _check(taken: Taken, may_send: Callable[[str], bool], detail: str) -> None:
+    faults: list[Fault] = [
+        {
+            "index": index,
+            "detail": detail,
+            "field": "sensor_id",
+            "value": bytes(_sensor.decode(one.body).sensor_id).decode(),
+        }
+        for index, one in enumerate(taken.drafts)
+        if not may_send(one.series.partition("/")[0])
+    ]
+    if faults:
+        more = f"; {len(faults)} faults in all" if len(faults) > 1 else ""
+        reason = f"sensor_id {faults[0]['value']} {detail}{more}"
+        raise Refusal(reason, taken.sensor, taken.ref, faults)

@@ -31,11 +31,11 @@ class DataEndpoint:
         self._inflating = asyncio.Lock()  # what is inflated takes memory
 
     def identify(self, terms: Terms) -> Identity:
-        """Return the sender of a request; raises UnknownSecret."""
+        """Return the sender of a request; raises UnknownToken."""
         return self._identities.identify(terms.authorization)
 
     def admit(self, head: Head) -> None:
-        """Raise Problem or UnknownSecret for a request that is refused without its body."""
+        """Raise Problem or UnknownToken for a request that is refused without its body."""
         if head.problem:  # of a cached head: an exception that is raised keeps its frames alive
             raise Problem(head.problem.status, head.problem.detail)
         if head.terms:

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from collector.access.identities import UnknownSecret
+from collector.access.identities import UnknownToken
 from collector.access.identity import SensorForbidden
 from collector.http.problem import Problem
 from collector.intake.errors import InvalidReadings, NotJson, TooManyReadings
@@ -29,7 +29,7 @@ def refusal(error: BaseException) -> Problem | None:
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), errors=error.faults)
         case OutboxFull() | OutboxBusy():
             return unavailable(str(error))
-        case UnknownSecret():
+        case UnknownToken():
             headers = {"WWW-Authenticate": "Bearer"}
             return Problem(HTTPStatus.UNAUTHORIZED, str(error), headers=headers)
     status = _STATUSES.get(type(error))

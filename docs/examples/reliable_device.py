@@ -1,7 +1,7 @@
 """A device that loses nothing: what it measures stays in a file until the collector has it.
 
 pip install paho-mqtt
-python reliable_device.py localhost 1883 kitchen readings.db
+python reliable_device.py localhost 1883 kitchen readings.db [NAME FILE_WITH_ITS_SECRET]
 """
 
 import json
@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Thread
 
 from paho.mqtt.client import Client, MQTTMessage
@@ -97,11 +98,15 @@ class Sender:
         self.ids, self.ref, self.resend_at = [], "", 0.0
 
 
-def main(host: str, port: str, sensor: str, path: str) -> None:
+def main(host: str, port: str, sensor: str, path: str, *account: str) -> None:
     """Measure and send, each in its own thread: no measurement waits for the network."""
     file = sqlite3.connect(path)
     file.execute(SCHEMA)
-    sender = Thread(target=Sender(host, int(port), sensor, path).run, daemon=True)
+    sending = Sender(host, int(port), sensor, path)
+    if account:  # of the identity: without one, a device is anonymous
+        name, secret = account
+        sending.client.username_pw_set(name, Path(secret).read_text(encoding="utf-8").strip())
+    sender = Thread(target=sending.run, daemon=True)
     sender.start()
     while sender.is_alive():
         measure(file, sensor)

@@ -32,7 +32,7 @@ class DeadLetter(NamedTuple):
     def topic(self) -> str:
         """rejected/<sensor_id>/<type>, or rejected/unreadable/unreadable for an invalid series."""
         try:
-            return topics.REJECTED + series(*topics.labels(self.message.topic))
+            return topics.REJECTED + series(*topics.labels(topics.sent_by(self.message.topic)[1]))
         except ValueError:
             return topics.REJECTED + "unreadable/unreadable"
 

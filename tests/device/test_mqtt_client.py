@@ -32,7 +32,7 @@ def sensor() -> int:
 
 
 def client(port: int, sensor: int, timeout: float = 10) -> "closing[MqttClient]":
-    return closing(MqttClient("127.0.0.1", port, sensor, timeout))
+    return closing(MqttClient("127.0.0.1", port, sensor, timeout=timeout))
 
 
 def test_readings_arrive_as_they_are_in_one_message_each(broker: Broker, sensor: int) -> None:

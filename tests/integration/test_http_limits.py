@@ -18,7 +18,7 @@ from collector.http.server import Server
 from collector.lane import Lane
 from collector.settings import Settings
 from tests.builders import reading_json
-from tests.identities import nobody
+from tests.identities import OPEN
 from tests.integration.http_connection import head
 
 READING = reading_json()
@@ -34,9 +34,8 @@ Dial = Callable[[], Awaitable[Client]]
 async def serving(directory: Path, limits: Limits) -> AsyncIterator[Dial]:
     """Serve without a broker; yields a function that connects."""
     settings = Settings(outbox_path=str(directory / "outbox.db"), max_body_bytes=1 << 20)
-    identities = nobody(directory)
-    lane = Lane(settings, Formats.of(settings), identities)
-    server = Server(DataEndpoint(lane.outbox, identities, settings), [lane], limits)
+    lane = Lane(settings, Formats.of(settings), OPEN)
+    server = Server(DataEndpoint(lane.outbox, OPEN, settings), [lane], limits)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     running = asyncio.create_task(server.run_on([listener]))

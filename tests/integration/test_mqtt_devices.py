@@ -161,3 +161,16 @@ def test_a_posted_reading_rejected_by_influxdb_becomes_a_dead_letter_and_is_coun
         assert wait_points(pipeline.influx, sensor) == {("temp", NS): 0}
         wait_for(lambda: metrics(http)["rejected"] == rejected_before + 1)
     assert points(pipeline.influx, "conflict") == {}
+
+
+def test_a_message_from_an_unknown_name_is_refused_and_buried(
+    pipeline: Stack, http: httpx.Client, dead_letters: Subscriber, sensor: str
+) -> None:
+    refused = metrics(http)["mqtt_refused"]
+    topic = f"from/nobody/devices/{sensor}/temp"
+    publish(pipeline.broker, topic, {"value": 1})
+    at, letter = letter_about(dead_letters, topic)
+    assert at == f"rejected/{sensor}/temp"
+    assert letter["reason"] == "name 'nobody' is no identity of this collector"
+    wait_for(lambda: metrics(http)["mqtt_refused"] == refused + 1)
+    assert points(pipeline.influx, sensor) == {}

@@ -13,21 +13,15 @@ from collector.formats import Formats
 from collector.outbox.outbox import Outbox
 from telemetry.receipt import Receipt
 from telemetry.settings import ConnectionSettings
-from tests.identities import nobody
+from tests.identities import OPEN
 from tests.unit.memory_broker import MemoryClient, Packet
-
-OWN = ("accepted/", "refused/", "rejected/")
 
 
 class Rig:
     """`events` are what the broker saw: ("ack", payload) and (topic, payload)."""
 
     def __init__(
-        self,
-        directory: Path,
-        kind: type[DeviceIntake],
-        max_bytes: int,
-        identities: Identities | None = None,
+        self, directory: Path, kind: type[DeviceIntake], max_bytes: int, identities: Identities
     ) -> None:
         self.outbox = Outbox(directory / "outbox.db", max_bytes=max_bytes, keep_s=3600)
         self.events: list[tuple[str, bytes]] = []
@@ -38,10 +32,8 @@ class Rig:
         self.client: MemoryClient
         patch = pytest.MonkeyPatch()
         patch.setattr(intake, "MqttClient", self._client)
-        formats = Formats.load("devices", "", "UTC")
-        self.intake = kind(
-            self.outbox, ConnectionSettings().broker, formats, identities or nobody(directory)
-        )
+        formats = Formats.load("devices,ttn,tasmota", "", "UTC")
+        self.intake = kind(self.outbox, ConnectionSettings().broker, formats, identities)
         patch.undo()
         self._running = asyncio.create_task(self.intake.run())
 
@@ -79,11 +71,12 @@ def run(
     scenario: Callable[[Rig], Awaitable[None]],
     kind: type[DeviceIntake] = DeviceIntake,
     max_bytes: int = 1 << 30,
+    identities: Identities = OPEN,
 ) -> None:
     """Run a scenario with a connected rig."""
 
     async def body() -> None:
-        rig = Rig(directory, kind, max_bytes)
+        rig = Rig(directory, kind, max_bytes, identities)
         rig.client.connect(session_present=False)
         try:
             await scenario(rig)

@@ -54,7 +54,7 @@ class AcknowledgesFirst(DeviceIntake):
 
     def _on_committed(self, _: Message, taken: Taken) -> None:
         if taken.ref is not None:
-            self._answers.accepted(taken.sensor, taken.ref, len(taken.drafts))
+            self._answers.accepted("", taken.sensor, taken.ref, len(taken.drafts))
 
 
 @pytest.mark.parametrize("kind", [DeviceIntake, AcknowledgesFirst])
@@ -107,7 +107,7 @@ def test_answers_wait_for_the_connection(tmp_path: Path) -> None:
         await rig.idle()
         rig.events.clear()
         rig.client.disconnect()
-        rig.intake._answers.accepted("k", b"5", 1)  # noqa: SLF001  as a commit would just now
+        rig.intake._answers.accepted("", "k", b"5", 1)  # noqa: SLF001  as a commit would just now
         assert not rig.events
         rig.client.connect()
         assert answers(rig) == [5]

@@ -158,7 +158,7 @@ def test_answers_beyond_the_bound_are_counted(
     async def scenario(rig: Rig) -> None:
         rig.client.disconnect()
         for number in range(5):
-            rig.intake._answers.accepted("k", b"%d" % number, 1)  # noqa: SLF001  a late commit
+            rig.intake._answers.accepted("", "k", b"%d" % number, 1)  # noqa: SLF001  a late commit
         assert rig.intake.counters["answers_dropped"] == 2
         rig.client.connect()
         assert answers(rig) == [2, 3, 4]
