@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, TypedDict, TypeVar
 
 import msgspec
@@ -13,6 +14,10 @@ from telemetry.process import ServiceError
 # The description of a type is what an error says was expected.
 Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
 Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
+
+
+# Settings with these endings may be given as files.
+_SECRETS = ("_PASSWORD", "_TOKEN")
 
 
 class BrokerAccess(TypedDict):
@@ -83,6 +88,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 def load(kind: type[S], environ: Mapping[str, str] = os.environ) -> S:
     """Fill a struct of settings from the environment: field `mqtt_port` from MQTT_PORT.
 
+    A password or token may also be in a file: MQTT_PASSWORD_FILE, unless MQTT_PASSWORD is set.
     Raises SettingError with the key, the value and what was expected.
     """
     given = {}
@@ -93,7 +99,21 @@ def load(kind: type[S], environ: Mapping[str, str] = os.environ) -> S:
                 given[field.name] = msgspec.convert(environ[key], field.type, strict=False)
             except msgspec.ValidationError:
                 raise SettingError(key, environ[key], f"expected {_expected(field.type)}") from None
+        elif key.endswith(_SECRETS) and (path := environ.get(f"{key}_FILE")):
+            given[field.name] = _secret(f"{key}_FILE", path)
     return kind(**given)
+
+
+def _secret(key: str, path: str) -> str:
+    """Return what the file holds, without the newline at its end."""
+    try:
+        secret = Path(path).read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingError(key, path, f"expected a readable file: {reason}") from None
+    if not secret:
+        raise SettingError(key, path, "expected a file that is not empty")
+    return secret
 
 
 def _expected(kind: type) -> str:
