@@ -78,4 +78,4 @@ class Accounts:
 
 
 def _literal(text: str) -> str:
-    return quote_literal(text).replace("\n", "\\n")
+    return str(quote_literal(text)).replace("\n", "\\n")
