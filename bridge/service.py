@@ -212,4 +212,4 @@ class Bridge:
 async def serve() -> None:
     """Run the bridge with the settings of the environment."""
     settings = load(Settings)
-    await Bridge(settings, InfluxStorage(settings.influx)).run()
+    await Bridge(settings, InfluxStorage(settings.influx, settings.influx_readers)).run()

@@ -16,3 +16,14 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     ] = "bridge"
     # In one write.
     batch_max: Annotated[int, Meta(ge=1, description="a number of readings, at least 1")] = 5000
+    # Of accounts that the bridge makes in InfluxDB, and which only read; empty: it makes none.
+    influx_auditor_password: str = ""
+    influx_grafana_password: str = ""
+
+    @property
+    def influx_readers(self) -> dict[str, str]:
+        """The passwords of these accounts by name."""
+        return {
+            "auditor": self.influx_auditor_password,
+            "grafana": self.influx_grafana_password,
+        }

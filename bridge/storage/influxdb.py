@@ -7,6 +7,7 @@ from functools import lru_cache
 from influxdb.line_protocol import quote_ident
 
 from bridge.storage import Outcome, Result
+from bridge.storage.accounts import Accounts
 from bridge.storage.answers import failure
 from telemetry import influx
 from telemetry.reading import label_fault
@@ -25,6 +26,10 @@ _STORED = Result(Outcome.STORED)
 _DEFAULT_SHARD = "168h0m0s"
 _SHARD = "12w"
 _INFINITE = "0s"
+_NO_ACCOUNTS = (
+    "accounts in InfluxDB cannot be made; if the one of INFLUX_USERNAME is no administrator, use"
+    " GRANT ALL PRIVILEGES TO it, or make `auditor` and `grafana` by hand"
+)
 
 
 class InfluxStorage:
@@ -32,9 +37,15 @@ class InfluxStorage:
 
     name = "InfluxDB"
 
-    def __init__(self, access: InfluxAccess) -> None:
+    def __init__(self, access: InfluxAccess, readers: Mapping[str, str] | None = None) -> None:
+        """Prepare to write with the account of `access`, and to make those of `readers`.
+
+        `readers` are passwords by name, of accounts that may read the database.
+        """
         self._database = access["database"]
         self._client = influx.client(access, TIMEOUT_S)
+        self._accounts = Accounts(self._client, access, readers or {})
+        self._no_accounts = ""
         self._unprepared = ""
         self._thread = Thread("influxdb")
 
@@ -79,7 +90,14 @@ class InfluxStorage:
         return Result(Outcome.WAIT, created.detail)
 
     def _prepare(self) -> Result:
-        """Lengthen the shards of the default retention policy, unless someone has set them."""
+        """Make the accounts, and lengthen the default policy's shards unless someone set them."""
+        detail = _request(self._accounts.make).detail
+        if detail.startswith(("no answer", "401")):
+            return Result(Outcome.WAIT, detail)
+        if detail != self._no_accounts and "database not found" not in detail:
+            self._no_accounts = detail
+            if detail:
+                logger.warning("%s: %s", _NO_ACCOUNTS, detail)
         detail = _request(self._lengthen_shards).detail
         if detail.startswith(("no answer", "401")):
             return Result(Outcome.WAIT, detail)

@@ -32,7 +32,10 @@ def words(error: Exception, timeout_s: float) -> str:
     """Return what an exception of the client, or of decoding its answer, says about InfluxDB."""
     match error:
         case InfluxDBClientError(code=code) if code in _NO_ACCOUNT:
-            told = f"refuses the account ({code}): set INFLUX_USERNAME and INFLUX_PASSWORD"
+            told = (
+                f"refuses the account ({code}): the bridge makes it if it may; otherwise set"
+                " INFLUX_USERNAME and INFLUX_PASSWORD"
+            )
         case InfluxDBClientError():
             told = f"answers HTTP {error.code} {said(error.content)}"
         case InfluxDBServerError():  # which of them the client does not tell

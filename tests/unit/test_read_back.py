@@ -119,7 +119,7 @@ PAGE = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n\x1b[31m" + b"
     [
         (
             status("401 Unauthorized", b'{"error":"authorization failed"}'),
-            "refuses the account (401): set INFLUX_USERNAME and INFLUX_PASSWORD",
+            "refuses the account (401): the bridge makes it if it may; otherwise set INFLUX_",
         ),
         (status("404 Not Found", PAGE), "answers HTTP 404 <html> <head><title>502 Bad Gateway"),
         (status("502 Bad Gateway", PAGE), "answers HTTP 5xx <html> <head><title>502 Bad Gateway"),
