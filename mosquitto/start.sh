@@ -25,10 +25,9 @@ rm -f "$directory/passwords" "$directory/rules"
 until join; do sleep 1; done
 
 cat "$configuration" >"$directory/mosquitto.conf"
-case ${BIND_ADDRESS:-127.0.0.1} in
-    127.* | localhost | ::1) ;;
-    *) echo 'allow_anonymous false' >>"$directory/mosquitto.conf" ;;
-esac
+if head -n 1 "$accounts/devices.acl" | grep -q opened; then
+    echo 'allow_anonymous false' >>"$directory/mosquitto.conf"
+fi
 
 # $$ stays the number of this process, which becomes mosquitto.
 while sleep 1 && kill -0 $$ 2>/dev/null; do

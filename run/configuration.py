@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Debian installs mosquitto in /usr/sbin, which only root has in its PATH.
 SEARCH_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 MOSQUITTO_CONF = ROOT / "mosquitto" / "mosquitto.conf"
+PROVISIONING = ROOT / "grafana" / "provisioning"
 INFLUXDB_CONF = ROOT / "run" / "influxdb.conf"
 # A SIGKILL loses what arrived after the last snapshot, so it should not be much longer; the broker
 # blocks while it writes one (up to about 50 ms), so it should not be much shorter. Default 1800.
@@ -78,3 +79,12 @@ def write_influx_configuration(directory: Path, port: int, *, auth: bool = False
         encoding="utf-8",
     )
     return path
+
+
+def write_grafana_configuration(directory: Path) -> None:
+    """Write what Grafana is provisioned with below `directory`, where the secrets are too."""
+    for path in PROVISIONING.rglob("*.yaml"):
+        copy = directory / "dashboard" / "provisioning" / path.relative_to(PROVISIONING)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        text = path.read_text(encoding="utf-8")
+        copy.write_text(text.replace("{/secrets/", f"{{{directory}/secrets/"), encoding="utf-8")

@@ -1,10 +1,11 @@
-"""`python -m run.database DIRECTORY PORT DATABASE`: InfluxDB, restarted when it no longer writes.
+"""`python -m run.database DIRECTORY PORT DATABASE SECRET`: InfluxDB, restarted when it fails.
 
 After its disk was full, InfluxDB answers every write with an error until it is restarted, while
 /ping says that all is well. docker-compose.yml does the same in the health check of `db`.
 """
 
 import argparse
+import base64
 import resource
 import shutil
 import signal
@@ -30,10 +31,11 @@ _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open  # it 
 class Database:
     """An influxd, whose configuration and data are in `directory`."""
 
-    def __init__(self, directory: Path, port: int, database: str) -> None:
+    def __init__(self, directory: Path, port: int, database: str, secret: Path) -> None:
         self._directory = directory
         query = urllib.parse.urlencode({"db": database, "precision": "s"})
         self._url = f"http://127.0.0.1:{port}/write?{query}"
+        self._secret = secret
         self._failures = 0
         self._influxd: subprocess.Popen[bytes]
 
@@ -89,6 +91,9 @@ class Database:
         body = f"health value=1 {day}".encode()
         request = urllib.request.Request(self._url, body)  # noqa: S310
         try:
+            password = self._secret.read_text(encoding="utf-8").strip()
+            account = base64.b64encode(f"bridge:{password}".encode()).decode()
+            request.add_header("Authorization", f"Basic {account}")
             with _open(request, timeout=CHECK_S) as response:
                 return int(response.status)
         except urllib.error.HTTPError as error:
@@ -104,13 +109,15 @@ def main() -> int:
     parser.add_argument("directory", type=Path)
     parser.add_argument("port", type=int)
     parser.add_argument("database")
+    parser.add_argument("secret", type=Path, help="a file with the password of its user `bridge`")
     arguments = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     soft = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    return Database(arguments.directory, arguments.port, arguments.database).run()
+    where = (arguments.directory, arguments.port, arguments.database, arguments.secret)
+    return Database(*where).run()
 
 
 if __name__ == "__main__":

@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 from run.configuration import ROOT, SEARCH_PATH
 from run.environment import PYTHON
-from run.workspace import Workspace
+from run.workspace import LOOPBACK, Workspace
 
 PARTS = ("broker", "db", "collector", "bridge", "dashboard", "simulator")
 # What is stopped together; each group only when the one before it has ended.
+_INFLUX_ACCOUNTS = {"collector": "auditor", "bridge": "bridge"}
 SECRETS, ACCOUNTS = "secrets", "accounts"
 """Directories below RUN_DIR."""
 _START = ["sh", str(ROOT / "mosquitto" / "start.sh")]
+_GRAFANA = ["sh", str(ROOT / "grafana" / "start.sh")]
 _BROKER_PATHS = ("broker/broker.conf", SECRETS, ACCOUNTS, "broker")
 STOP_ORDER = (("simulator",), ("collector", "bridge", "dashboard"), ("broker", "db"))
 
@@ -36,14 +38,18 @@ def commands(workspace: Workspace, environ: Mapping[str, str]) -> list[Command]:
     directory, port = workspace.directory, workspace.ports
     python = [str(PYTHON), "-m"]
     options = shlex.split(environ.get("SIMULATOR_OPTIONS", ""))
-    influx = [str(directory / "db"), str(port["INFLUX_PORT"]), _database(environ)]
+    secret = str(directory / SECRETS / "influx-bridge")
+    influx = [str(directory / "db"), str(port["INFLUX_PORT"]), _database(environ), secret]
     collector_port = str(port["COLLECTOR_PORT"])
     found = [
         Command("broker", [*_START, *(str(directory / path) for path in _BROKER_PATHS)]),
         Command("db", [*python, "run.database", *influx]),
         Command("collector", [*python, "collector"], account(directory, "collector")),
         Command("bridge", [*python, "bridge"], account(directory, "bridge")),
-        Command("dashboard", ["grafana-server", "--homepath", "/usr/share/grafana"]),
+        Command(
+            "dashboard",
+            [*_GRAFANA, str(directory), "grafana-server", "--homepath", "/usr/share/grafana"],
+        ),
         Command(
             "simulator",
             [*python, "device", *simulator(directory, collector_port), "--quiet", *options],
@@ -55,10 +61,17 @@ def commands(workspace: Workspace, environ: Mapping[str, str]) -> list[Command]:
 
 def account(directory: Path, service: str) -> dict[str, str]:
     """Return the settings with which a service is let in."""
-    return {
+    secrets = directory / SECRETS
+    found = {
         "MQTT_USERNAME": service,
-        "MQTT_PASSWORD_FILE": str(directory / SECRETS / f"broker-{service}"),
+        "MQTT_PASSWORD_FILE": str(secrets / f"broker-{service}"),
+        "INFLUX_USERNAME": _INFLUX_ACCOUNTS[service],
+        "INFLUX_PASSWORD_FILE": str(secrets / f"influx-{_INFLUX_ACCOUNTS[service]}"),
     }
+    if service == "bridge":  # which makes these accounts
+        for reader in ("auditor", "grafana"):
+            found[f"INFLUX_{reader.upper()}_PASSWORD_FILE"] = str(secrets / f"influx-{reader}")
+    return found
 
 
 def simulator(directory: Path, port: str) -> list[str]:
@@ -88,7 +101,7 @@ def environment(workspace: Workspace, environ: Mapping[str, str]) -> dict[str, s
         "PYTHONUNBUFFERED": "1",
         "PATH": f"{Path(PYTHON).parent}:{SEARCH_PATH}",
     }
-    found = {**environ, **settings(workspace, environ), **own, **_grafana(workspace, environ)}
+    found = {**environ, **settings(workspace, environ), **own, **_grafana(workspace)}
     # They are make's, and mean nothing to the parts.
     return {name: text for name, text in found.items() if name not in ("MAKEFLAGS", "MFLAGS")}
 
@@ -97,21 +110,23 @@ def _database(environ: Mapping[str, str]) -> str:
     return environ.get("INFLUX_DATABASE", "iot")
 
 
-def _grafana(workspace: Workspace, environ: Mapping[str, str]) -> dict[str, str]:
+def _grafana(workspace: Workspace) -> dict[str, str]:
     dashboards = ROOT / "grafana" / "dashboards"
     state = workspace.directory / "dashboard"
+    password = workspace.directory / SECRETS / "grafana-admin"
     return {
         "INFLUX_URL": f"http://127.0.0.1:{workspace.ports['INFLUX_PORT']}",
         "DASHBOARDS_PATH": str(dashboards),
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(dashboards / "readings.json"),
-        "GF_SECURITY_ADMIN_PASSWORD": environ.get("GRAFANA_PASSWORD", "admin"),
+        "GF_SECURITY_ADMIN_PASSWORD": f"$__file{{{password}}}",
+        "GF_AUTH_ANONYMOUS_ENABLED": str(workspace.bind_address == LOOPBACK).lower(),
         "GF_SERVER_HTTP_ADDR": workspace.bind_address,
         "GF_SERVER_HTTP_PORT": str(workspace.ports["GRAFANA_PORT"]),
         "GF_LOG_LEVEL": "warn",
         "GF_PATHS_DATA": str(state),
         "GF_PATHS_LOGS": str(state / "log"),
         "GF_PATHS_PLUGINS": str(state / "plugins"),
-        "GF_PATHS_PROVISIONING": str(ROOT / "grafana" / "provisioning"),
+        "GF_PATHS_PROVISIONING": str(state / "provisioning"),
         "GF_ANALYTICS_REPORTING_ENABLED": "false",
         "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
         "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",

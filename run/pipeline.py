@@ -38,8 +38,6 @@ class Pipeline:
             **{name: environ[name] for name in settings.of_the_services() if name in environ},
             **parts.settings(workspace, environ),
         }
-        is_own = environ.get("GRAFANA_PASSWORD", "admin") != "admin"
-        self._account = "admin/GRAFANA_PASSWORD" if is_own else "admin/admin"
         self._environment = parts.environment(workspace, environ)
         self._commands = parts.commands(workspace, environ)
         self._lines = PartLines([command.name for command in self._commands])
@@ -106,7 +104,7 @@ class Pipeline:
         collector = f"http://localhost:{port['COLLECTOR_PORT']}"
         dashboard = "Grafana is not installed"
         if self._workspace.has_grafana:
-            dashboard = f"http://localhost:{port['GRAFANA_PORT']} ({self._account})"
+            dashboard = f"http://localhost:{port['GRAFANA_PORT']}"
         return f"""
 Ready in {seconds:.1f} s. A simulated sensor, 123, sends a reading each second.
 

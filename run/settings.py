@@ -24,13 +24,17 @@ _OWN = {*PORTS, "RUN_DIR", "SIMULATOR_OPTIONS", "GRAFANA_PASSWORD", "BIND_ADDRES
 _FIXED = {
     "MQTT_USERNAME": "its broker has accounts of its own",
     "MQTT_PASSWORD": "its broker has accounts of its own",
+    "INFLUX_USERNAME": "its InfluxDB has accounts of its own",
+    "INFLUX_PASSWORD": "its InfluxDB has accounts of its own",
+    "INFLUX_AUDITOR_PASSWORD": "its InfluxDB has accounts of its own",
+    "INFLUX_GRAFANA_PASSWORD": "its InfluxDB has accounts of its own",
     "ACCOUNTS_DIR": "the accounts are in RUN_DIR",
     "MQTT_HOST": "it starts its own broker on 127.0.0.1",
     "INFLUX_HOST": "it starts its own InfluxDB on 127.0.0.1",
     "OUTBOX_PATH": "the outbox is in RUN_DIR",
 }
 _OF_COMPOSE = {
-    "INFLUX_AUTH": "its InfluxDB asks for no password",
+    "INFLUX_AUTH": "its InfluxDB always asks for a password",
 }
 # A name that is as near to a setting as this was probably meant to be one.
 _NEAR = 0.84

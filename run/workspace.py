@@ -19,6 +19,7 @@ from run.configuration import (
     ROOT,
     SEARCH_PATH,
     write_broker_configuration,
+    write_grafana_configuration,
     write_influx_configuration,
 )
 from run.state import State
@@ -87,7 +88,8 @@ class Workspace:
                 accounts=True,
                 address=self.bind_address,
             )
-            write_influx_configuration(database, self.ports["INFLUX_PORT"])
+            write_influx_configuration(database, self.ports["INFLUX_PORT"], auth=True)
+            write_grafana_configuration(self.directory)
         except OSError as error:
             raise WorkspaceError(
                 f"RUN_DIR={self.directory} cannot be used: {error.strerror or error}"

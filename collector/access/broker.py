@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collector.access.identity import ANY
-from collector.access.register import SIMULATOR, Entry, replace
+from collector.access.register import PASSWORDS, SIMULATOR, Entry, replace
 from telemetry import topics
 
-PASSWORDS, RULES = "devices.passwd", "devices.acl"
+RULES = "devices.acl"
 _PUBLIC = [topics.READINGS + "#", topics.STATUS + "#"]
 # The broker belongs to the directory's group.
 _MODE = 0o640
@@ -51,8 +51,10 @@ def write(directory: Path, entries: Sequence[Entry], terms: Terms) -> None:
 def rules(entries: Sequence[Entry], terms: Terms) -> Iterator[str]:
     """Yield the lines of devices.acl: those for everybody, then those of each user.
 
-    What is not named is not allowed.
+    What is not named is not allowed. start.sh looks for the first line.
     """
+    if terms.opened:
+        yield "# opened to the network"
     announced = [f"{terms.announced}/#"] if terms.announced else []
     if not terms.opened:
         yield from _read([*_PUBLIC, *announced])

@@ -70,7 +70,7 @@ class Identities:
         if version == self._seen and not self._trouble:
             return
         try:
-            self._take(register.load(self._directory, must_exist=True))
+            self._take(register.load(self._directory))
         except RegisterUnusable as error:
             if str(error) != self._trouble:
                 self._trouble = str(error)
@@ -80,13 +80,13 @@ class Identities:
         logger.info("identities: %d", len(self._by_name))
 
     def _take(self, entries: list[register.Entry]) -> None:
+        self._by_name = {one.name: Identity(one.name, one.sensors) for one in entries}
+        self._by_digest = {bytes.fromhex(one.sha256): self._by_name[one.name] for one in entries}
+        self.anonymous_allowed = is_anonymous_allowed(entries, opened=self._terms.opened)
         try:
             broker.write(self._directory, entries, self._terms)
         except OSError as error:
             raise RegisterUnusable(f"{self._directory}: {error.strerror}") from None
-        self._by_name = {one.name: Identity(one.name, one.sensors) for one in entries}
-        self._by_digest = {bytes.fromhex(one.sha256): self._by_name[one.name] for one in entries}
-        self.anonymous_allowed = is_anonymous_allowed(entries, opened=self._terms.opened)
 
     def _version(self) -> tuple[int, int] | None:
         try:

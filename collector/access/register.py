@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -19,10 +19,12 @@ from telemetry.process import ServiceError
 from telemetry.reading import label_fault
 
 FILE = "identities.json"
+PASSWORDS = "devices.passwd"
+"""What the broker has of it. Where it names somebody, FILE was there once."""
 SIMULATOR = "simulator"
 """The identity that exists from the start; it does not count as a device of the user's."""
 # Accounts of the services at the same broker.
-_RESERVED = {"collector", "bridge"}
+_RESERVED = {"collector", "bridge", "auditor", "grafana", "admin", "anonymous"}
 _NAME = r"\A[A-Za-z0-9_.-]{1,64}\Z"
 _SECRET_BYTES = 32
 _SECRET = re.compile(r"[!-9;-~]{16,256}")  # printable ASCII; no colon, for files of passwords
@@ -84,13 +86,13 @@ def entry(name: str, sensors: list[str], secret: str, *, reader: bool = False) -
     return Entry(name, sensors, digest, password_line(secret), reader)
 
 
-def load(directory: Path, *, must_exist: bool = False) -> list[Entry]:
-    """Return the identities in a directory, none if it has no file; raises RegisterUnusable."""
+def load(directory: Path) -> list[Entry]:
+    """Return the identities in a directory, none if it never had any; raises RegisterUnusable."""
     path = directory / FILE
     try:
-        return _decode(path.read_bytes()).identities
+        return _checked(_decode(path.read_bytes()).identities, path)
     except OSError as error:
-        if isinstance(error, FileNotFoundError) and not must_exist:
+        if isinstance(error, FileNotFoundError) and not _had_some(directory):
             return []
         raise RegisterUnusable(f"{path}: {error.strerror}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -98,10 +100,12 @@ def load(directory: Path, *, must_exist: bool = False) -> list[Entry]:
 
 
 @contextlib.contextmanager
-def edit(directory: Path) -> Iterator[dict[str, Entry]]:
+def edit(
+    directory: Path, on_saved: Callable[[list[Entry]], None] = lambda _: None
+) -> Iterator[dict[str, Entry]]:
     """Yield the identities by name, to be changed, and save them; raises RegisterUnusable.
 
-    One process does so at a time; the others wait.
+    One process does so at a time, `on_saved` included; the others wait.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -109,10 +113,32 @@ def edit(directory: Path) -> Iterator[dict[str, Entry]]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             found = {one.name: one for one in load(directory)}
             yield found
-            content = msgspec.json.format(msgspec.json.encode(_Document(list(found.values()))))
+            entries = _checked(list(found.values()), directory / FILE)
+            content = msgspec.json.format(msgspec.json.encode(_Document(entries)))
             replace(directory / FILE, content + b"\n", 0o600)
+            on_saved(entries)
     except OSError as error:
         raise RegisterUnusable(f"{directory}: {error.strerror}") from None
+
+
+def _had_some(directory: Path) -> bool:
+    try:
+        return (directory / PASSWORDS).stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _checked(entries: list[Entry], path: Path) -> list[Entry]:
+    """Return the identities if each has a name and a secret of its own."""
+    names: dict[str, str] = {}
+    for one in entries:
+        for own in (one.name, one.sha256):
+            if own in names:
+                raise RegisterUnusable(
+                    f"{path}: {names[own]!r} and {one.name!r} have the same name or secret"
+                )
+            names[own] = one.name
+    return entries
 
 
 def replace(path: Path, content: bytes, mode: int) -> None:

@@ -58,11 +58,10 @@ def make(secrets: Path, accounts: Path, terms: Terms, grafana_password: str = ""
         lines = (f"{user}:{password_line(_read(secrets / f))}" for user, f in _BROKER.items())
         _write(secrets / _PASSWORDS, "\n".join(lines))
     is_new = SIMULATOR in missing or not (accounts / register.FILE).exists()
-    with register.edit(accounts) as entries:
+    with register.edit(accounts, lambda saved: broker.write(accounts, saved, terms)) as entries:
         if is_new:
             secret = _read(secrets / SIMULATOR)
             entries[SIMULATOR] = register.entry(SIMULATOR, ["*"], secret)
-        broker.write(accounts, list(entries.values()), terms)
 
 
 def give_to_containers(secrets: Path, accounts: Path) -> None:

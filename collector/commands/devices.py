@@ -1,10 +1,10 @@
 """`devices`: who may send readings of which sensors."""
 
 import argparse
-import contextlib
 import csv
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -138,13 +138,11 @@ def _rows(text: str) -> Iterator[tuple[Entry, str]]:
             raise ValueError(f"line {reader.line_num}: {error}") from None
 
 
-@contextlib.contextmanager
-def _editing(settings: Settings) -> Iterator[dict[str, Entry]]:
+def _editing(settings: Settings) -> AbstractContextManager[dict[str, Entry]]:
     """Yield the identities by name; save them, and the broker's files, unless it is refused."""
     terms = Formats.of(settings).terms(settings)
-    with register.edit(settings.accounts) as entries:
-        yield entries
-        broker.write(settings.accounts, list(entries.values()), terms)
+    accounts = settings.accounts
+    return register.edit(accounts, lambda entries: broker.write(accounts, entries, terms))
 
 
 def _unknown(name: str) -> Refused:

@@ -46,14 +46,14 @@ def parse(head: bytes) -> Head:
     """
     if len(head) > _CACHED_HEAD_BYTES:
         return _parse(head)
+    # The cache must hold no secrets. Without that line the head is of the same kind.
     secret = _AUTHORIZATION.search(head)
-    if secret is None:
-        return _parse_cached(head)
-    # The cache must hold no secrets. Without this line the head is of the same kind.
-    rest = head[: secret.start()] + head[secret.end() :]
-    if _AUTHORIZATION.search(rest):
+    rest = head[: secret.start()] + head[secret.end() :] if secret else head
+    if b"\r\nauthorization" in rest.lower():
         return _parse(head)
     parsed = _parse_cached(rest)
+    if secret is None:
+        return parsed
     if parsed.terms is None:
         return _parse(head)
     return parsed._replace(terms=parsed.terms._replace(authorization=secret[1].rstrip()))

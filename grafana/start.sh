@@ -1,0 +1,19 @@
+#!/bin/sh
+# start.sh DIRECTORY COMMAND...
+#
+# Becomes COMMAND, Grafana's server, whose data are in GF_PATHS_DATA. Grafana takes the admin's
+# password at its first start only; this sets it again when DIRECTORY/secrets/grafana-admin differs
+# from what was set last, so that a Grafana of before does not keep admin/admin.
+set -eu
+password=$1/secrets/grafana-admin
+data=${GF_PATHS_DATA:-/var/lib/grafana}
+last=$data/admin-password.sha256
+shift
+
+now=$(sha256sum <"$password")
+if [ -e "$data/grafana.db" ] && [ "$now" != "$(cat "$last" 2>/dev/null)" ]; then
+    grafana cli --homepath "${GF_PATHS_HOME:-/usr/share/grafana}" \
+        admin reset-admin-password --password-from-stdin <"$password"
+fi
+(umask 077 && echo "$now" >"$last")
+exec "$@"
