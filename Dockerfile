@@ -14,24 +14,26 @@ FROM ${PYTHON_IMAGE} AS service
 LABEL org.opencontainers.image.title="telemetry-pipeline" \
       org.opencontainers.image.description="IoT readings by HTTP to MQTT and InfluxDB" \
       org.opencontainers.image.licenses="MIT"
-# Numeric ids, so that an orchestrator can verify that the user is not root. A named volume mounted
-# on /outbox inherits its owner.
-RUN install -d -o 10001 -g 10001 /outbox
+# Numeric ids, so that an orchestrator can verify that the user is not root. A named volume
+# inherits the owner of the directory that it is mounted on; the broker's group reads /accounts.
+RUN install -d -o 10001 -g 10001 /outbox && install -d -o 10001 -g 1883 -m 2750 /accounts
 COPY --from=dependencies /venv /venv
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1
 WORKDIR /app
-USER 10001:10001
 STOPSIGNAL SIGTERM
 
 # --chown makes the files readable even if the checkout is readable by its owner only.
+# Each has a user of its own, who can read its passwords and no other's.
 FROM service AS simulator
-COPY --chown=10001:10001 device device
+USER 10003:10003
+COPY --chown=10003:10003 device device
 RUN ["python", "-m", "compileall", "-q", "."]
 ENTRYPOINT ["python", "-m", "device"]
 
 # The host names are the service names in docker-compose.yml.
 FROM service AS collector
+USER 10001:10001
 ENV COLLECTOR_HOST=0.0.0.0 \
     MQTT_HOST=broker \
     INFLUX_HOST=db \
@@ -43,9 +45,10 @@ RUN ["python", "-m", "compileall", "-q", "."]
 ENTRYPOINT ["python", "-m", "collector"]
 
 FROM service AS bridge
+USER 10002:10002
 ENV MQTT_HOST=broker \
     INFLUX_HOST=db
-COPY --chown=10001:10001 telemetry telemetry
-COPY --chown=10001:10001 bridge bridge
+COPY --chown=10002:10002 telemetry telemetry
+COPY --chown=10002:10002 bridge bridge
 RUN ["python", "-m", "compileall", "-q", "."]
 ENTRYPOINT ["python", "-m", "bridge"]

@@ -1,7 +1,8 @@
 #!/bin/sh
 # start.sh DIRECTORY COMMAND...
 #
-# Becomes COMMAND, Grafana's server, whose data are in GF_PATHS_DATA. Grafana takes the admin's
+# Becomes COMMAND, Grafana's server, whose data are in GF_PATHS_DATA. Who may use this machine sees
+# the dashboards without a password, unless BIND_ADDRESS opens Grafana to the network. It takes the admin's
 # password at its first start only; this sets it again when DIRECTORY/secrets/grafana-admin differs
 # from what was set last, so that a Grafana of before does not keep admin/admin.
 set -eu
@@ -16,4 +17,7 @@ if [ -e "$data/grafana.db" ] && [ "$now" != "$(cat "$last" 2>/dev/null)" ]; then
         admin reset-admin-password --password-from-stdin <"$password"
 fi
 (umask 077 && echo "$now" >"$last")
+case $BIND_ADDRESS in
+    127.* | localhost | ::1) export GF_AUTH_ANONYMOUS_ENABLED=true ;;
+esac
 exec "$@"

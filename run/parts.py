@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from run.configuration import ROOT, SEARCH_PATH
 from run.environment import PYTHON
-from run.workspace import LOOPBACK, Workspace
+from run.workspace import Workspace
 
 PARTS = ("broker", "db", "collector", "bridge", "dashboard", "simulator")
 # What is stopped together; each group only when the one before it has ended.
@@ -119,7 +119,6 @@ def _grafana(workspace: Workspace) -> dict[str, str]:
         "DASHBOARDS_PATH": str(dashboards),
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(dashboards / "readings.json"),
         "GF_SECURITY_ADMIN_PASSWORD": f"$__file{{{password}}}",
-        "GF_AUTH_ANONYMOUS_ENABLED": str(workspace.bind_address == LOOPBACK).lower(),
         "GF_SERVER_HTTP_ADDR": workspace.bind_address,
         "GF_SERVER_HTTP_PORT": str(workspace.ports["GRAFANA_PORT"]),
         "GF_LOG_LEVEL": "warn",

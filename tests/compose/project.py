@@ -39,6 +39,7 @@ class Project:
         self.name = f"iot{secrets.token_hex(4)}"
         self.settings = {name: str(free_port()) for name in PORTS}
         """The content of its .env; `up` applies changes."""
+        self._secrets: dict[str, str] = {}
         self._file = directory / f"{self.name}.env"
         self._argv = [
             *(*command, "--env-file", str(self._file), "--project-name", self.name),
@@ -88,6 +89,8 @@ class Project:
             state = self.container(service).attrs["State"]
         except docker.errors.NotFound:
             return "missing"
+        if state["Status"] == "exited" and not state["ExitCode"]:
+            return "done"
         return str(state.get("Health", state)["Status"])
 
     def wait_healthy(self, services: Sequence[str] = (), timeout: float = HEALTHY_S) -> None:
@@ -95,7 +98,7 @@ class Project:
 
         def unhealthy() -> dict[str, str]:
             states = {name: self.state(name) for name in services or self.services}
-            return {n: s for n, s in states.items() if s not in {"healthy", "running"}}
+            return {n: s for n, s in states.items() if s not in {"healthy", "running", "done"}}
 
         try:
             wait_for(lambda: not unhealthy(), timeout, "all healthy")
@@ -138,16 +141,23 @@ class Project:
     def query(self, query: str, password: str | None = None) -> list[dict[str, Any]]:
         """Query InfluxDB on its published port; `password` replaces the one in .env."""
         if password is None:
-            password = self.settings.get("INFLUX_PASSWORD", "")
+            password = self.settings.get("INFLUX_PASSWORD") or self.secret("influx-bridge")
         client = InfluxDBClient(
-            self.address,
+            "127.0.0.1",
             self.port("INFLUX_PORT"),
-            self.settings.get("INFLUX_USERNAME", ""),
+            self.settings.get("INFLUX_USERNAME", "bridge"),
             password,
             self.settings.get("INFLUX_DATABASE", "iot"),
         )
         with contextlib.closing(client):
             return list(client.query(query).get_points())
+
+    def secret(self, name: str) -> str:
+        """Return a password of the stack, such as `broker-bridge`."""
+        if name not in self._secrets:
+            argv = ["run", "--rm", "--no-deps", "-T", "--entrypoint", "cat", "setup"]
+            self._secrets[name] = self.run(*argv, f"/secrets/{name}").stdout.split()[-1]
+        return self._secrets[name]
 
     def count(self, sensor_id: str, password: str | None = None) -> int:
         """Return how many readings of a sensor are in InfluxDB."""

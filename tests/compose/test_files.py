@@ -15,7 +15,7 @@ from run.configuration import ROOT
 from tests.compose.compose_cli import Command
 from tests.compose.images import COMPOSE_FILE
 
-SERVICES = {"simulator", "collector", "broker", "bridge", "db", "dashboard"}
+SERVICES = {"setup", "simulator", "collector", "broker", "bridge", "db", "dashboard"}
 EXAMPLE = ROOT / ".env.example"
 # Keys that 1.29 does not know or that newer versions warn about.
 UNSUPPORTED = {"version", "name", "include", "configs", "develop", "profiles"}
@@ -44,7 +44,9 @@ def resolved(compose: Command, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 def test_the_services_and_volumes_are_those_expected(resolved: dict[str, Any]) -> None:
     assert set(resolved["services"]) == SERVICES
-    assert set(resolved["volumes"]) == {"outbox", "broker-data", "db-data", "dashboard-data"}
+    assert set(resolved["volumes"]) == {
+        *("secrets", "accounts", "outbox", "broker-data", "db-data", "dashboard-data"),
+    }
 
 
 def test_ports_are_published_on_localhost_only(resolved: dict[str, Any]) -> None:
@@ -69,9 +71,11 @@ def test_upstream_images_are_pinned_to_a_patch_version(resolved: dict[str, Any])
     assert re.fullmatch(r"python:3\.13\.\d+-slim-\w+", base[1])
 
 
-def test_every_service_but_the_simulator_has_a_healthcheck(resolved: dict[str, Any]) -> None:
+def test_every_service_but_setup_and_the_simulator_has_a_healthcheck(
+    resolved: dict[str, Any],
+) -> None:
     checked = {name for name, service in resolved["services"].items() if "healthcheck" in service}
-    assert checked == SERVICES - {"simulator"}
+    assert checked == SERVICES - {"simulator", "setup"}
 
 
 def test_mounted_files_exist(resolved: dict[str, Any]) -> None:

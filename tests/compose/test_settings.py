@@ -6,13 +6,12 @@ import httpx
 import pytest
 from influxdb.exceptions import InfluxDBClientError
 
-from tests.compose.project import PORTS, Project
+from tests.compose.project import Project
 from tests.service import wait_for
 
 USER, PASSWORD = "pipeline", "first-Secret_1"
 SETTINGS = {
     "BIND_ADDRESS": "127.0.0.2",
-    "INFLUX_AUTH": "true",
     "INFLUX_USERNAME": USER,
     "INFLUX_PASSWORD": PASSWORD,
     "INFLUX_DATABASE": "telemetry",
@@ -37,9 +36,11 @@ def listens(address: str, port: int) -> bool:
 
 
 def test_ports_are_published_where_the_settings_say(stack: Project) -> None:
-    published = [stack.port(name) for name in PORTS if name != "GRAFANA_PORT"]
+    published = [stack.port(name) for name in ("COLLECTOR_PORT", "MQTT_PORT")]
     assert all(listens("127.0.0.2", port) for port in published)
     assert not any(listens("127.0.0.1", port) for port in published)
+    assert listens("127.0.0.1", stack.port("INFLUX_PORT")), "nobody needs it from elsewhere"
+    assert not listens("127.0.0.2", stack.port("INFLUX_PORT"))
 
 
 def test_the_simulator_takes_its_options(stack: Project) -> None:
