@@ -32,6 +32,7 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     formats_file: str = ""  # a TOML file with rules of one's own
     time_zone: Text = "UTC"  # of devices that send local times without an offset
     tokens_file: str = ""  # empty: anyone who can reach the port may post
+    allowed_origins: str = ""  # whose web pages may send readings, separated by commas; * is any
     # Of POST /data?ack=stored.
     stored_timeout_s: Annotated[
         float, Meta(gt=0, le=60, description="a number of seconds above 0 and up to 60")

@@ -16,6 +16,7 @@ import device.arguments
 from collector.access.tokens import Tokens
 from collector.formats.formats import Formats
 from collector.http.listeners import listen
+from collector.http.origins import Origins
 from run.workspace import PORTS, WorkspaceError
 from telemetry.settings import SettingError, load
 
@@ -56,6 +57,7 @@ def check(environ: Mapping[str, str] = os.environ) -> list[str]:
             load(kind, given)
         Formats.of(load(collector.settings.Settings, given))
         Tokens.load(environ.get("TOKENS_FILE", ""))
+        Origins.load(environ.get("ALLOWED_ORIGINS", ""))
         if "COLLECTOR_HOST" in environ:
             for listener in listen(environ["COLLECTOR_HOST"], 0):
                 listener.close()

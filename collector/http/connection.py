@@ -31,6 +31,7 @@ class Connection(asyncio.Protocol):
         **uvicorns: Any,  # noqa: ANN401
     ) -> None:
         self.deadline = math.inf
+        self.held = 0
         self._endpoint = endpoint
         self._uvicorns = uvicorns
         self._connections = connections
@@ -40,7 +41,6 @@ class Connection(asyncio.Protocol):
         self._reader = Reader(self._admit, self._limits.head_bytes)
         self._was_in_head = False
         self._body_ends = math.inf
-        self._held = 0
         self._is_answering = False
         self._is_write_paused = False
         self._task: asyncio.Task[None] | None = None
@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         self._is_closing = True
         self._reader.clear()
-        self._hold(0)
+        self._connections.hold(self, 0)
         self._connections.discard(self)
         if self._task:
             self._task.cancel()
@@ -143,13 +143,13 @@ class Connection(asyncio.Protocol):
         elif reader.is_in_head and not self._was_in_head:
             self._expect(self._limits.head_s)
         self._was_in_head = reader.is_in_head
-        self._hold(reader.held_bytes)
+        self._connections.hold(self, reader.held_bytes)
 
     def _defer(self) -> None:
         """Leave a pipelined request for later; unless there is no room for it, then for never."""
         self._transport.pause_reading()
         try:
-            self._hold(self._reader.held_bytes)
+            self._connections.hold(self, self._reader.held_bytes)
         except Problem:
             self._is_last_request = True
 
@@ -163,19 +163,14 @@ class Connection(asyncio.Protocol):
             return ChunkedBody(self._endpoint.max_body_bytes)
         return CountedBody(head.length)
 
-    def _hold(self, held: int) -> None:
-        """Count the bytes of an unfinished request; raises Problem 503 if all are too many."""
-        if held != self._held:
-            change, self._held = held - self._held, held
-            self._connections.hold(change)
-
     # Answering.
 
     def _answer(self, head: Head, content: bytes) -> None:
         self._is_answering = True
         self.deadline = math.inf
-        self._hold(self._reader.held_bytes)
+        self._connections.hold(self, self._reader.held_bytes)
         try:
+            self._endpoint.check_site(head)
             if head.problem:
                 self._respond(problem_response(head.problem))
             elif head.terms is None:
@@ -223,6 +218,8 @@ class Connection(asyncio.Protocol):
             return
         is_last = self._is_last_request or not self._reader.head.keep_alive
         line, fields = response.line + self._connections.date, response.fields
+        if site := self._reader.head.site:
+            fields += self._endpoint.origins.fields(site)
         end = b"connection: close\r\n\r\n" if is_last else b"\r\n"
         self._expect(self._limits.idle_s)  # shorter if writing pauses
         self._transport.write(line + fields + end + response.content)
@@ -233,7 +230,7 @@ class Connection(asyncio.Protocol):
         """Close; a client that is still sending would lose its response, so that waits for it."""
         self._is_closing = True
         self._reader.clear()
-        self._hold(0)
+        self._connections.hold(self, 0)
         self._expect(self._limits.linger_s)
         if is_unread:
             self._transport.write_eof()

@@ -18,9 +18,13 @@ _REFUSED_AT_ONCE = 100
 
 
 class Member(Protocol):
-    """One of the connections; past its `deadline` (of the event loop's clock) it expires."""
+    """One of the connections; past its `deadline` (of the event loop's clock) it expires.
+
+    `held` is what `hold` was last told of it.
+    """
 
     deadline: float
+    held: int
 
     def expire(self) -> None: ...
 
@@ -64,8 +68,11 @@ class Connections:
         if not self._open:
             self._all_closed.set()
 
-    def hold(self, change: int) -> None:
-        """Count bytes of unfinished requests; raises Problem 503 when there are too many."""
+    def hold(self, connection: Member, held: int) -> None:
+        """Count the bytes of an unfinished request; raises Problem 503 if all are too many."""
+        if held == connection.held:
+            return
+        change, connection.held = held - connection.held, held
         self._held += change
         if change > 0 and self._held > self.limits.held_bytes:
             detail = f"unfinished requests hold {self.limits.held_bytes} bytes of memory"

@@ -10,6 +10,7 @@ from collector.access.tokens import Tokens
 from collector.http import body
 from collector.http.head import Head
 from collector.http.media import JSON, Terms
+from collector.http.origins import Origins
 from collector.http.problem import Problem
 from collector.http.response import Response, content_response
 from collector.intake.readings import accept
@@ -17,6 +18,7 @@ from collector.outbox.group_commit import Commit
 from collector.outbox.outbox import Outbox
 from collector.settings import Settings
 
+_WITHOUT_EFFECT = ("GET", "HEAD")  # and without CORS fields no page can read their responses
 _CREATED = content_response(201, "text/plain", b"Created")
 
 
@@ -26,6 +28,7 @@ class DataEndpoint:
     def __init__(self, outbox: Outbox, tokens: Tokens, settings: Settings) -> None:
         self._outbox = outbox
         self._tokens = tokens
+        self.origins = Origins.load(settings.allowed_origins)
         self.max_body_bytes = settings.max_body_bytes
         self._stored_timeout_s = settings.stored_timeout_s
         self._inflating = asyncio.Lock()  # what is inflated takes memory
@@ -36,12 +39,18 @@ class DataEndpoint:
 
     def admit(self, head: Head) -> None:
         """Raise Problem or UnknownToken for a request that is refused without its body."""
+        self.check_site(head)
         if head.problem:  # of a cached head: an exception that is raised keeps its frames alive
             raise Problem(head.problem.status, head.problem.detail)
         if head.terms:
             self.identify(head.terms)
         if head.length is not None and head.length > self.max_body_bytes:
             raise body.too_large(self.max_body_bytes)
+
+    def check_site(self, head: Head) -> None:
+        """Raise ForeignOrigin for a request with an effect that a foreign page sends."""
+        if head.site and head.method not in _WITHOUT_EFFECT:
+            self.origins.check(head.site)
 
     def take(self, terms: Terms, content: bytes) -> tuple[Commit, Response]:
         """Append the readings of an inflated body; return their commit, and the response after it.

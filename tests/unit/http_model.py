@@ -78,7 +78,8 @@ class Server:
         tokens_file.write_text("secret 1\n")
         self.endpoint = DataEndpoint(self.outbox, Tokens.load(str(tokens_file)), settings)
         self.connections = Connections(limits)
-        config = uvicorn.Config(App([lane]), ws="none", log_config=None, lifespan="off")
+        app = App([lane], self.endpoint.origins)
+        config = uvicorn.Config(app, ws="none", log_config=None, lifespan="off")
         config.load()
         self._uvicorns = {"config": config, "server_state": ServerState(), "app_state": {}}
 
