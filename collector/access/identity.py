@@ -18,7 +18,9 @@ class SensorForbidden(Exception):
 class Identity:
     """A sender that may send readings of `sensors`; ANY_SENSOR among them stands for all."""
 
-    def __init__(self, sensors: Iterable[str]) -> None:
+    def __init__(self, sensors: Iterable[str], name: str = "") -> None:
+        self.name = name
+        """"" is the anonymous."""
         self._sensors = frozenset(sensors)
         self._is_unrestricted = ANY_SENSOR in self._sensors
 

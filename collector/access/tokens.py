@@ -45,7 +45,7 @@ class Tokens:
                 expected = f"line {number}: expected `<token> <sensor_id or *>`"
                 raise SettingError(_KEY, file, expected)
             sensors.setdefault(_digest(words[0].encode()), set()).add(words[1].strip())
-        return cls({digest: Identity(allowed) for digest, allowed in sensors.items()})
+        return cls({key: Identity(allowed, key.hex()) for key, allowed in sensors.items()})
 
     def identify(self, authorization: bytes) -> Identity:
         """Return the identity behind an Authorization header (b"": none); raises UnknownToken."""

@@ -1,6 +1,6 @@
 """The HTTP application: health, metrics, documentation, and 404 or 405 for everything else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -23,7 +23,7 @@ from collector.lane import Lane, counters
 class App(FastAPI):
     """Everything but POST /data: FastAPI would cost as much as all the rest of it."""
 
-    def __init__(self, lanes: Sequence[Lane], origins: Origins) -> None:
+    def __init__(self, lanes: Sequence[Lane], origins: Origins, refused: Mapping[str, int]) -> None:
         super().__init__(
             docs_url=None,
             redoc_url=None,
@@ -58,6 +58,7 @@ class App(FastAPI):
             """Counters in Prometheus' text format; accepted = stored + rejected + pending."""
             found = counters(lanes)
             found["pruned_at"] = max(lane.outbox.pruned_at for lane in lanes)
+            found |= {f"http_refused_{reason}": count for reason, count in refused.items()}
             return "".join(
                 f"# TYPE collector_{name} gauge\ncollector_{name} {value}\n"
                 for name, value in found.items()

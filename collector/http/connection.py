@@ -7,6 +7,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
+from collector.access.address import address_of
 from collector.http.body import Body, ChunkedBody, CountedBody
 from collector.http.connections import Connections
 from collector.http.data import DataEndpoint
@@ -32,6 +33,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self.deadline = math.inf
         self.held = 0
+        self.address = ""
         self._endpoint = endpoint
         self._uvicorns = uvicorns
         self._connections = connections
@@ -51,6 +53,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self.address = address_of(transport.get_extra_info("peername"))
         self._expect(self._limits.idle_s)
         if too_many := self._connections.add(self):
             self._refuse(too_many)
@@ -155,7 +158,7 @@ class Connection(asyncio.Protocol):
 
     def _admit(self, head: Head) -> Body:
         """Return where a body goes that has not arrived with its head; raises if it is refused."""
-        self._endpoint.admit(head)
+        self._endpoint.admit(head, self.address)
         if head.expects_continue and not self._reader.held_bytes:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._body_ends = self._loop.time() + self._limits.request_s
@@ -176,9 +179,9 @@ class Connection(asyncio.Protocol):
             elif head.terms is None:
                 self._hand_over(head)
             elif head.terms.gzipped or head.terms.stored:
-                self._start(partial(self._endpoint.respond, head.terms, content))
+                self._start(partial(self._endpoint.respond, head.terms, content, self.address))
             else:
-                commit, response = self._endpoint.take(head.terms, content)
+                commit, response = self._endpoint.take(head.terms, content, self.address)
                 commit.add_done_callback(partial(self._on_committed, response))
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets a response
             self._respond(problem_response(self._connections.problem(error)))

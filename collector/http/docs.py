@@ -32,10 +32,10 @@ def _policy(page: bytes) -> str:
     digests = [hashlib.sha256(script).digest() for script in _SCRIPT.findall(page)]
     scripts = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     return (
-        f"default-src 'none'; script-src 'self' {scripts}; connect-src 'self'; img-src 'self' data:;"
+        f"default-src 'none'; script-src 'self' {scripts}; connect-src 'self';"
         # Swagger UI writes styles into its elements.
-        " style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none';"
-        " frame-ancestors 'none'"
+        " style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 
 

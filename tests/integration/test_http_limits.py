@@ -34,7 +34,7 @@ async def serving(directory: Path, limits: Limits) -> AsyncIterator[Dial]:
     """Serve without a broker; yields a function that connects."""
     settings = Settings(outbox_path=str(directory / "outbox.db"), max_body_bytes=1 << 20)
     lane = Lane(settings)
-    server = Server(DataEndpoint(lane.outbox, Tokens(None), settings), [lane], limits)
+    server = Server(DataEndpoint(lane, Tokens(None), settings), [lane], limits)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     running = asyncio.create_task(server.run_on([listener]))
@@ -85,7 +85,7 @@ async def drip(client: Client, data: bytes) -> bytes:
     return await received
 
 
-SHORT = Limits(100, head_s=0.3, body_s=0.3, request_s=0.6, idle_s=0.3, unread_s=0.3, sweep_s=0.05)
+SHORT = Limits(100, 100, 0.3, 0.3, request_s=0.6, idle_s=0.3, unread_s=0.3, sweep_s=0.05)
 PATIENT = SHORT._replace(head_s=60, body_s=60, request_s=60, idle_s=60, unread_s=60)
 
 

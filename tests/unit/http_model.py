@@ -76,9 +76,9 @@ class Server:
         self.outbox._db.execute("PRAGMA synchronous = OFF")  # many commits, and no crashes here
         tokens_file = directory / "tokens"
         tokens_file.write_text("secret 1\n")
-        self.endpoint = DataEndpoint(self.outbox, Tokens.load(str(tokens_file)), settings)
+        self.endpoint = DataEndpoint(lane, Tokens.load(str(tokens_file)), settings)
         self.connections = Connections(limits)
-        app = App([lane], self.endpoint.origins)
+        app = App([lane], self.endpoint.origins, self.connections.refused)
         config = uvicorn.Config(app, ws="none", log_config=None, lifespan="off")
         config.load()
         self._uvicorns = {"config": config, "server_state": ServerState(), "app_state": {}}
