@@ -2,9 +2,17 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Sequence
+from typing import Protocol
 
 _FORGET_S = 60.0
+
+
+class Named(Protocol):
+    """A reading that says the name of its series."""
+
+    @property
+    def series(self) -> str: ...
 
 
 class TooManySeries(Exception):
@@ -36,17 +44,20 @@ class SeriesLimit:
         self._counts: Counter[str] = Counter()  # of series, by sender
         self._forget_at = clock() + _FORGET_S
 
-    def claim(self, sender: str, names: Iterable[str]) -> None:
+    def claim(self, sender: str, readings: Sequence[Named]) -> None:
         """Note the series of readings; raises TooManySeries, and then none of them is noted."""
         senders = self._senders
-        new = {name for name in names if name not in senders}
-        if not new:
-            return
+        for reading in readings:
+            if reading.series not in senders:
+                self._begin(sender, {r.series for r in readings if r.series not in senders})
+                return
+
+    def _begin(self, sender: str, new: set[str]) -> None:
         self._forget()
         begun = [name for name in new if name not in self._known]
         if begun and self._counts[sender] + len(begun) > self._most:
             raise TooManySeries(min(begun), self._most)
-        senders.update(dict.fromkeys(new, sender))
+        self._senders.update(dict.fromkeys(new, sender))
         self._counts[sender] += len(new)
 
     def _forget(self) -> None:

@@ -59,7 +59,7 @@ class DataEndpoint:
         identity = self._senders.identify(terms.authorization, address)
         readings, drafts, single = accept(content, lines=terms.lines)
         identity.check(readings)
-        self._series.claim(identity.name, [draft.series for draft in drafts])
+        self._series.claim(identity.name, drafts)
         commit = self._outbox.append(drafts)
         self._senders.spend(identity, address, len(drafts))
         if single:
