@@ -2,6 +2,7 @@
 # ruff: noqa: SLF001  SQLite's own setting
 
 import asyncio
+import ipaddress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -24,9 +25,12 @@ IDLE_TURNS = 15
 
 
 class Wire:
-    """A transport that keeps what was sent."""
+    """A transport that keeps what was sent, to a client with an address of its own."""
+
+    _addresses = ipaddress.ip_network("10.0.0.0/8").hosts()
 
     def __init__(self) -> None:
+        self._peer = (str(next(self._addresses)), 1)
         self.sent = b""
         self.closed = False
         self.protocol: asyncio.Protocol
@@ -47,8 +51,8 @@ class Wire:
     def set_protocol(self, protocol: asyncio.Protocol) -> None:
         self.protocol = protocol
 
-    def get_extra_info(self, _: str) -> None:
-        return None
+    def get_extra_info(self, name: str) -> tuple[str, int] | None:
+        return self._peer if name == "peername" else None
 
     def pause_reading(self) -> None:
         self.paused = True
@@ -158,6 +162,9 @@ REQUESTS = {
     "empty batch": post(b"[]"),
     "too large": post(b" " * 1001),
     "another form": post(reading_json(), "Content-Type: text/plain"),
+    "from a foreign page": post(reading_json(), "Origin: http://evil.example"),
+    "a foreign preflight": post(b"", "Origin: null").replace(b"POST", b"OPTIONS"),
+    "unknown token": post(reading_json(), "Authorization: Bearer wrong"),
     "a query": post(reading_json(), path="/data?ack=committed"),
     "a bad query": post(reading_json(), path="/data?ack=x"),
     "elsewhere": post(reading_json(), path="/data/"),
