@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from collector.access.identities import Identities
+from collector.access.series import SeriesLimit
 from collector.audit.auditor import Auditor
 from collector.devices.intake import DeviceIntake
 from collector.formats import Formats
@@ -42,6 +43,7 @@ class Lane:
             max_bytes=settings.outbox_max_bytes,
             keep_s=settings.outbox_keep_hours * 3600,
         )
+        self.series = SeriesLimit(settings.max_series, self.outbox.newest)
         self._receipts_topic = topics.RECEIPTS + self.outbox.id
         self._status_topic = topics.status("collector", self.outbox.id)
         self._publisher = Publisher(self.outbox, self._publish)

@@ -39,8 +39,9 @@ async def serve() -> None:
     journal = Journal()
     lane.outbox.add_listener(journal.on_committed)
     lane.outbox.on_superseded(journal.on_superseded)
-    limits = Limits(connections_allowed(settings.max_connections))
-    server = Server(DataEndpoint(lane.outbox, identities, settings), [lane], limits)
+    connections = connections_allowed(settings.max_connections)
+    limits = Limits(connections, settings.max_connections_per_address or max(1, connections // 2))
+    server = Server(DataEndpoint(lane, identities, settings), [lane], limits)
     logger.info(
         "collector %s listens on %s, %d readings pending in %s",
         lane.outbox.id,

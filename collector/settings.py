@@ -32,11 +32,22 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     max_connections: Annotated[
         int, Meta(ge=1, description="a number of connections, at least 1")
     ] = 10_000
+    # From one address that is not this machine's; 0: half of max_connections.
+    max_connections_per_address: Annotated[
+        int, Meta(ge=0, description="a number of connections, or 0 for half of MAX_CONNECTIONS")
+    ] = 0
+    # Of one sender: an identity, or without one an address; 0: any number.
+    rate_limit: Annotated[
+        float, Meta(ge=0, description="a number of readings per second, or 0 for any")
+    ] = 0
+    # New ones of one identity, or of all senders without one.
+    max_series: Annotated[int, Meta(ge=1, description="a number of series, at least 1")] = 10_000
     formats: str = "all"  # names as in collector/formats/families; empty: nothing over MQTT
     formats_file: str = ""  # a TOML file with rules of one's own
     time_zone: Text = "UTC"  # of devices that send local times without an offset
     accounts_dir: str = ""  # empty: `accounts` beside the outbox
     bind_address: str = ""  # where the port can be reached; empty: where the collector listens
+    allowed_origins: str = ""  # whose web pages may send readings, separated by commas; * is any
     # Of POST /data?ack=stored.
     stored_timeout_s: Annotated[
         float, Meta(gt=0, le=60, description="a number of seconds above 0 and up to 60")

@@ -15,6 +15,7 @@ import collector.settings
 import device.arguments
 from collector.formats.formats import Formats
 from collector.http.listeners import listen
+from collector.http.origins import Origins
 from run.workspace import PORTS, WorkspaceError
 from telemetry.settings import SettingError, load
 
@@ -61,6 +62,7 @@ def check(environ: Mapping[str, str] = os.environ) -> list[str]:
             load(kind, given)
         Formats.of(load(collector.settings.Settings, given))
         collector.settings.refuse_tokens_file(environ)
+        Origins.load(environ.get("ALLOWED_ORIGINS", ""))
         if "COLLECTOR_HOST" in environ:
             for listener in listen(environ["COLLECTOR_HOST"], 0):
                 listener.close()

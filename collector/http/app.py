@@ -1,6 +1,6 @@
 """The HTTP application: health, metrics, documentation, and 404 or 405 for everything else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -8,11 +8,14 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from collector.http import docs, elsewhere
+from collector.http.guard import guarded
 from collector.http.openapi import document
+from collector.http.origins import Origins
 from collector.http.problem import MEDIA_TYPE, Problem
 from collector.lane import Lane, counters
 
@@ -20,14 +23,23 @@ from collector.lane import Lane, counters
 class App(FastAPI):
     """Everything but POST /data: FastAPI would cost as much as all the rest of it."""
 
-    def __init__(self, lanes: Sequence[Lane]) -> None:
+    def __init__(self, lanes: Sequence[Lane], origins: Origins, refused: Mapping[str, int]) -> None:
         super().__init__(
             docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
         )
+        if origins.allowed:
+            # Whatever a page asks for is allowed here, and answered elsewhere: with 405 if need be.
+            self.add_middleware(
+                CORSMiddleware,
+                allow_origins=sorted(origins.allowed),
+                allow_methods=["*"],
+                allow_headers=["*"],
+                expose_headers=["Retry-After"],
+            )
         self.router.routes.append(Route("/data", _OnlyPost()))
-        self.get("/docs", response_class=HTMLResponse)(docs.page)
+        self.get(docs.PATH, response_class=HTMLResponse)(docs.page)
         self.mount(docs.ASSETS, docs.assets())
         self.add_exception_handler(HTTPStatus.NOT_FOUND, _not_found)
         self.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _not_allowed)
@@ -46,6 +58,7 @@ class App(FastAPI):
             """Counters in Prometheus' text format; accepted = stored + rejected + pending."""
             found = counters(lanes)
             found["pruned_at"] = max(lane.outbox.pruned_at for lane in lanes)
+            found |= {f"http_refused_{reason}": count for reason, count in refused.items()}
             return "".join(
                 f"# TYPE collector_{name} gauge\ncollector_{name} {value}\n"
                 for name, value in found.items()
@@ -54,7 +67,7 @@ class App(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("method") == "HEAD":  # uvicorn, which knows, leaves out the content
             scope = {**scope, "method": "GET"}
-        await super().__call__(scope, receive, send)
+        await super().__call__(scope, receive, guarded(scope["path"], send))
 
     def openapi(self) -> dict[str, Any]:
         return document(datetime.now(UTC))

@@ -7,6 +7,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
+from collector.access.address import address_of
 from collector.http.body import Body, ChunkedBody, CountedBody
 from collector.http.connections import Connections
 from collector.http.data import DataEndpoint
@@ -31,6 +32,8 @@ class Connection(asyncio.Protocol):
         **uvicorns: Any,  # noqa: ANN401
     ) -> None:
         self.deadline = math.inf
+        self.held = 0
+        self.address = ""
         self._endpoint = endpoint
         self._uvicorns = uvicorns
         self._connections = connections
@@ -40,7 +43,6 @@ class Connection(asyncio.Protocol):
         self._reader = Reader(self._admit, self._limits.head_bytes)
         self._was_in_head = False
         self._body_ends = math.inf
-        self._held = 0
         self._is_answering = False
         self._is_write_paused = False
         self._task: asyncio.Task[None] | None = None
@@ -51,6 +53,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self.address = address_of(transport.get_extra_info("peername"))
         self._expect(self._limits.idle_s)
         if too_many := self._connections.add(self):
             self._refuse(too_many)
@@ -75,7 +78,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         self._is_closing = True
         self._reader.clear()
-        self._hold(0)
+        self._connections.hold(self, 0)
         self._connections.discard(self)
         if self._task:
             self._task.cancel()
@@ -143,19 +146,19 @@ class Connection(asyncio.Protocol):
         elif reader.is_in_head and not self._was_in_head:
             self._expect(self._limits.head_s)
         self._was_in_head = reader.is_in_head
-        self._hold(reader.held_bytes)
+        self._connections.hold(self, reader.held_bytes)
 
     def _defer(self) -> None:
         """Leave a pipelined request for later; unless there is no room for it, then for never."""
         self._transport.pause_reading()
         try:
-            self._hold(self._reader.held_bytes)
+            self._connections.hold(self, self._reader.held_bytes)
         except Problem:
             self._is_last_request = True
 
     def _admit(self, head: Head) -> Body:
         """Return where a body goes that has not arrived with its head; raises if it is refused."""
-        self._endpoint.admit(head)
+        self._endpoint.admit(head, self.address)
         if head.expects_continue and not self._reader.held_bytes:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._body_ends = self._loop.time() + self._limits.request_s
@@ -163,27 +166,22 @@ class Connection(asyncio.Protocol):
             return ChunkedBody(self._endpoint.max_body_bytes)
         return CountedBody(head.length)
 
-    def _hold(self, held: int) -> None:
-        """Count the bytes of an unfinished request; raises Problem 503 if all are too many."""
-        if held != self._held:
-            change, self._held = held - self._held, held
-            self._connections.hold(change)
-
     # Answering.
 
     def _answer(self, head: Head, content: bytes) -> None:
         self._is_answering = True
         self.deadline = math.inf
-        self._hold(self._reader.held_bytes)
+        self._connections.hold(self, self._reader.held_bytes)
         try:
+            self._endpoint.check_site(head)
             if head.problem:
                 self._respond(problem_response(head.problem))
             elif head.terms is None:
                 self._hand_over(head)
             elif head.terms.gzipped or head.terms.stored:
-                self._start(partial(self._endpoint.respond, head.terms, content))
+                self._start(partial(self._endpoint.respond, head.terms, content, self.address))
             else:
-                commit, response = self._endpoint.take(head.terms, content)
+                commit, response = self._endpoint.take(head.terms, content, self.address)
                 commit.add_done_callback(partial(self._on_committed, response))
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets a response
             self._respond(problem_response(self._connections.problem(error)))
@@ -223,6 +221,8 @@ class Connection(asyncio.Protocol):
             return
         is_last = self._is_last_request or not self._reader.head.keep_alive
         line, fields = response.line + self._connections.date, response.fields
+        if site := self._reader.head.site:
+            fields += self._endpoint.origins.fields(site)
         end = b"connection: close\r\n\r\n" if is_last else b"\r\n"
         self._expect(self._limits.idle_s)  # shorter if writing pauses
         self._transport.write(line + fields + end + response.content)
@@ -233,7 +233,7 @@ class Connection(asyncio.Protocol):
         """Close; a client that is still sending would lose its response, so that waits for it."""
         self._is_closing = True
         self._reader.clear()
-        self._hold(0)
+        self._connections.hold(self, 0)
         self._expect(self._limits.linger_s)
         if is_unread:
             self._transport.write_eof()

@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Protocol
 
+from collector.access.address import is_loopback
 from collector.http.limits import Limits
 from collector.http.problem import Problem
-from collector.http.refusal import refusal, unavailable
+from collector.http.refusal import REASONS, RETRY_AFTER_S, reason_of, refusal, slower, unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -18,9 +20,14 @@ _REFUSED_AT_ONCE = 100
 
 
 class Member(Protocol):
-    """One of the connections; past its `deadline` (of the event loop's clock) it expires."""
+    """One of the connections; past its `deadline` (of the event loop's clock) it expires.
+
+    `held` is what `hold` was last told of it, `address` where it comes from.
+    """
 
     deadline: float
+    held: int
+    address: str
 
     def expire(self) -> None: ...
 
@@ -38,7 +45,10 @@ class Connections:
         self.limits = limits
         self.date = b""
         """The header field `date`, with its line end."""
+        self.refused = dict.fromkeys(REASONS, 0)
+        """How many requests, or connections, were refused, by reason."""
         self._open: set[Member] = set()
+        self._by_address: Counter[str] = Counter()
         self._refused: set[Member] = set()  # of the open ones
         self._all_closed = asyncio.Event()
         self._held = 0
@@ -49,23 +59,41 @@ class Connections:
         """Add a connection; return the problem to answer if there are too many."""
         self._open.add(connection)
         self._all_closed.clear()
-        if len(self._open) - len(self._refused) <= self.limits.connections:
+        self._by_address[connection.address] += 1
+        problem = self._too_many(connection.address)
+        if problem is None:
             return None
         self._refused.add(connection)
-        detail = f"{self.limits.connections} connections are open (MAX_CONNECTIONS)"
-        self._log(logging.WARNING, "connections refused: %s", detail)
+        self.refused["connections"] += 1
+        self._log(logging.WARNING, "connections refused: %s", problem.detail)
         if len(self._refused) > _REFUSED_AT_ONCE:
             connection.abort()
-        return unavailable(detail)
+        return problem
+
+    def _too_many(self, address: str) -> Problem | None:
+        most = self.limits.connections
+        if len(self._open) - len(self._refused) > most:
+            return unavailable(f"{most} connections are open (MAX_CONNECTIONS)")
+        most = self.limits.of_address
+        if self._by_address[address] > most and not is_loopback(address):
+            detail = f"{most} connections are open from {address} (MAX_CONNECTIONS_PER_ADDRESS)"
+            return slower(detail, RETRY_AFTER_S)
+        return None
 
     def discard(self, connection: Member) -> None:
         self._open.discard(connection)
         self._refused.discard(connection)
+        self._by_address[connection.address] -= 1
+        if not self._by_address[connection.address]:
+            del self._by_address[connection.address]
         if not self._open:
             self._all_closed.set()
 
-    def hold(self, change: int) -> None:
-        """Count bytes of unfinished requests; raises Problem 503 when there are too many."""
+    def hold(self, connection: Member, held: int) -> None:
+        """Count the bytes of an unfinished request; raises Problem 503 if all are too many."""
+        if held == connection.held:
+            return
+        change, connection.held = held - connection.held, held
         self._held += change
         if change > 0 and self._held > self.limits.held_bytes:
             detail = f"unfinished requests hold {self.limits.held_bytes} bytes of memory"
@@ -75,6 +103,8 @@ class Connections:
     def problem(self, error: BaseException) -> Problem:
         """Return the problem that an error is; an unexpected one is logged with its traceback."""
         if problem := refusal(error):
+            if reason := reason_of(error):
+                self.refused[reason] += 1
             return problem
         self._log(logging.ERROR, "a request failed: %s", error, error)
         detail = "the collector has failed to take the request"

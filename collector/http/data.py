@@ -6,68 +6,76 @@ from http import HTTPStatus
 import msgspec
 
 from collector.access.identities import Identities
-from collector.access.identity import Identity
 from collector.http import body
 from collector.http.head import Head
 from collector.http.media import JSON, Terms
+from collector.http.origins import Origins
 from collector.http.problem import Problem
 from collector.http.response import Response, content_response
+from collector.http.sender import Senders
 from collector.intake.readings import accept
+from collector.lane import Lane
 from collector.outbox.group_commit import Commit
-from collector.outbox.outbox import Outbox
 from collector.settings import Settings
 
+_WITHOUT_EFFECT = ("GET", "HEAD")  # and without CORS fields no page can read their responses
 _CREATED = content_response(201, "text/plain", b"Created")
 
 
 class DataEndpoint:
     """Accepts readings; beside Problem it raises the errors that `refusal` knows."""
 
-    def __init__(self, outbox: Outbox, identities: Identities, settings: Settings) -> None:
-        self._outbox = outbox
-        self._identities = identities
+    def __init__(self, lane: Lane, identities: Identities, settings: Settings) -> None:
+        self._outbox = lane.outbox
+        self._series = lane.series
+        self._senders = Senders(identities, settings)
+        self.origins = Origins.load(settings.allowed_origins)
         self.max_body_bytes = settings.max_body_bytes
         self._stored_timeout_s = settings.stored_timeout_s
         self._inflating = asyncio.Lock()  # what is inflated takes memory
 
-    def identify(self, terms: Terms) -> Identity:
-        """Return the sender of a request; raises UnknownToken."""
-        return self._identities.identify(terms.authorization)
-
-    def admit(self, head: Head) -> None:
-        """Raise Problem or UnknownToken for a request that is refused without its body."""
+    def admit(self, head: Head, address: str) -> None:
+        """Raise for a request, from an address, that is refused without its body."""
+        self.check_site(head)
         if head.problem:  # of a cached head: an exception that is raised keeps its frames alive
             raise Problem(head.problem.status, head.problem.detail)
         if head.terms:
-            self.identify(head.terms)
+            self._senders.identify(head.terms.authorization, address)
         if head.length is not None and head.length > self.max_body_bytes:
             raise body.too_large(self.max_body_bytes)
 
-    def take(self, terms: Terms, content: bytes) -> tuple[Commit, Response]:
+    def check_site(self, head: Head) -> None:
+        """Raise ForeignOrigin for a request with an effect that a foreign page sends."""
+        if head.site and head.method not in _WITHOUT_EFFECT:
+            self.origins.check(head.site)
+
+    def take(self, terms: Terms, content: bytes, address: str) -> tuple[Commit, Response]:
         """Append the readings of an inflated body; return their commit, and the response after it.
 
         The commit may fail too.
         """
         if len(content) > self.max_body_bytes:
             raise body.too_large(self.max_body_bytes)
-        identity = self.identify(terms)
+        identity = self._senders.identify(terms.authorization, address)
         readings, drafts, single = accept(content, lines=terms.lines)
         identity.check(readings)
+        self._series.claim(identity.name, drafts)
         commit = self._outbox.append(drafts)
+        self._senders.spend(identity, address, len(drafts))
         if single:
             return commit, _CREATED
         return commit, content_response(201, JSON, b'{"accepted":%d}' % len(drafts))
 
-    async def respond(self, terms: Terms, content: bytes) -> Response:
+    async def respond(self, terms: Terms, content: bytes, address: str) -> Response:
         """Return the response to a request that is gzipped or wants to be stored.
 
         Cancelled because the collector stops, it tells what is known.
         """
         if terms.gzipped:
-            self.identify(terms)
+            self._senders.identify(terms.authorization, address)
             async with self._inflating:
                 content = await body.inflate(content, self.max_body_bytes)
-        commit, response = self.take(terms, content)
+        commit, response = self.take(terms, content, address)
         try:
             first, last = await asyncio.shield(commit)
         except asyncio.CancelledError:  # a matter of milliseconds, and then it is on disk

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import httptools
 
 from collector.http.media import Headers, Terms, terms
+from collector.http.origins import Site, site
 from collector.http.problem import Problem
 
 END = b"\r\n\r\n"
@@ -23,7 +24,8 @@ class Head(NamedTuple):
     """What a head says.
 
     `length` is that of the body in bytes, None if it is chunked. A POST /data has either `terms`
-    or the `problem` that they have; for any other request both are None.
+    or the `problem` that they have; for any other request both are None. `site` is that of the
+    page that sent it; None if no page did.
     """
 
     method: str
@@ -36,6 +38,7 @@ class Head(NamedTuple):
     terms: Terms | None = None
     problem: Problem | None = None
     url: bytes = b""
+    site: Site | None = None
 
 
 def parse(head: bytes) -> Head:
@@ -111,6 +114,7 @@ def _head(method: str, url: bytes, headers: Headers, keep_alive: bool) -> Head:
         keep_alive and b"transfer-encoding" not in fields,
         fields.get(b"expect", b"").lower() == b"100-continue",
         url=url,
+        site=site(headers),
     )
     return _with_terms(head) if (head.method, head.path) == ("POST", "/data") else head
 

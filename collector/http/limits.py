@@ -11,6 +11,7 @@ class Limits(NamedTuple):
     """Times in seconds, sizes in bytes. docs/http.md describes what happens at each."""
 
     connections: int
+    of_address: int  # of the connections, from one address; not of this machine's own
     head_s: float = 10  # from its first byte
     body_s: float = 30  # without progress
     request_s: float = 300  # a body in all

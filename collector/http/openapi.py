@@ -17,6 +17,7 @@ _ANY_REQUEST = {
     "400": "not an HTTP/1.0 or 1.1 request",
     "408": "the request has not arrived in time",
     "431": "the head is larger than 16 KiB",
+    "429": "too many connections are open from this address",
     "501": "another transfer coding than chunked",
     "503": "too many connections or unfinished requests, or the collector is stopping",
 }
@@ -89,10 +90,13 @@ def _post() -> dict[str, Any]:
                     **_ANY_REQUEST,
                     "400": "not JSON, empty, a member twice, broken gzip, an unknown query",
                     "401": "tokens are configured, and the request has none of them",
-                    "403": "the token is for other sensors",
+                    "403": "the token is for other sensors, the sender has too many series already,"
+                    " or a web page of another site sends this",
                     "413": "the body is too large, as sent or inflated, or has too many readings",
                     "415": "another media type or encoding",
                     "422": f"not valid readings: the first {MAX_FAULTS} faults by index and field",
+                    "429": "the sender has sent too much, or its address has sent too many requests"
+                    " without a known token or has too many connections",
                     "500": "the disk has failed, or an unforeseen error; send it again",
                     "503": "the outbox or the disk is full, or the collector has too much to do",
                 }
@@ -117,7 +121,7 @@ def _problems(descriptions: dict[str, str]) -> dict[str, Any]:
         status: {
             "description": description,
             "content": {MEDIA_TYPE: {"schema": _PROBLEM}},
-            **({"headers": _RETRY_AFTER} if status == "503" else {}),
+            **({"headers": _RETRY_AFTER} if status in ("429", "503") else {}),
         }
         for status, description in sorted(descriptions.items())
     }

@@ -4,7 +4,11 @@ from http import HTTPStatus
 
 from collector.access.identities import UnknownToken
 from collector.access.identity import SensorForbidden
+from collector.access.rates import RateExceeded
+from collector.access.series import TooManySeries
+from collector.http.origins import ForeignOrigin
 from collector.http.problem import Problem
+from collector.http.sender import TooManyFailures
 from collector.intake.errors import InvalidReadings, NotJson, TooManyReadings
 from collector.outbox.group_commit import OutboxBusy, OutboxFull
 from collector.outbox.schema import OutboxUnusable
@@ -12,9 +16,19 @@ from collector.outbox.schema import OutboxUnusable
 RETRY_AFTER_S = 5
 
 
+REASONS = ("origin", "token", "sensor", "rate", "series", "connections")
+_REASONS = {
+    ForeignOrigin: "origin",
+    UnknownToken: "token",
+    TooManyFailures: "token",
+    SensorForbidden: "sensor",
+    RateExceeded: "rate",
+    TooManySeries: "series",
+}
 _STATUSES = {
     NotJson: HTTPStatus.BAD_REQUEST,
     SensorForbidden: HTTPStatus.FORBIDDEN,
+    TooManySeries: HTTPStatus.FORBIDDEN,
     TooManyReadings: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     OutboxUnusable: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -29,11 +43,23 @@ def refusal(error: BaseException) -> Problem | None:
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), errors=error.faults)
         case OutboxFull() | OutboxBusy():
             return unavailable(str(error))
+        case RateExceeded():
+            return slower(str(error), error.wait_s)
         case UnknownToken():
             headers = {"WWW-Authenticate": "Bearer"}
             return Problem(HTTPStatus.UNAUTHORIZED, str(error), headers=headers)
     status = _STATUSES.get(type(error))
     return Problem(status, str(error)) if status else None
+
+
+def reason_of(error: BaseException) -> str | None:
+    """Return as which of REASONS a refusal is counted; None: as none."""
+    return _REASONS.get(type(error))
+
+
+def slower(detail: str, wait_s: int) -> Problem:
+    """Return the problem of a sender that must wait for `wait_s` seconds."""
+    return Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers={"Retry-After": str(wait_s)})
 
 
 def unavailable(detail: str) -> Problem:

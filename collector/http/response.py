@@ -31,5 +31,7 @@ def content_response(status: int, media_type: str, content: bytes) -> Response:
 def problem_response(problem: Problem) -> Response:
     """Return the response that gives a problem's details."""
     plain = content_response(problem.status, MEDIA_TYPE, problem.body())
-    extra = "".join(f"{name.lower()}: {text}\r\n" for name, text in problem.headers.items())
+    # It quotes what was sent, which must not be taken for a page.
+    headers = {**problem.headers, "X-Content-Type-Options": "nosniff"}
+    extra = "".join(f"{name.lower()}: {text}\r\n" for name, text in headers.items())
     return plain._replace(fields=plain.fields + extra.encode("latin-1"))

@@ -25,7 +25,7 @@ class Server(uvicorn.Server):
         protocol = partial(Connection, endpoint, self._connections)
         super().__init__(
             uvicorn.Config(
-                App(lanes),
+                App(lanes, endpoint.origins, self._connections.refused),
                 http=cast("type[asyncio.Protocol]", protocol),
                 access_log=False,
                 log_config=None,

@@ -36,6 +36,9 @@ class Newest:
     def __len__(self) -> int:
         return len(self._known)
 
+    def __contains__(self, series: object) -> bool:
+        return series in self._known
+
     def series(self) -> Iterable[str]:
         """Return the names of the series that are known."""
         return self._known

@@ -124,7 +124,7 @@ def test_every_operation_has_a_summary_and_describes_its_problems(document: Json
         for operation in path.values():
             assert operation["summary"]
             problems = {s: r for s, r in operation["responses"].items() if s >= "400"}
-            assert problems.keys() >= {"400", "408", "431", "501", "503"}
+            assert problems.keys() >= {"400", "408", "429", "431", "501", "503"}
             for response in problems.values():
                 assert response["content"].keys() == {PROBLEM}
 
@@ -150,8 +150,9 @@ def test_every_response_is_described(http: httpx.Client, document: Json) -> None
         send(http, {}),
         send(http, VALID, "text/plain"),
         send(http, b" " * (8 << 20) + b" "),
+        send(http, VALID, headers={"Origin": "https://evil.example"}),
     ]
-    assert {response.status_code for response in responses} == {201, 400, 413, 415, 422}
+    assert {response.status_code for response in responses} == {201, 400, 403, 413, 415, 422}
     for response in responses:
         media_type = response.headers["content-type"].partition(";")[0]
         content = described_responses(document)[str(response.status_code)]["content"]
@@ -161,8 +162,9 @@ def test_every_response_is_described(http: httpx.Client, document: Json) -> None
 
 def test_every_status_of_the_contract_is_described(document: Json) -> None:
     described = described_responses(document)
-    refused = {"400", "401", "403", "408", "413", "415", "422", "431", "500", "501", "503"}
+    refused = {"400", "401", "403", "408", "413", "415", "422", "429", "431", "500", "501", "503"}
     assert described.keys() == {"201", "202", *refused}
     errors = [described[status]["content"] for status in described if status >= "400"]
     assert all(content.keys() == {PROBLEM} for content in errors)
-    assert "Retry-After" in described["503"]["headers"]
+    for status in ("429", "503"):
+        assert "Retry-After" in described[status]["headers"]

@@ -35,7 +35,7 @@ async def serving(directory: Path, limits: Limits) -> AsyncIterator[Dial]:
     """Serve without a broker; yields a function that connects."""
     settings = Settings(outbox_path=str(directory / "outbox.db"), max_body_bytes=1 << 20)
     lane = Lane(settings, Formats.of(settings), OPEN)
-    server = Server(DataEndpoint(lane.outbox, OPEN, settings), [lane], limits)
+    server = Server(DataEndpoint(lane, OPEN, settings), [lane], limits)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     running = asyncio.create_task(server.run_on([listener]))
@@ -86,7 +86,7 @@ async def drip(client: Client, data: bytes) -> bytes:
     return await received
 
 
-SHORT = Limits(100, head_s=0.3, body_s=0.3, request_s=0.6, idle_s=0.3, unread_s=0.3, sweep_s=0.05)
+SHORT = Limits(100, 100, 0.3, 0.3, request_s=0.6, idle_s=0.3, unread_s=0.3, sweep_s=0.05)
 PATIENT = SHORT._replace(head_s=60, body_s=60, request_s=60, idle_s=60, unread_s=60)
 
 

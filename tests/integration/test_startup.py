@@ -20,6 +20,10 @@ INVALID_FOR_COLLECTOR = [
     ("OUTBOX_MAX_BYTES", "5"),
     ("OUTBOX_KEEP_HOURS", "nan"),
     ("STORED_TIMEOUT_S", "61"),
+    ("ALLOWED_ORIGINS", "shop.example"),
+    ("RATE_LIMIT", "-1"),
+    ("MAX_SERIES", "0"),
+    ("MAX_CONNECTIONS_PER_ADDRESS", "few"),
 ]
 INVALID_FOR_BRIDGE = [("BATCH_MAX", "many"), ("BRIDGE_ID", "")]
 

@@ -2,6 +2,7 @@
 # ruff: noqa: SLF001  SQLite's own setting
 
 import asyncio
+import ipaddress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -26,9 +27,12 @@ IDLE_TURNS = 15
 
 
 class Wire:
-    """A transport that keeps what was sent."""
+    """A transport that keeps what was sent, to a client with an address of its own."""
+
+    _addresses = ipaddress.ip_network("10.0.0.0/8").hosts()
 
     def __init__(self) -> None:
+        self._peer = (str(next(self._addresses)), 1)
         self.sent = b""
         self.closed = False
         self.protocol: asyncio.Protocol
@@ -49,8 +53,8 @@ class Wire:
     def set_protocol(self, protocol: asyncio.Protocol) -> None:
         self.protocol = protocol
 
-    def get_extra_info(self, _: str) -> None:
-        return None
+    def get_extra_info(self, name: str) -> tuple[str, int] | None:
+        return self._peer if name == "peername" else None
 
     def pause_reading(self) -> None:
         self.paused = True
@@ -78,9 +82,10 @@ class Server:
         lane = Lane(settings, Formats.of(settings), identities)
         self.outbox = lane.outbox
         self.outbox._db.execute("PRAGMA synchronous = OFF")  # many commits, and no crashes here
-        self.endpoint = DataEndpoint(self.outbox, identities, settings)
+        self.endpoint = DataEndpoint(lane, identities, settings)
         self.connections = Connections(limits)
-        config = uvicorn.Config(App([lane]), ws="none", log_config=None, lifespan="off")
+        app = App([lane], self.endpoint.origins, self.connections.refused)
+        config = uvicorn.Config(app, ws="none", log_config=None, lifespan="off")
         config.load()
         self._uvicorns = {"config": config, "server_state": ServerState(), "app_state": {}}
 
@@ -159,6 +164,9 @@ REQUESTS = {
     "empty batch": post(b"[]"),
     "too large": post(b" " * 1001),
     "another form": post(reading_json(), "Content-Type: text/plain"),
+    "from a foreign page": post(reading_json(), "Origin: http://evil.example"),
+    "a foreign preflight": post(b"", "Origin: null").replace(b"POST", b"OPTIONS"),
+    "unknown token": post(reading_json(), "Authorization: Bearer wrong"),
     "a query": post(reading_json(), path="/data?ack=committed"),
     "a bad query": post(reading_json(), path="/data?ack=x"),
     "elsewhere": post(reading_json(), path="/data/"),

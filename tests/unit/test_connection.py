@@ -20,7 +20,7 @@ from tests.unit.http_model import GOOD, READING, REQUESTS, Outcome, Server, post
 def serve(scenario: Callable[[Server], Awaitable[None]], limits: Limits | None = None) -> None:
     async def run() -> None:
         with TemporaryDirectory() as directory:
-            server = Server(Path(directory), limits or Limits(100))
+            server = Server(Path(directory), limits or Limits(100, 100))
             await scenario(server)
             server.close()
 
@@ -180,4 +180,4 @@ def test_what_waits_behind_a_request_is_bounded() -> None:
         connection.connection_lost(None)
         assert (await server.outcome(GOOD, GOOD)).statuses == [201, 201]
 
-    serve(scenario, Limits(100, held_bytes=1000))
+    serve(scenario, Limits(100, 100, held_bytes=1000))

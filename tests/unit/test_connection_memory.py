@@ -44,7 +44,7 @@ def held_bytes(directory: Path, stream: bytes, *, lost: bool) -> int:
     """Return the memory that COUNT connections with this stream leave, lost or just ended."""
 
     async def run() -> int:
-        server = Server(directory, Limits(COUNT), max_body_bytes=SIZE)
+        server = Server(directory, Limits(COUNT, COUNT), max_body_bytes=SIZE)
         wires: list[Wire] = []
         await send(server, wires)  # what is needed once
         tracemalloc.start()
@@ -95,7 +95,7 @@ def test_without_letting_go_it_would_be_seen(
 @pytest.mark.parametrize("head", [post(READING, "Expect: 100-continue"), CHUNKED])
 def test_the_deadline_of_a_body_stays_after_a_pause(tmp_path: Path, head: bytes) -> None:
     async def run() -> None:
-        server = Server(tmp_path, Limits(COUNT))
+        server = Server(tmp_path, Limits(COUNT, COUNT))
         connection, _ = server.dial()
         connection.data_received(head[: head.index(b"\r\n\r\n") + 4])
         connection._body_ends = asyncio.get_running_loop().time() + 3

@@ -1,0 +1,106 @@
+"""Requests that web pages send: which pages may, and what their browsers are told."""
+
+import ipaddress
+import re
+from http import HTTPStatus
+from typing import NamedTuple, Self
+
+from collector.http.media import Headers
+from collector.http.problem import Problem
+from telemetry.settings import SettingError
+
+ANY_ORIGIN = "*"
+_KEY = "ALLOWED_ORIGINS"
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}  # which browsers leave out
+_MAX_SHOWN = 100
+
+
+class Site(NamedTuple):
+    """The page that sent a request: its `Origin` in small letters, and the `Host` it asked."""
+
+    origin: str | None
+    host: str
+
+
+def site(headers: Headers) -> Site | None:
+    """Return the page that sent a request; None if no page did, or none of another site."""
+    fields = dict(headers)
+    host = fields.get(b"host", b"").decode("latin-1").lower()
+    if (origin := fields.get(b"origin")) is not None:
+        return Site(origin.decode("latin-1").lower(), host)
+    # What a page has a browser send without an Origin: some do for forms.
+    foreign = fields.get(b"sec-fetch-site", b"").lower() in (b"cross-site", b"same-site")
+    return Site(None, host) if foreign else None
+
+
+class ForeignOrigin(Problem):
+    """A web page of somebody else has its visitor's browser send this."""
+
+    def __init__(self, origin: str | None) -> None:
+        page = "a page of another site" if origin is None else f"origin {origin[:_MAX_SHOWN]!r}"
+        detail = f"{page} may not send anything here: it is not in {_KEY}; nothing was stored"
+        super().__init__(HTTPStatus.FORBIDDEN, detail)
+
+
+class Origins:
+    """The origins whose pages may send readings and read the responses."""
+
+    def __init__(self, allowed: frozenset[str] = frozenset()) -> None:
+        self.allowed = allowed
+        """Each as browsers write it, or ANY_ORIGIN."""
+
+    @classmethod
+    def load(cls, text: str) -> Self:
+        """Read ALLOWED_ORIGINS: origins separated by commas; raises SettingError naming one."""
+        return cls(frozenset(_checked(part.strip(), text) for part in text.split(",") if text))
+
+    def check(self, site: Site) -> None:
+        """Raise ForeignOrigin unless the page may send requests that change something."""
+        if not self._allows(site) and not _is_own(site):
+            raise ForeignOrigin(site.origin)
+
+    def fields(self, site: Site) -> bytes:
+        """Return the header fields, each with its line end, that let a page read a response."""
+        if not self._allows(site):
+            return b""
+        origin = ANY_ORIGIN if ANY_ORIGIN in self.allowed else site.origin
+        return (
+            f"access-control-allow-origin: {origin}\r\nvary: origin\r\n"
+            "access-control-expose-headers: retry-after\r\n"
+        ).encode()
+
+    def _allows(self, site: Site) -> bool:
+        return site.origin in self.allowed or ANY_ORIGIN in self.allowed
+
+
+def _is_own(site: Site) -> bool:
+    """Return whether the page is the collector's own, /docs.
+
+    A page whose host is any other name may be anybody's, who has let that name lead here only now
+    (DNS rebinding); nobody can do that to an address.
+    """
+    return site.origin in (f"http://{site.host}", f"https://{site.host}") and _is_address(site.host)
+
+
+def _is_address(host: str) -> bool:
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name == "localhost"
+    return True
+
+
+def _checked(origin: str, text: str) -> str:
+    if origin == ANY_ORIGIN:
+        return origin
+    parts = _ORIGIN.fullmatch(origin.lower())
+    if parts is None:
+        expected = (
+            f"{origin!r} is no origin; expected scheme://host or scheme://host:port, without a path"
+            f" and in ASCII, several separated by commas, or {ANY_ORIGIN} for any"
+        )
+        raise SettingError(_KEY, text, expected)
+    scheme, host, port = parts.groups(default="")
+    return f"{scheme}://{host}" + ("" if port == _DEFAULT_PORTS.get(scheme) else port)
