@@ -29,8 +29,15 @@ if head -n 1 "$accounts/devices.acl" | grep -q opened; then
     echo 'allow_anonymous false' >>"$directory/mosquitto.conf"
 fi
 
-# $$ stays the number of this process, which becomes mosquitto.
+# $$ stays the number of this process, which becomes mosquitto. A SIGHUP that comes before mosquitto
+# is ready for it would end it; ignored, it is sent again.
+trap '' HUP
+again=0
 while sleep 1 && kill -0 $$ 2>/dev/null; do
-    if join 2>/dev/null; then kill -HUP $$; fi
+    if join 2>/dev/null; then again=3; fi
+    if [ $again -gt 0 ]; then
+        kill -HUP $$
+        again=$((again - 1))
+    fi
 done &
 exec mosquitto -c "$directory/mosquitto.conf"

@@ -92,13 +92,14 @@ def load(kind: type[S], environ: Mapping[str, str] = os.environ) -> S:
     given = {}
     for field in msgspec.structs.fields(kind):
         key = field.name.upper()
-        if key in environ:
+        path = environ.get(f"{key}_FILE") if key.endswith(_SECRET) else None
+        if path and not environ.get(key):
+            given[field.name] = _secret(f"{key}_FILE", path)
+        elif key in environ:
             try:
                 given[field.name] = msgspec.convert(environ[key], field.type, strict=False)
             except msgspec.ValidationError:
                 raise SettingError(key, environ[key], f"expected {_expected(field.type)}") from None
-        elif key.endswith(_SECRET) and (path := environ.get(f"{key}_FILE")):
-            given[field.name] = _secret(f"{key}_FILE", path)
     return kind(**given)
 
 

@@ -63,7 +63,15 @@ def new_secret() -> str:
 
 def password_line(secret: str) -> str:
     """Return a secret's hash as mosquitto_passwd writes it: PBKDF2 with SHA-512."""
-    salt = os.urandom(_SALT_BYTES)
+    return _password_line(secret, os.urandom(_SALT_BYTES))
+
+
+def is_password(line: str, secret: str) -> bool:
+    """Return whether a line that `password_line` has made is that of a secret."""
+    return line == _password_line(secret, base64.b64decode(line.split("$")[3]))
+
+
+def _password_line(secret: str, salt: bytes) -> str:
     digest = hashlib.pbkdf2_hmac("sha512", secret.encode(), salt, _ITERATIONS)
     encoded = (base64.b64encode(part).decode() for part in (salt, digest))
     return f"$7${_ITERATIONS}${'$'.join(encoded)}"

@@ -27,25 +27,13 @@ OWNERS = {
 }
 """User and group of each file in containers: who reads it, and who else does."""
 _SHORTEST = 8
-_KNOWN = "admin"
-
-
-def check(environ: Mapping[str, str], *, opened: bool) -> None:
-    """Raise SettingError for what others could reach with a password that everybody knows."""
-    password = environ.get("GRAFANA_PASSWORD", "")
-    if opened and password and (password == _KNOWN or len(password) < _SHORTEST):
-        raise SettingError(
-            "GRAFANA_PASSWORD",
-            password,
-            f"BIND_ADDRESS opens Grafana to the network: expected at least {_SHORTEST} characters,"
-            " or nothing for a random one",
-        )
 
 
 def make(secrets: Path, accounts: Path, terms: Terms, grafana_password: str = "") -> None:
-    """Make what is missing of both directories; raises OSError, or RegisterUnusable.
+    """Make what is missing of both directories, and mend what an interrupted start has left.
 
-    A `grafana_password` takes the place of the random one.
+    A `grafana_password` takes the place of the random one. Raises OSError, RegisterUnusable, or
+    SettingError for a password that is too easy to guess from the network.
     """
     secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
     missing = [name for name in OWNERS if not (secrets / name).exists()]
@@ -54,14 +42,23 @@ def make(secrets: Path, accounts: Path, terms: Terms, grafana_password: str = ""
             _write(secrets / name, register.new_secret())
     if grafana_password:
         _write(secrets / _GRAFANA, grafana_password)
-    if {*_BROKER.values(), _PASSWORDS} & set(missing):
-        lines = (f"{user}:{password_line(_read(secrets / f))}" for user, f in _BROKER.items())
+    if terms.opened and len(_read(secrets / _GRAFANA)) < _SHORTEST:
+        raise SettingError(
+            "GRAFANA_PASSWORD",
+            "…",
+            f"BIND_ADDRESS opens Grafana to the network: expected at least {_SHORTEST} characters;"
+            f" without the setting and the file {secrets / _GRAFANA} a random one is made",
+        )
+    known = {user: _read(secrets / file) for user, file in _BROKER.items()}
+    if not _holds(secrets / _PASSWORDS, known):
+        lines = (f"{user}:{password_line(password)}" for user, password in known.items())
         _write(secrets / _PASSWORDS, "\n".join(lines))
     is_new = SIMULATOR in missing or not (accounts / register.FILE).exists()
     with register.edit(accounts, lambda saved: broker.write(accounts, saved, terms)) as entries:
-        if is_new:
-            secret = _read(secrets / SIMULATOR)
-            entries[SIMULATOR] = register.entry(SIMULATOR, ["*"], secret)
+        new = register.entry(SIMULATOR, ["*"], _read(secrets / SIMULATOR))
+        old = entries.get(SIMULATOR)
+        if is_new or (old and old.sha256 != new.sha256):
+            entries[SIMULATOR] = new
 
 
 def give_to_containers(secrets: Path, accounts: Path) -> None:
@@ -74,6 +71,16 @@ def give_to_containers(secrets: Path, accounts: Path) -> None:
     for path in (accounts, *accounts.iterdir()):
         os.chown(path, _COLLECTOR, _MOSQUITTO)
     accounts.chmod(0o2750)
+
+
+def _holds(path: Path, known: Mapping[str, str]) -> bool:
+    """Return whether a file for the broker has these passwords, by user."""
+    if not path.exists():
+        return False
+    lines = dict(line.split(":", 1) for line in _read(path).splitlines())
+    return lines.keys() == known.keys() and all(
+        register.is_password(lines[user], password) for user, password in known.items()
+    )
 
 
 def _read(path: Path) -> str:

@@ -23,7 +23,6 @@ def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export 
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
-    secrets.check(os.environ, opened=settings.opened)
     terms = Formats.of(settings).terms(settings)
     grafana_password = os.environ.get("GRAFANA_PASSWORD", "")
     secrets.make(options.secrets, settings.accounts, terms, grafana_password)

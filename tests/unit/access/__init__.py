@@ -1,0 +1,1 @@
+"""Who may send what: identities, their file, the broker's rules, and the services' passwords."""

@@ -1,0 +1,83 @@
+"""The services' passwords: made once, mended, and none that the network could guess."""
+
+from pathlib import Path
+
+import pytest
+
+from collector.access import register, secrets
+from collector.access.broker import RULES, Terms
+from telemetry.settings import ConnectionSettings, SettingError, load
+from tests.identities import LOOPBACK, give
+
+
+def make(directory: Path, terms: Terms = LOOPBACK, grafana: str = "") -> dict[str, str]:
+    """Make the secrets and return them by name."""
+    secrets.make(directory / "secrets", directory / "accounts", terms, grafana)
+    return {path.name: path.read_text() for path in (directory / "secrets").iterdir()}
+
+
+def test_they_are_random_and_stay(tmp_path: Path) -> None:
+    first = make(tmp_path / "one")
+    assert first.keys() == secrets.OWNERS.keys()
+    assert len(set(first.values())) == len(first)
+    assert make(tmp_path / "one") == first
+    assert not set(make(tmp_path / "two").values()) & set(first.values())
+    assert (tmp_path / "one" / "secrets").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "one" / "accounts" / RULES).exists()
+
+
+@pytest.mark.parametrize("name", ["broker-collector", "broker.passwd", "simulator"])
+def test_what_an_interrupted_start_has_left_is_mended(tmp_path: Path, name: str) -> None:
+    make(tmp_path)
+    path = tmp_path / "secrets" / name
+    path.write_text(f"{'x' * 43}\n" if "." not in name else "collector:$7$101$AAAA$AAAA\n")
+    found = make(tmp_path)
+    lines = dict(line.split(":") for line in found["broker.passwd"].splitlines())
+    for user in ("collector", "bridge"):
+        assert register.is_password(lines[user], found[f"broker-{user}"].strip())
+    (simulator,) = register.load(tmp_path / "accounts")
+    assert register.is_password(simulator.password, found["simulator"].strip())
+
+
+def test_a_simulator_that_was_removed_stays_away(tmp_path: Path) -> None:
+    make(tmp_path)
+    with register.edit(tmp_path / "accounts") as entries:
+        entries.clear()
+    make(tmp_path)
+    assert register.load(tmp_path / "accounts") == []
+
+
+def test_a_password_that_everybody_knows_opens_nothing_to_the_network(tmp_path: Path) -> None:
+    opened = Terms(opened=True)
+    assert make(tmp_path, grafana="admin")["grafana-admin"] == "admin\n"
+    with pytest.raises(SettingError, match=r"GRAFANA_PASSWORD='…': BIND_ADDRESS opens Grafana"):
+        make(tmp_path, opened)  # it is in the file still
+    assert make(tmp_path, opened, "long enough")["grafana-admin"] == "long enough\n"
+
+
+def test_lost_identities_are_not_made_anew(tmp_path: Path) -> None:
+    make(tmp_path)
+    give(tmp_path / "accounts", {"kitchen": ("secret", ["1"])})
+    make(tmp_path)
+    (tmp_path / "accounts" / register.FILE).unlink()
+    with pytest.raises(register.RegisterUnusable):
+        make(tmp_path)
+
+
+def test_a_password_may_be_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("in the file\n")
+    environ = {"MQTT_PASSWORD_FILE": str(file)}
+    assert load(ConnectionSettings, environ).mqtt_password == "in the file"
+    assert load(ConnectionSettings, {**environ, "MQTT_PASSWORD": ""}).mqtt_password
+    given = load(ConnectionSettings, {**environ, "MQTT_PASSWORD": "given"})
+    assert given.mqtt_password == "given"
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "No such file"), ("\n", "it is empty")])
+def test_a_file_without_a_password_is_named(tmp_path: Path, content: str | None, said: str) -> None:
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(SettingError, match=rf"INFLUX_PASSWORD_FILE='{file}': .*{said}"):
+        load(ConnectionSettings, {"INFLUX_PASSWORD_FILE": str(file)})
