@@ -15,6 +15,9 @@ _GZIP_WBITS = 31  # zlib's code for a gzip header and trailer
 _PIECE_BYTES = 4096
 # How long inflating may keep the event loop to itself: some deflate data takes seconds.
 _TURN_S = 0.02
+# How many bytes may be sent for one of the content, and in addition: six are "1\r\nx\r\n". Beyond
+# that it is extensions and trailers, of which nothing is kept.
+_SENT_FOR_ONE, _SENT_BESIDES = 8, 4096
 _HEAD_OF_CHUNKS = b"POST / HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -41,12 +44,14 @@ class ChunkedBody:
     def __init__(self, limit: int) -> None:
         self.content = bytearray()
         self._limit = limit
+        self._may_come = _SENT_FOR_ONE * limit + _SENT_BESIDES
         self._is_complete = False
         self._parser = httptools.HttpRequestParser(self)
         self._parser.feed_data(_HEAD_OF_CHUNKS)
 
     def feed(self, data: bytes) -> bytes | None:
         """Add data; return b"" once the body is complete. Raises Problem 400 or 413."""
+        self._may_come -= len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -54,6 +59,9 @@ class ChunkedBody:
                 raise Problem(HTTPStatus.BAD_REQUEST, f"the chunks are broken: {error}") from None
         if len(self.content) > self._limit:
             raise too_large(self._limit)
+        if self._may_come < 0 and not self._is_complete:
+            detail = "the chunks are mostly extensions and trailers"
+            raise Problem(HTTPStatus.BAD_REQUEST, detail)
         return b"" if self._is_complete else None
 
     def on_body(self, data: bytes) -> None:

@@ -52,6 +52,7 @@ class Connections:
         self._refused: set[Member] = set()  # of the open ones
         self._all_closed = asyncio.Event()
         self._held = 0
+        self._held_by: Counter[str] = Counter()
         self._logged: set[str] = set()  # in this second
         self._set_date()
 
@@ -86,15 +87,25 @@ class Connections:
         self._by_address[connection.address] -= 1
         if not self._by_address[connection.address]:
             del self._by_address[connection.address]
+            self._held_by.pop(connection.address, None)
         if not self._open:
             self._all_closed.set()
 
     def hold(self, connection: Member, held: int) -> None:
-        """Count the bytes of an unfinished request; raises Problem 503 if all are too many."""
+        """Count the bytes of an unfinished request.
+
+        Raises Problem 503 if all are too many, 429 if those of its address are more than half.
+        """
         if held == connection.held:
             return
         change, connection.held = held - connection.held, held
         self._held += change
+        self._held_by[address := connection.address] += change
+        most = self.limits.held_bytes // 2
+        if change > 0 and self._held_by[address] > most and not is_loopback(address):
+            detail = f"unfinished requests from {address} hold {most} bytes of memory"
+            self._log(logging.WARNING, "requests refused: %s", detail)
+            raise slower(detail, RETRY_AFTER_S)
         if change > 0 and self._held > self.limits.held_bytes:
             detail = f"unfinished requests hold {self.limits.held_bytes} bytes of memory"
             self._log(logging.WARNING, "requests refused: %s", detail)

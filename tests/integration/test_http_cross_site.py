@@ -1,5 +1,8 @@
 """Requests that web pages have their visitors' browsers send."""
 
+import base64
+import hashlib
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -136,6 +139,40 @@ def test_browsers_are_told_what_not_to_do_with_a_response(browser: httpx.Client,
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert ("script-src" in headers["content-security-policy"]) == (path == "/docs")
+
+
+def script_hashes(page: str) -> set[str]:
+    """Return the hashes of the scripts in a page, as a content security policy names them."""
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
+    return {f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests}
+
+
+def test_the_policy_of_docs_allows_its_own_scripts_and_no_others(browser: httpx.Client) -> None:
+    page = browser.get("/docs")
+    policy = dict(
+        directive.strip().split(" ", 1)
+        for directive in page.headers["content-security-policy"].split(";")
+    )
+    hashes = script_hashes(page.text)
+    assert hashes
+    assert set(policy["script-src"].split()) == {"'self'", *hashes}
+    sources = re.findall(r"""(?:src|href)=["']([^"']+)["']""", page.text)
+    assert all(source.startswith("/") and source[1] != "/" for source in sources)
+    assert not re.search(r"""\son\w+\s*=|javascript:|<[^>]+\sstyle=""", page.text)
+    assert policy["connect-src"] == "'self'"
+
+
+def test_control_a_changed_script_is_noticed(browser: httpx.Client) -> None:
+    page = browser.get("/docs")
+    changed = page.text.replace("SwaggerUIBundle({", "steal({")
+    assert not script_hashes(changed) & set(page.headers["content-security-policy"].split())
+
+
+def test_assets_may_be_cached_and_nothing_else(browser: httpx.Client) -> None:
+    asset = browser.get("/docs/assets/swagger-ui.css")
+    assert asset.headers["x-content-type-options"] == "nosniff"
+    assert "cache-control" not in asset.headers
 
 
 def test_a_problem_that_quotes_what_was_sent_is_not_taken_for_a_page(

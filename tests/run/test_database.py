@@ -60,9 +60,15 @@ def break_log(influx: Influx, disk: Disk) -> None:
     assert not writes(influx), "the fault is no longer there: it needs no restart"
 
 
+def secret(directory: Path) -> str:
+    """Write a password of the database's user and return the file's name."""
+    (directory / "secret").write_text("admin\n")
+    return str(directory / "secret")
+
+
 def test_make_run_restarts_a_database_that_no_longer_writes(disk: Disk) -> None:
     influx = Influx(disk.path)
-    arguments = [str(disk.path), str(influx.port), "iot"]
+    arguments = [str(disk.path), str(influx.port), "iot", secret(disk.path)]
     influx.argv = [sys.executable, "-m", "run.database", *arguments]
     with running(influx):
         break_log(influx, disk)
@@ -73,6 +79,7 @@ def test_make_run_restarts_a_database_that_no_longer_writes(disk: Disk) -> None:
 
 def test_make_run_ends_when_the_database_ends(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "run.database", str(tmp_path / "none"), "1", "iot"]
+    argv.append(secret(tmp_path))
     done = subprocess.run(argv, cwd=ROOT, check=False, capture_output=True, timeout=60)
     assert done.returncode not in {0, None}
 
@@ -91,6 +98,8 @@ class HealthCheck:
             "kill 1": f"kill {influx.pid}",
             "/tmp/failed": str(directory / "failed"),  # noqa: S108  the container's
             "/var/lib/influxdb": str(influx.directory),
+            "/secrets/influx-bridge": secret(directory),
+            "bridge:%s": f"{influx.username}:%s",
         }
         for old, new in replaced.items():
             assert old in script
@@ -98,10 +107,7 @@ class HealthCheck:
         self._script = script
 
     def run(self) -> int:
-        account = {"INFLUXDB_ADMIN_USER": "", "INFLUXDB_ADMIN_PASSWORD": ""}
-        if self._influx.auth:
-            account = {"INFLUXDB_ADMIN_USER": "admin", "INFLUXDB_ADMIN_PASSWORD": "admin"}
-        env = {"PATH": os.environ["PATH"], "HOSTNAME": "127.0.0.1", "INFLUXDB_DB": "iot", **account}
+        env = {"PATH": os.environ["PATH"], "HOSTNAME": "127.0.0.1", "INFLUX_DATABASE": "iot"}
         return subprocess.run(["sh", "-c", self._script], env=env, check=False).returncode
 
 

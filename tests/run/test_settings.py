@@ -49,6 +49,8 @@ def test_a_name_without_effect_is_said(name: str) -> None:
         ("SIMULATOR_OPTIONS", "'", "No closing quotation"),
         ("SIMULATOR_OPTIONS", "--help", "no help here"),
         ("TOKENS_FILE", "/no/such/file", "tokens are identities now"),
+        ("ALLOWED_ORIGINS", "https://a.example/", "'https://a.example/' is no origin; expected"),
+        ("RATE_LIMIT", "fast", "expected a number of readings per second, or 0 for any"),
         ("FORMATS", "tasmoto", "unknown: tasmoto; expected"),
         ("FORMATS_FILE", "/no/such/file", "expected a readable file"),
         ("TIME_ZONE", "Mars", "expected the name of a time zone such as UTC"),

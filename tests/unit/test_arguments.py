@@ -21,7 +21,7 @@ PROGRAMS = [
 ]
 
 
-OWN_WORDS = {"run.database": ["directory", "1", "iot"]}
+OWN_WORDS = {"run.database": ["directory", "1", "iot", "secret"]}
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

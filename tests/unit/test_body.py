@@ -79,17 +79,27 @@ def test_broken_chunks_are_refused(sent: bytes) -> None:
     assert raised.value.status == HTTPStatus.BAD_REQUEST
 
 
-def test_trailers_take_no_memory() -> None:
-    body = ChunkedBody(LIMIT)
-    body.feed(chunked([])[:-2] + b"a: ")
+@pytest.mark.parametrize("beginning", [chunked([])[:-2] + b"a: ", b"1;a="])
+def test_trailers_and_extensions_take_no_memory_and_come_to_an_end(beginning: bytes) -> None:
+    body = ChunkedBody(100_000)
+    body.feed(beginning)
     tracemalloc.start()
     try:
-        for _ in range(1000):
+        for _ in range(80):
             body.feed(b"x" * 10_000)
+        with pytest.raises(Problem, match="mostly extensions and trailers") as raised:
+            body.feed(b"x" * 10_000)
+        assert raised.value.status == HTTPStatus.BAD_REQUEST
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak < 1 << 20
+
+
+def test_control_a_body_of_the_smallest_chunks_is_read() -> None:
+    body = ChunkedBody(100_000)
+    assert body.feed(chunked([b"x"] * 100_000)) == b""
+    assert len(body.content) == 100_000
 
 
 @given(st.lists(st.binary(max_size=6000), min_size=1, max_size=4))

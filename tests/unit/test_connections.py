@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from collector.http.connections import Connections
 from collector.http.limits import Limits
+from collector.http.problem import Problem
 
 
 class Guest:
@@ -58,6 +61,37 @@ def test_this_machine_gets_all_there_are_and_no_more() -> None:
         assert "MAX_CONNECTIONS)" in beyond.detail
 
     with_connections(Limits(10, 2), scenario)
+
+
+def test_unfinished_requests_of_one_address_leave_room_for_those_of_others() -> None:
+    def scenario(connections: Connections) -> None:
+        first, second, other = (Guest(f"192.0.2.{host}") for host in (1, 1, 2))
+        for guest in (first, second, other):
+            connections.add(guest)
+        connections.hold(first, 300)
+        connections.hold(second, 200)
+        with pytest.raises(Problem, match=r"from 192\.0\.2\.1 hold 500 bytes") as refused:
+            connections.hold(second, 201)
+        assert refused.value.status == 429
+        connections.hold(second, 0)
+        connections.hold(other, 500)
+        connections.hold(first, 500)
+        with pytest.raises(Problem, match="requests hold 1000 bytes") as refused:
+            connections.hold(own := Guest("127.0.0.1"), 1)
+        assert refused.value.status == 503
+        connections.hold(own, 0)
+        connections.hold(first, 0)
+        connections.hold(own, 500)
+        connections.hold(own, 0)
+
+    with_connections(Limits(10, 10, held_bytes=1000), scenario)
+
+
+def test_control_this_machine_may_hold_all_there_is() -> None:
+    def scenario(connections: Connections) -> None:
+        connections.hold(Guest("127.0.0.1"), 1000)
+
+    with_connections(Limits(10, 10, held_bytes=1000), scenario)
 
 
 def test_refused_connections_are_closed_when_they_are_too_many() -> None:
