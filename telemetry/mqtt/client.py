@@ -33,7 +33,7 @@ HANDSHAKE_S = 10.0
 CLOSE_S = 1.0
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 5.0
-_DIGITS = 16
+_DIGITS = 12
 
 
 class MqttClient:

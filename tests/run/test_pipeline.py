@@ -5,8 +5,6 @@ import re
 import socket
 import subprocess
 import sys
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,14 +30,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
 
 def stored(terminal: Terminal) -> int:
     """Return the number of readings in the database; 0 while it does not respond."""
-    query = urllib.parse.urlencode({"db": "iot", "q": "SELECT count(value) FROM data"})
-    try:
-        with urllib.request.urlopen(
-            f"http://127.0.0.1:{terminal.ports['INFLUX_PORT']}/query?{query}", timeout=5
-        ) as response:
-            series = json.load(response)["results"][0].get("series")
-    except OSError:
+    done = pipeline(terminal, "query", "SELECT count(value) FROM data")
+    if done.returncode:
         return 0
+    series = json.loads(done.stdout)["results"][0].get("series")
     return int(series[0]["values"][0][1]) if series else 0
 
 
@@ -111,6 +105,7 @@ def test_nothing_is_missing_after_all_that(running: Terminal) -> None:
         (["check"], "storing"),
         (["watch", "--once"], "123"),
         (["forget", "--sensor", "none"], "forgot 0"),
+        (["devices", "list"], "simulator             *"),
         (["backup", "copy.db"], "copied"),
         (["formats", "try", "tele/x/SENSOR", '{"a":1}'], '"type":"a"'),
         (["device", "--count", "1"], '"sensor_id":1000} -> 201'),
