@@ -14,6 +14,7 @@ from collector.access.identities import Identities
 from collector.access.series import SeriesLimit
 from collector.audit.auditor import Auditor
 from collector.devices.intake import DeviceIntake
+from collector.devices.senders import Senders
 from collector.formats import Formats
 from collector.outbox.outbox import Outbox
 from collector.publishing.discovery import Discovery
@@ -66,7 +67,8 @@ class Lane:
             on_disconnected=self._publisher.on_disconnected,
             on_puback=self._on_puback,
         )
-        self._devices = DeviceIntake(self.outbox, settings.broker, formats, identities)
+        senders = Senders(identities, self.series)
+        self._devices = DeviceIntake(self.outbox, settings.broker, formats, senders)
 
     def parts(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Return what has to run, by name; the first of them that ends is the end of the lane."""

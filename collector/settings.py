@@ -41,7 +41,7 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
         float, Meta(ge=0, description="a number of readings per second, or 0 for any")
     ] = 0
     # New ones of one identity, or of all senders without one.
-    max_series: Annotated[int, Meta(ge=1, description="a number of series, at least 1")] = 10_000
+    max_series: Annotated[int, Meta(ge=1, description="a number of series, at least 1")] = 100_000
     formats: str = "all"  # names as in collector/formats/families; empty: nothing over MQTT
     formats_file: str = ""  # a TOML file with rules of one's own
     time_zone: Text = "UTC"  # of devices that send local times without an offset

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import deque
 
-from collector.access.identities import Identities
 from collector.devices import payload
 from collector.devices.answers import Answers
 from collector.devices.backlog import Backlog, held
@@ -41,10 +40,10 @@ class DeviceIntake:
     """
 
     def __init__(
-        self, outbox: Outbox, broker: BrokerAccess, formats: Formats, identities: Identities
+        self, outbox: Outbox, broker: BrokerAccess, formats: Formats, senders: Senders
     ) -> None:
         self._formats = formats
-        self._senders = Senders(identities)
+        self._senders = senders
         subscriptions = [topics.DEVICES + "#"] * formats.takes_devices + formats.subscriptions
         if subscriptions:
             subscriptions.append(topics.FROM + "#")

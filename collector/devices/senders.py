@@ -6,6 +6,7 @@ import msgspec
 
 from collector.access.identities import Identities
 from collector.access.identity import Identity
+from collector.access.series import SeriesLimit, TooManySeries
 from collector.devices.payload import Taken
 from collector.devices.refusal import Refusal
 from collector.intake.faults import Fault
@@ -30,8 +31,9 @@ class Senders:
     for the sensor of the topic.
     """
 
-    def __init__(self, identities: Identities) -> None:
+    def __init__(self, identities: Identities, series: SeriesLimit) -> None:
         self._identities = identities
+        self._series = series
 
     def of(self, topic: str) -> tuple[Identity | None, str]:
         """Return the sender, None if its name is not known, and the topic without from/NAME/.
@@ -52,6 +54,8 @@ class Senders:
     def check(self, sender: Identity | None, taken: Taken) -> None:
         """Raise Refusal if one of the readings is of a sensor that the sender may not send for.
 
+        Or if it begins a series, and its sender, or the sensor of the topic, has too many.
+
         Only an answer's level, `taken.sensor`, comes from a topic on devices/. The other topics
         that have no sender may be written only by those who may send for every sensor.
         """
@@ -64,6 +68,16 @@ class Senders:
                 f" from/<name>/devices/{taken.sensor}, with the name of an identity"
             )
             _check(taken, taken.sensor.__eq__, detail)
+        try:
+            self._series.claim(self._claimant(sender, taken), taken.drafts)
+        except TooManySeries as error:
+            raise Refusal(str(error), taken.sensor, taken.ref) from None
+
+    def _claimant(self, sender: Identity | None, taken: Taken) -> str:
+        """Return who has the series: a name, a topic's sensor, or "" for everybody without one."""
+        if sender is not None:
+            return sender.name
+        return "" if self._identities.anonymous_allowed else f"/{taken.sensor}"  # which is no name
 
 
 def _check(taken: Taken, may_send: Callable[[str], bool], detail: str) -> None:

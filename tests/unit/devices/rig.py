@@ -7,14 +7,19 @@ from pathlib import Path
 import pytest
 
 from collector.access.identities import Identities
+from collector.access.series import SeriesLimit
 from collector.devices import intake
 from collector.devices.intake import DeviceIntake
+from collector.devices.senders import Senders
 from collector.formats import Formats
 from collector.outbox.outbox import Outbox
 from telemetry.receipt import Receipt
 from telemetry.settings import ConnectionSettings
 from tests.identities import OPEN
 from tests.unit.memory_broker import MemoryClient, Packet
+
+MAX_SERIES = 2_000
+"""How many series one sender may begin; the others of these tests have fewer."""
 
 
 class Rig:
@@ -33,7 +38,8 @@ class Rig:
         patch = pytest.MonkeyPatch()
         patch.setattr(intake, "MqttClient", self._client)
         formats = Formats.load("devices,ttn,tasmota", "", "UTC")
-        self.intake = kind(self.outbox, ConnectionSettings().broker, formats, identities)
+        senders = Senders(identities, SeriesLimit(MAX_SERIES, self.outbox.newest))
+        self.intake = kind(self.outbox, ConnectionSettings().broker, formats, senders)
         patch.undo()
         self._running = asyncio.create_task(self.intake.run())
 

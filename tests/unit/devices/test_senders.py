@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from collector.access.identities import Identities
 from collector.access.identity import Identity
+from collector.access.series import SeriesLimit
 from collector.devices.intake import DeviceIntake
 from collector.devices.payload import Taken
 from collector.devices.senders import Senders
 from tests.identities import OPEN, Known
-from tests.unit.devices.rig import Rig, run
+from tests.unit.devices.rig import MAX_SERIES, Rig, run
 
 KNOWN = Known(Identity("hall", ["kitchen", "7"]), Identity("gateway", ["*"]))
 
@@ -100,7 +101,7 @@ class Believes(DeviceIntake):
 
     def __init__(self, *options: object) -> None:
         super().__init__(*options)  # type: ignore[arg-type]
-        self._senders = Trusting(KNOWN)
+        self._senders = Trusting(KNOWN, SeriesLimit(MAX_SERIES, set()))
 
 
 SMUGGLED = [
@@ -198,3 +199,23 @@ def test_whatever_hall_sends_only_its_sensors_are_taken_and_only_it_is_answered(
     assert {series.partition("/")[0] for series in committed} <= {"kitchen", "7"}
     for answer in published:
         assert answer.startswith(("to/hall/accepted/", "to/hall/refused/", "rejected/"))
+
+
+@pytest.mark.parametrize(
+    ("topic", "identities"),
+    [
+        ("from/gateway/devices/a", KNOWN),
+        ("devices/a", KNOWN),
+        ("devices/a", OPEN),
+    ],
+)
+def test_a_sender_begins_no_more_series_than_it_may(
+    tmp_path: Path, topic: str, identities: Identities
+) -> None:
+    fits = {f"t{number}": 1 for number in range(MAX_SERIES)}
+    committed, _, refused = outcome(tmp_path / "fits", topic, json.dumps(fits).encode(), identities)
+    assert (len(committed), refused) == (MAX_SERIES, 0)
+    more = json.dumps({**fits, "one": 1, "ref": 5}).encode()
+    committed, published, refused = outcome(tmp_path / "more", topic, more, identities)
+    assert (committed, refused) == ([], 1)
+    assert any(b"would be a new series" in sent for sent in published.values())
