@@ -107,10 +107,11 @@ def _add_collector(group: argparse._ArgumentGroup) -> None:
         dest="token",
         metavar="FILE",
         type=_token_in,
-        help="a file with the token, which no list of processes shows",
+        help="a file with the token, which no list of processes shows (default: none)",
     )
     group.add_argument(
-        "--user", help="with --mqtt: the name that belongs to the token, which is its password"
+        "--user",
+        help="with --mqtt: the name that belongs to the token, its password (default: none)",
     )
 
 

@@ -67,7 +67,9 @@ class Native:
         module = "device" if service == "simulator" else service
         # -P: modules come from the checkout, not from the working directory.
         argv = [str(PYTHON), "-P", "-m", module, *arguments]
-        settings = {**os.environ, **self._settings, **account(self._run_dir, service)}
+        settings = {**os.environ, **self._settings}
+        if service != "simulator":
+            settings |= account(self._run_dir, service)
         os.execve(argv[0], argv, {**settings, "PYTHONPATH": str(ROOT)})
 
     def kill(self, part: str) -> int:

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from run import parts
+from run.configuration import write_grafana_configuration
 from run.workspace import Workspace
 from tests.grafana.dashboards import FOLDER, PROVISIONING, ROOT
 from tests.grafana.provisioning import (
@@ -88,7 +89,7 @@ PASSWORD = 'Pa$sw0rd ${HOME} #"\\'
 
 def test_any_password_arrives_unchanged() -> None:
     written = data_source()["secureJsonData"]["password"]
-    assert expand(written, {"INFLUX_PASSWORD": PASSWORD, "HOME": "/root"}) == PASSWORD
+    assert expand(written, {}, {"/secrets/influx-grafana": PASSWORD}) == PASSWORD
 
 
 def test_control_braces_would_expand_the_password_again() -> None:
@@ -116,14 +117,21 @@ def test_the_image_has_the_version_these_files_are_for() -> None:
 
 def test_under_make_run_the_environment_is_complete(tmp_path: Path) -> None:
     environment = run_here(tmp_path)
-    assert missing_settings({"INFLUX_USERNAME": "", "INFLUX_PASSWORD": "", **environment}) == []
+    assert missing_settings(environment) == []
     assert expand(data_source()["url"], environment) == "http://127.0.0.1:18086"
     assert expand(data_source()["jsonData"]["dbName"], environment) == "iot"
 
 
 def test_under_make_run_the_paths_agree(tmp_path: Path) -> None:
     environment = run_here(tmp_path)
-    assert Path(environment["GF_PATHS_PROVISIONING"]) == PROVISIONING
+    write_grafana_configuration(tmp_path)
+    copied = Path(environment["GF_PATHS_PROVISIONING"])
+    source = yaml.safe_load((copied / "datasources" / "influxdb.yaml").read_text())
+    password = source["datasources"][0]["secureJsonData"]["password"]
+    assert password == f"$__file{{{tmp_path}/secrets/influx-grafana}}"
+    assert {path.name for path in copied.rglob("*.yaml")} == {
+        path.name for path in PROVISIONING.rglob("*.yaml")
+    }
     assert Path(expand(provider()["options"]["path"], environment)) == FOLDER
     assert Path(environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]).is_file()
 
