@@ -15,10 +15,12 @@ from tests.compose.debian import KEYRING, unpack_with_libraries
 
 RELEASE = "forky"
 TESTS = (
+    "tests/attacks/test_make_run.py",
     "tests/integration/test_bridge_session.py",
     "tests/integration/test_broker_persistence.py",
     "tests/integration/test_devices.py",
     "tests/integration/test_mqtt.py",
+    "tests/integration/test_mqtt_strangers.py",
     "tests/run/test_broker_configuration.py",
 )
 
