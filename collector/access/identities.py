@@ -26,7 +26,7 @@ class UnknownToken(Exception):
 
 
 class Identities:
-    """The identities in a directory, where the broker's files are kept up to date with them.
+    """The identities in a directory, with which `watch` keeps the broker's files up to date.
 
     What cannot be read leaves everything as it was: it must not let anybody in. Raises
     RegisterUnusable at the start.
@@ -35,9 +35,6 @@ class Identities:
     def __init__(self, directory: Path, terms: Terms) -> None:
         self._directory = directory
         self._terms = terms
-        self._by_digest: dict[bytes, Identity] = {}
-        self._by_name: dict[str, Identity] = {}
-        self.anonymous_allowed = False
         self._seen = self._version()
         self._trouble = ""
         self._take(register.load(directory))
@@ -59,7 +56,11 @@ class Identities:
         return self._by_name.get(name)
 
     async def watch(self) -> None:
-        """Take up changes of the file within a second, for ever."""
+        """Take up changes of the file within a second, for ever.
+
+        Raises RegisterUnusable if the broker's files cannot be written at the start.
+        """
+        self._tell_broker()
         while True:
             await asyncio.sleep(_LOOK_S)
             self.refresh()
@@ -71,6 +72,7 @@ class Identities:
             return
         try:
             self._take(register.load(self._directory))
+            self._tell_broker()
         except RegisterUnusable as error:
             if str(error) != self._trouble:
                 self._trouble = str(error)
@@ -80,11 +82,14 @@ class Identities:
         logger.info("identities: %d", len(self._by_name))
 
     def _take(self, entries: list[register.Entry]) -> None:
+        self._entries = entries
         self._by_name = {one.name: Identity(one.name, one.sensors) for one in entries}
         self._by_digest = {bytes.fromhex(one.sha256): self._by_name[one.name] for one in entries}
         self.anonymous_allowed = is_anonymous_allowed(entries, opened=self._terms.opened)
+
+    def _tell_broker(self) -> None:
         try:
-            broker.write(self._directory, entries, self._terms)
+            broker.write(self._directory, self._entries, self._terms)
         except OSError as error:
             raise RegisterUnusable(f"{self._directory}: {error.strerror}") from None
 

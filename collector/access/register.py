@@ -26,6 +26,7 @@ SIMULATOR = "simulator"
 # Accounts of the services at the same broker.
 _RESERVED = {"collector", "bridge", "auditor", "grafana", "admin", "anonymous"}
 _NAME = r"\A[A-Za-z0-9_.-]{1,64}\Z"
+_NONE = (FileNotFoundError, NotADirectoryError)
 _SECRET_BYTES = 32
 _SECRET = re.compile(r"[!-9;-~]{16,256}")  # printable ASCII; no colon, for files of passwords
 _ITERATIONS = 101
@@ -100,7 +101,7 @@ def load(directory: Path) -> list[Entry]:
     try:
         return _checked(_decode(path.read_bytes()).identities, path)
     except OSError as error:
-        if isinstance(error, FileNotFoundError) and not _had_some(directory):
+        if isinstance(error, _NONE) and not _had_some(directory):
             return []
         raise RegisterUnusable(f"{path}: {error.strerror}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

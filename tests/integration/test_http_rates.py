@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.identities import give
 from tests.integration.posting import client, metrics, problem, send
 from tests.service import wait_for
 from tests.stack import Collector
@@ -20,9 +21,8 @@ WRONG = {"Authorization": "Bearer wrong"}
 @contextlib.contextmanager
 def collecting(directory: Path, *, tokens: bool = True, **env: str) -> Iterator[httpx.Client]:
     """Yield a client of a collector without a broker, whose tokens, `a` and `b`, are for all."""
-    file = directory / "tokens"
-    file.write_text("a *\nb *\n", encoding="utf-8")
-    env |= {"TOKENS_FILE": str(file)} if tokens else {}
+    if tokens:
+        give(directory / "accounts", {"a": ("a", ["*"]), "b": ("b", ["*"])})
     collector = Collector(directory, mqtt_port=1, influx_port=1, env=env)
     with collector, client(collector) as http:
         yield http

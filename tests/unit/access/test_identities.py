@@ -104,8 +104,10 @@ def test_changes_are_taken_up(tmp_path: Path) -> None:
 def test_what_harms_the_file_lets_nobody_in(
     tmp_path: Path, harm: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    give(tmp_path, KITCHEN)
     identities = Identities(tmp_path, LOOPBACK)
+    give(tmp_path, KITCHEN)
+    identities.refresh()
+    caplog.clear()
     file = tmp_path / register.FILE
     whole = file.read_bytes()
     if harm == "removed":
@@ -142,7 +144,9 @@ def test_the_file_is_looked_at_again_and_again(tmp_path: Path) -> None:
 
 def test_the_broker_has_no_more_than_hashes(tmp_path: Path) -> None:
     give(tmp_path, KITCHEN)
-    Identities(tmp_path, LOOPBACK)
+    identities = Identities(tmp_path, LOOPBACK)
+    give(tmp_path, {"garage": ("garage-secret", ["2"])})
+    identities.refresh()
     for path in tmp_path.iterdir():
         assert b"kitchen-secret" not in path.read_bytes(), path
     assert (tmp_path / register.FILE).stat().st_mode & 0o077 == 0
