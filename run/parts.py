@@ -10,13 +10,13 @@ from run.environment import PYTHON
 from run.workspace import Workspace
 
 PARTS = ("broker", "db", "collector", "bridge", "dashboard", "simulator")
-# What is stopped together; each group only when the one before it has ended.
 _INFLUX_ACCOUNTS = {"collector": "auditor", "bridge": "bridge"}
 SECRETS, ACCOUNTS = "secrets", "accounts"
 """Directories below RUN_DIR."""
 _START = ["sh", str(ROOT / "mosquitto" / "start.sh")]
 _GRAFANA = ["sh", str(ROOT / "grafana" / "start.sh")]
 _BROKER_PATHS = ("broker/broker.conf", SECRETS, ACCOUNTS, "broker")
+# What is stopped together; each group only when the one before it has ended.
 STOP_ORDER = (("simulator",), ("collector", "bridge", "dashboard"), ("broker", "db"))
 
 

@@ -8,6 +8,7 @@ from http import HTTPStatus
 import httpx
 import pytest
 
+from collector.access.secrets import OWNERS
 from tests.attacks.client import Client
 from tests.attacks.target import Target
 from tests.service import wait_for
@@ -16,7 +17,7 @@ READING = json.dumps(
     {"id": "x.y:1", "ts": "2026-01-31T12:00:00Z", "type": "temp", "value": 1, "sensor_id": "a"}
 )
 STATUS = json.dumps({"state": "up"})
-# Who may publish what, and how that is told; everybody else may not.
+# Who may publish what; everybody else may not.
 RIGHTFUL = {
     "readings/attacked/temp": ("collector", READING),
     "replay/attacked/temp": ("collector", READING),
@@ -231,18 +232,8 @@ def test_many_idle_connections_do_not_keep_others_out(target: Target) -> None:
 
 
 def test_no_secret_is_where_others_may_look(target: Target) -> None:
-    known = {
-        name: target.secret(name).encode()
-        for name in (
-            "broker-collector",
-            "broker-bridge",
-            "influx-bridge",
-            "influx-auditor",
-            "influx-grafana",
-            "grafana-admin",
-            "simulator",
-        )
-    }
+    names = OWNERS.keys() - {"broker.passwd"}
+    known = {name: target.secret(name).encode() for name in names}
     known |= {name: secret.encode() for name, secret in target.secrets.items()}
     assert all(len(secret) >= 43 for secret in known.values())
     traces = target.traces()
