@@ -82,5 +82,6 @@ def test_a_message_at_qos_0_that_waits_survives_an_orderly_restart(tmp_path: Pat
     with broker:
         visit(broker)
         publish(broker, TOPIC, 1, "-q", "0")
+        publish(broker, "devices/8/temp", 1)  # acknowledged, so the broker has read both
     with broker:
         assert visit(broker) == [b"1"]
