@@ -77,8 +77,11 @@ class Workspace:
         self.check()
         broker, database = self.directory / "broker", self.directory / "db"
         try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             for path in (broker, database, self.directory / "dashboard"):
-                path.mkdir(parents=True, exist_ok=True)
+                path.mkdir(exist_ok=True)
+                path.chmod(0o700)
+            self._keep_others_out()
             self._lock()
             State(self.directory).write({}, {})  # that of the last run means nothing now
             write_broker_configuration(
@@ -95,9 +98,15 @@ class Workspace:
                 f"RUN_DIR={self.directory} cannot be used: {error.strerror or error}"
             ) from error
 
+    def _keep_others_out(self) -> None:
+        """Close files of before to other users, who could read them, or lock them and stop us."""
+        for pattern in ("outbox.db*", "lock", "state.json"):
+            for path in self.directory.glob(pattern):
+                path.chmod(0o600)
+
     def _lock(self) -> None:
         """Lock the directory until this process exits; two databases would corrupt its data."""
-        lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

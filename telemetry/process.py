@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -23,6 +24,7 @@ class ServiceError(Exception):
 def main(name: str, serve: Callable[[], Coroutine[Any, Any, None]]) -> int:
     """Run a service and return its exit code: 1 for a ServiceError, written to stderr, else 0."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stdout)
+    os.umask(0o077)  # another user could read the outbox, or lock it
     for number in _SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))  # until `run` handles them
     gc.freeze()

@@ -36,7 +36,7 @@ def make(secrets: Path, accounts: Path, terms: Terms, grafana_password: str = ""
     SettingError for a password that is too easy to guess from the network.
     """
     secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
-    missing = [name for name in OWNERS if not (secrets / name).exists()]
+    missing = [name for name in OWNERS if not _is_there(secrets / name)]
     for name in missing:
         if name != _PASSWORDS:
             _write(secrets / name, register.new_secret())
@@ -71,6 +71,10 @@ def give_to_containers(secrets: Path, accounts: Path) -> None:
     for path in (accounts, *accounts.iterdir()):
         os.chown(path, _COLLECTOR, _MOSQUITTO)
     accounts.chmod(0o2750)
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def _holds(path: Path, known: Mapping[str, str]) -> bool:

@@ -75,13 +75,14 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeRun]:
         terminal.wait("Ready in")
         target = MakeRun(terminal)
         target.add_devices()
-        wait_for(lambda: _is_let_in(target), what="the broker to know the devices")
         yield target
 
 
-def _is_let_in(target: Target) -> bool:
-    with target.connect("garage") as garage:
-        return garage.refused is None
+def test_no_other_user_reads_or_locks_what_is_kept(target: MakeRun) -> None:
+    kept = [*target.run_dir.glob("outbox.db*"), target.run_dir / "lock"]
+    assert len(kept) > 2
+    for path in [*kept, *(target.run_dir / name for name in ("broker", "db", "dashboard"))]:
+        assert path.stat().st_mode & 0o077 == 0, path
 
 
 def test_secrets_are_readable_by_their_owner_alone(target: MakeRun) -> None:

@@ -54,13 +54,7 @@ def target(new_project: Project) -> Composed:
     new_project.wait_healthy()
     target = Composed(new_project)
     target.add_devices()
-    wait_for(lambda: _is_let_in(target), what="the broker to know the devices")
     return target
-
-
-def _is_let_in(target: Target) -> bool:
-    with target.connect("garage") as garage:
-        return garage.refused is None
 
 
 @pytest.mark.parametrize(

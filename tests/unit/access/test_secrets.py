@@ -39,6 +39,13 @@ def test_what_an_interrupted_start_has_left_is_mended(tmp_path: Path, name: str)
     assert register.is_password(simulator.password, found["simulator"].strip())
 
 
+@pytest.mark.parametrize("name", ["broker-collector", "influx-bridge", "simulator"])
+def test_an_empty_file_is_no_password(tmp_path: Path, name: str) -> None:
+    make(tmp_path)
+    (tmp_path / "secrets" / name).write_bytes(b"")
+    assert len(make(tmp_path)[name]) == 44
+
+
 def test_a_simulator_that_was_removed_stays_away(tmp_path: Path) -> None:
     make(tmp_path)
     with register.edit(tmp_path / "accounts") as entries:
