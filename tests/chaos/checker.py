@@ -1,5 +1,6 @@
 """Compares the ledger of responses with InfluxDB and with the collector's books."""
 
+import base64
 import http.client
 import json
 import urllib.parse
@@ -80,14 +81,18 @@ class Findings:
         return "\n".join(lines)
 
 
-def check(ledger: Ledger, *, influx_port: int, books: Books | None = None) -> Findings:
+def check(
+    ledger: Ledger, *, influx_port: int, books: Books | None = None, account: str = ""
+) -> Findings:
     """Compare the ledger with the points of the database `iot`, and with the books if given.
+
+    `account` is `user:password`, if InfluxDB asks for one.
 
     Nothing may be pending: an acknowledged reading that is not in InfluxDB now counts as lost.
     """
     findings = Findings(readings=ledger.count(), books=books)
     seen = {key: bytearray(len(series.times)) for key, series in ledger.series.items()}
-    for point in points(influx_port):
+    for point in points(influx_port, account=account):
         if point.key not in ledger.ignored:
             _check_point(findings, ledger, seen, point)
     for key, series in ledger.series.items():
@@ -143,12 +148,15 @@ def _check_books(findings: Findings, ledger: Ledger, books: Books) -> None:
         findings.add("books", f"rejected {books.rejected}, expected {rejected}")
 
 
-def points(port: int, query: str = QUERY) -> Iterator[Point]:
+def points(port: int, query: str = QUERY, account: str = "") -> Iterator[Point]:
     """Stream the points that the query selects. RuntimeError with InfluxDB's reason."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=QUERY_TIMEOUT_S)
     parameters = {"db": "iot", "epoch": "ns", "chunked": "true", "chunk_size": CHUNK_SIZE}
     try:
-        connection.request("GET", f"/query?{urllib.parse.urlencode({**parameters, 'q': query})}")
+        basic = base64.b64encode(account.encode()).decode()
+        headers = {"Authorization": f"Basic {basic}"} if account else {}
+        path = f"/query?{urllib.parse.urlencode({**parameters, 'q': query})}"
+        connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         # One JSON document per line; any of them may hold an error, even after a 200.
         for line in iter(response.readline, b""):

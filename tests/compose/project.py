@@ -159,6 +159,10 @@ class Project:
             self._secrets[name] = self.run(*argv, f"/secrets/{name}").stdout.split()[-1]
         return self._secrets[name]
 
+    def forget_secrets(self) -> None:
+        """Read them again: those of another volume are others."""
+        self._secrets.clear()
+
     def count(self, sensor_id: str, password: str | None = None) -> int:
         """Return how many readings of a sensor are in InfluxDB."""
         query = f"SELECT count(value) FROM data WHERE sensor_id = '{sensor_id}'"  # noqa: S608

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -38,18 +39,38 @@ def run(client: DockerClient) -> Iterator[Run]:
 
 
 def test_images_started_with_docker_run_form_the_pipeline(
-    images: Images, built: dict[str, Any], run: Run
+    images: Images, built: dict[str, Any], run: Run, tmp_path: Path
 ) -> None:
     port = free_port()
-    configuration = {str(ROOT / "mosquitto"): {"bind": "/mosquitto/config", "mode": "ro"}}
+    shared = [f"{tmp_path}/{name}:/{name}" for name in ("secrets", "accounts")]
+    loopback = {"ACCOUNTS_DIR": "/accounts", "BIND_ADDRESS": "127.0.0.1"}
+    setup = run(
+        "setup", built["collector"].id, "setup", "/secrets",
+        user="0:0", volumes=shared, environment=loopback,
+    )  # fmt: skip
+    assert setup.wait()["StatusCode"] == 0, setup.logs()
+
+    def account(service: str) -> dict[str, str]:
+        return {
+            **loopback,
+            "MQTT_USERNAME": service,
+            "MQTT_PASSWORD_FILE": f"/secrets/broker-{service}",
+        }
+
+    collecting = {"volumes": shared, "environment": account("collector")}
+    configuration = [*shared, f"{ROOT}/mosquitto:/mosquitto/config:ro"]
+    start = ["sh", "/mosquitto/config/start.sh", "/mosquitto/config/mosquitto.conf"]
     published = {"1337/tcp": ("127.0.0.1", port)}
     containers = [
         run("simulator", built["simulator"].id, "-h", "collector", "-p", "1337"),
-        run("collector", built["collector"].id, ports=published),
-        run("broker", images.names["broker"], volumes=configuration),
-        run("bridge", built["bridge"].id),
+        run("collector", built["collector"].id, ports=published, **collecting),
+        run(
+            "broker", images.names["broker"], *start, "/secrets", "/accounts", "/tmp",  # noqa: S108
+            user="1883:1883", volumes=configuration,
+        ),
+        run("bridge", built["bridge"].id, volumes=shared, environment=account("bridge")),
         run("db", images.names["db"]),
-    ]
+    ]  # fmt: skip
     simulator, collector, _, _, db = containers
 
     def count(sensor_id: str) -> int:
@@ -69,7 +90,7 @@ def test_images_started_with_docker_run_form_the_pipeline(
 
     # A second collector has another name and its own outbox.
     containers += [
-        run("collector-2", built["collector"].id),
+        run("collector-2", built["collector"].id, **collecting),
         run(
             "simulator-2", built["simulator"].id,
             "-h", "collector-2", "-p", "1337", "--sensor-id", "456",

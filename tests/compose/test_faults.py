@@ -61,7 +61,8 @@ class LoadedStack:
         books = self.stack.books()
         assert books.accepted == books.stored + books.rejected + books.pending
         assert books.rejected == 0
-        return check(self.ledger, influx_port=self.stack.port("INFLUX_PORT"))
+        account = f"bridge:{self.stack.secret('influx-bridge')}"
+        return check(self.ledger, influx_port=self.stack.port("INFLUX_PORT"), account=account)
 
 
 @pytest.fixture(scope="module")
