@@ -30,13 +30,16 @@ def steps(log: str) -> dict[str, str]:
     return {first.split(" : ", 1)[-1]: rest for first, rest in (p for p in parts if len(p) > 1)}
 
 
+USERS = {"collector": "10001:10001", "bridge": "10002:10002", "simulator": "10003:10003"}
+
+
 @pytest.mark.parametrize("target", OURS)
 def test_an_image_is_small_and_runs_as_an_unprivileged_user(
     built: dict[str, Any], target: str
 ) -> None:
     image = built[target].attrs
     assert image["Size"] < LIMIT_MB * 1e6
-    assert image["Config"]["User"] == "10001:10001"
+    assert image["Config"]["User"] == USERS[target]
     assert image["Config"]["StopSignal"] == "SIGTERM"
     assert image["Config"]["Labels"]["org.opencontainers.image.licenses"] == "MIT"
 
