@@ -68,8 +68,12 @@ def password_line(secret: str) -> str:
 
 
 def is_password(line: str, secret: str) -> bool:
-    """Return whether a line that `password_line` has made is that of a secret."""
-    return line == _password_line(secret, base64.b64decode(line.split("$")[3]))
+    """Return whether a line is what `password_line` makes of a secret, with the line's own salt."""
+    try:
+        salt = base64.b64decode(line.split("$")[3])
+    except (IndexError, ValueError):
+        return False
+    return line == _password_line(secret, salt)
 
 
 def _password_line(secret: str, salt: bytes) -> str:

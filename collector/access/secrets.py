@@ -81,7 +81,8 @@ def _holds(path: Path, known: Mapping[str, str]) -> bool:
     """Return whether a file for the broker has these passwords, by user."""
     if not path.exists():
         return False
-    lines = dict(line.split(":", 1) for line in _read(path).splitlines())
+    parts = (line.partition(":") for line in _read(path).splitlines())
+    lines = {user: line for user, _, line in parts}
     return lines.keys() == known.keys() and all(
         register.is_password(lines[user], password) for user, password in known.items()
     )

@@ -66,13 +66,3 @@ def test_a_change_that_fails_changes_nothing(tmp_path: Path) -> None:
 def test_two_with_one_secret_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RegisterUnusable, match="'a' and 'b' have the same name or secret"):
         give(tmp_path, {"a": ("secret", ["1"]), "b": ("secret", ["2"])})
-
-
-def test_the_hash_is_the_one_that_mosquitto_writes(tmp_path: Path) -> None:
-    file = tmp_path / "passwords"
-    file.touch(0o600)
-    subprocess.run(["mosquitto_passwd", "-b", file, "kitchen", "a secret"], check=True)
-    line = file.read_text().strip().removeprefix("kitchen:")
-    assert register.is_password(line, "a secret")
-    assert not register.is_password(line, "another")
-    assert register.is_password(register.password_line("a secret"), "a secret")

@@ -39,6 +39,15 @@ def test_what_an_interrupted_start_has_left_is_mended(tmp_path: Path, name: str)
     assert register.is_password(simulator.password, found["simulator"].strip())
 
 
+@pytest.mark.parametrize("content", ["no colon", "collector:", "collector:$7$101$?$?"])
+def test_a_damaged_file_for_the_broker_is_made_anew(tmp_path: Path, content: str) -> None:
+    make(tmp_path)
+    (tmp_path / "secrets" / "broker.passwd").write_text(f"{content}\nbridge:x\n")
+    found = make(tmp_path)
+    lines = dict(line.split(":") for line in found["broker.passwd"].splitlines())
+    assert register.is_password(lines["collector"], found["broker-collector"].strip())
+
+
 @pytest.mark.parametrize("name", ["broker-collector", "influx-bridge", "simulator"])
 def test_an_empty_file_is_no_password(tmp_path: Path, name: str) -> None:
     make(tmp_path)
