@@ -1,7 +1,6 @@
 """The head of a request, parsed by httptools from exactly its bytes."""
 
 import re
-from functools import lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -47,6 +46,8 @@ def parse(head: bytes) -> Head:
     An offer to upgrade is ignored: the parser would take the body for the other protocol, but it
     never sees a body.
     """
+    if known := _cache.get(head):
+        return known
     if len(head) > _CACHED_HEAD_BYTES:
         return _parse(head)
     # The cache must hold no secrets. Without that line the head is of the same kind.
@@ -54,12 +55,15 @@ def parse(head: bytes) -> Head:
     rest = head[: secret.start()] + head[secret.end() :] if secret else head
     if b"\r\nauthorization" in rest.lower():
         return _parse(head)
-    parsed = _parse_cached(rest)
+    parsed = _cache.get(rest) or _keep(rest, _parse(rest))
     if secret is None:
         return parsed
     if parsed.terms is None:
         return _parse(head)
     return parsed._replace(terms=parsed.terms._replace(authorization=secret[1].rstrip()))
+
+
+_cache: dict[bytes, Head] = {}
 
 
 class _Callbacks:
@@ -96,7 +100,11 @@ def _parse(head: bytes) -> Head:
     return _head(found.parser.get_method().decode(), found.url, found.headers, found.keep_alive)
 
 
-_parse_cached = lru_cache(_CACHED_HEADS)(_parse)
+def _keep(head: bytes, parsed: Head) -> Head:
+    if len(_cache) >= _CACHED_HEADS:
+        _cache.clear()
+    _cache[head] = parsed
+    return parsed
 
 
 def _head(method: str, url: bytes, headers: Headers, keep_alive: bool) -> Head:
