@@ -152,12 +152,12 @@ def _serves(https: Https, *, expired: bool = True) -> bool:
         return False
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 def test_old_versions_are_refused_and_logged(https: Https) -> None:
     context = ssl.create_default_context(cafile=https.authority.path)
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
-        context.minimum_version = ssl.TLSVersion.TLSv1
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{https.url}/healthz", verify=context)
     said = "TLS handshakes failed: 127.0.0.1: UNSUPPORTED_PROTOCOL"
