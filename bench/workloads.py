@@ -11,6 +11,7 @@ from bench.pipeline import Mark, Pipeline, Receipts, cpu_us
 from bench.readings import ARRAY, arrays, single
 from bench.row import Row, percentile
 from bench.wrk import wrk
+from tests.secured import Accounts
 
 ARRAY_CONNECTIONS = 8
 LATENCY_CONNECTIONS = 64
@@ -18,11 +19,20 @@ MQTT_CONNECTIONS = 100
 _MS = 1000
 
 
-def singles(directory: Path, connections: int, seconds: float) -> Row:
-    """Single POSTs as fast as they are answered."""
-    with Pipeline(directory) as pipeline:
+def singles(
+    directory: Path, connections: int, seconds: float, *, accounts: bool = False, tls: bool = False
+) -> Row:
+    """Single POSTs as fast as they are answered, with accounts and TLS between all parts or not."""
+    pipeline = Pipeline(directory)
+    token = ""
+    if accounts:
+        secured = Accounts(pipeline, directory)
+        token = secured.token
+        if tls:
+            secured.speak_tls()
+    with pipeline:
         before = pipeline.mark()
-        answers = wrk(pipeline.collector.port, connections, seconds)
+        answers = wrk(pipeline.collector.port, connections, seconds, token=token, tls=tls)
         pipeline.wrk_s += answers.cpu_s
         acknowledged = answers.answered - answers.failed
         row = _settle(pipeline, before)

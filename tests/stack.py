@@ -81,6 +81,11 @@ class Influx(Service):
         path = write_influx_configuration(directory, self.port, auth=auth)
         super().__init__("influx", directory, ["influxd", "-config", str(path)])
 
+    def use_account(self, username: str, password: str) -> None:
+        """Ask for passwords; this is the administrator's account."""
+        self.auth, self.username, self.password = True, username, password
+        write_influx_configuration(self.directory, self.port, auth=True)
+
     def is_ready(self) -> bool:
         """Whether /ping answers; with `auth`, also whether the administrator exists."""
         try:
