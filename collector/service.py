@@ -3,6 +3,7 @@
 import logging
 import sys
 
+from collector.access import certificates, renewal
 from collector.access.identities import Identities
 from collector.formats import Formats
 from collector.http.data import DataEndpoint
@@ -33,6 +34,8 @@ async def serve() -> None:
     settings = load(Settings)
     refuse_tokens_file()
     formats = Formats.of(settings)
+    if settings.tls_names:
+        certificates.ensure(settings.certificates, settings.tls_names)
     identities = Identities(settings.accounts, formats.terms(settings))
     listeners = listen(settings.collector_host, settings.collector_port)
     lane = Lane(settings, formats, identities)
@@ -60,6 +63,7 @@ async def serve() -> None:
             http=server.run_on(listeners),
             journal=journal.run(),
             identities=identities.watch(),
+            certificates=renewal.run(settings.certificates, settings.tls_names),
             **lane.parts(),
         )
     finally:

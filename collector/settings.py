@@ -9,6 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from telemetry import topics
+from telemetry.host_names import host_names
 from telemetry.settings import ConnectionSettings, Port, SettingError, Text
 
 _OWN = [root.rstrip("/") for root in topics.ROOTS]
@@ -47,6 +48,8 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     time_zone: Text = "UTC"  # of devices that send local times without an offset
     accounts_dir: str = ""  # empty: `accounts` beside the outbox
     bind_address: str = ""  # where the port can be reached; empty: where the collector listens
+    tls: str = ""  # names and addresses of this machine, separated by commas; empty: no TLS
+    tls_dir: str = ""  # of the certificates; empty: `tls` beside the outbox
     allowed_origins: str = ""  # whose web pages may send readings, separated by commas; * is any
     # Of POST /data?ack=stored.
     stored_timeout_s: Annotated[
@@ -62,6 +65,20 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
             f" them, of which the first is none of {', '.join(_OWN)}",
         ),
     ] = ""
+
+    def __post_init__(self) -> None:
+        """Raise SettingError for a TLS that no certificate could hold."""
+        _ = self.tls_names
+
+    @property
+    def tls_names(self) -> tuple[str, ...]:
+        """The names and addresses under which this machine is reached; none: no TLS."""
+        return host_names("TLS", self.tls)
+
+    @property
+    def certificates(self) -> Path:
+        """The directory of the certificates."""
+        return Path(self.tls_dir or Path(self.outbox_path).with_name("tls"))
 
     @property
     def accounts(self) -> Path:

@@ -30,6 +30,7 @@ _FIXED = {
     "INFLUX_AUDITOR_PASSWORD": "its InfluxDB has accounts of its own",
     "INFLUX_GRAFANA_PASSWORD": "its InfluxDB has accounts of its own",
     "ACCOUNTS_DIR": "the accounts are in RUN_DIR",
+    "TLS_DIR": "the certificates are in RUN_DIR",
     "MQTT_HOST": "it starts its own broker on 127.0.0.1",
     "INFLUX_HOST": "it starts its own InfluxDB on 127.0.0.1",
     "OUTBOX_PATH": "the outbox is in RUN_DIR",

@@ -23,8 +23,10 @@ LAYERS = {
     "telemetry": [
         "ranges timestamp topics process backoff decode origin printable thread not_json",
         "settings reading receipt status",
+        "host_names",
         "faults",
         "published",
+        "tls",
         "mqtt influx",
         "dead_letters",
     ],

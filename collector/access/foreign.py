@@ -1,0 +1,81 @@
+"""Certificates of one's own, checked as clients will before anything is replaced by them."""
+
+import ssl
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from collector.access import pem
+from collector.access.authority import Server
+from telemetry import tls
+from telemetry.process import ServiceError
+
+
+class CertificatesRefused(ServiceError):
+    """Certificates that clients would refuse; the text says why. Nothing was replaced."""
+
+
+def check(server: Server, authority: Sequence[x509.Certificate], names: Sequence[str]) -> None:
+    """Raise CertificatesRefused unless clients trust a server under all of these names."""
+    certificate = server.chain[0]
+    if not pem.fits(server.key, certificate):
+        raise CertificatesRefused(
+            "the key is not that of the certificate, which is the first one in its file; those that"
+            " lead to the authority follow it"
+        )
+    if certificate.not_valid_after_utc <= datetime.now(UTC):
+        raise CertificatesRefused(f"the certificate expired at {certificate.not_valid_after_utc}")
+    with tempfile.TemporaryDirectory() as name:  # OpenSSL reads keys from files only
+        key, trusted = Path(name, "key"), Path(name, "authority")
+        key.write_bytes(pem.encoded_key(server.key) + pem.encoded(server.chain))
+        trusted.write_bytes(pem.encoded(authority))
+        for one in names or ["localhost"]:
+            _shake_hands(key, trusted, one, is_named=bool(names), has=pem.names_of(certificate))
+
+
+def authority_of(chain: Sequence[x509.Certificate]) -> list[x509.Certificate]:
+    """Return the authority that a chain leads to, which may be its last certificate.
+
+    Raises CertificatesRefused if it is not one that is trusted everywhere.
+    """
+    known = pem.certificates(Path(DEFAULT_CA_BUNDLE_PATH).read_bytes())
+    if root := pem.root_of(chain, known):
+        return [root]
+    raise CertificatesRefused(
+        f"no authority that is trusted everywhere has issued {pem.common_name(chain[-1])!r}: add"
+        f" those between, or name it with --authority: {pem.common_name(chain[-1], issuer=True)}"
+    )
+
+
+def _shake_hands(key: Path, trusted: Path, name: str, *, is_named: bool, has: list[str]) -> None:
+    """Connect a client that expects a name with a server; raises CertificatesRefused."""
+    client_context = tls.client_context(str(trusted))
+    client_context.check_hostname = is_named
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        server_context.load_cert_chain(key)
+        to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+        # A wildcard is there for names such as this one.
+        expected = name.replace("*", "x")
+        client = client_context.wrap_bio(to_client, to_server, server_hostname=expected)
+        server = server_context.wrap_bio(to_server, to_client, server_side=True)
+        while not (_is_done(client) & _is_done(server)):
+            pass
+    except ssl.SSLError as error:
+        why = tls.plain_reason(error) or error.reason
+        raise CertificatesRefused(
+            f"clients that expect {name!r} would refuse it: {why}; it is for {', '.join(has)}"
+        ) from None
+
+
+def _is_done(side: ssl.SSLObject) -> bool:
+    """Go on with a handshake; return whether it is at its end."""
+    try:
+        side.do_handshake()
+    except ssl.SSLWantReadError:
+        return False
+    return True

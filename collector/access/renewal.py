@@ -1,0 +1,45 @@
+"""Sees once an hour that there is a certificate, and that it is valid."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from collector.access import certificates
+from collector.access.certificates import CertificatesUnusable
+
+logger = logging.getLogger(__name__)
+
+_LOOK_S = 3600
+_SOON = timedelta(days=14)
+
+
+async def run(directory: Path, names: Sequence[str], look_s: float = _LOOK_S) -> None:
+    """Renew what has to be renewed, for ever; with no names there is nothing to do.
+
+    A failure is logged, and again only when its reason changes: the old certificate may be valid
+    for months.
+    """
+    trouble = ""
+    while True:
+        if names:
+            found = await asyncio.to_thread(_look, directory, names)
+            if found and found != trouble:
+                logger.warning("TLS: %s", found)
+            trouble = found
+        await asyncio.sleep(look_s)
+
+
+def _look(directory: Path, names: Sequence[str]) -> str:
+    """Return what is wrong, or will be soon; "" is nothing."""
+    try:
+        certificates.ensure(directory, names)
+        found = certificates.load(directory)
+    except CertificatesUnusable as error:
+        return str(error)
+    for one in (chain := found[0] if found else []):
+        if (end := one.not_valid_after_utc) < datetime.now(UTC) + _SOON:
+            what = "the certificate" if one is chain[0] else "one that leads to the authority"
+            return f"{what} is valid until {end} only: `certificates install` takes a new one"
+    return ""
