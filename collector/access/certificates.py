@@ -111,7 +111,7 @@ def _server(directory: Path, authority: Authority | None) -> Server | None:
     if chain is None:
         return None
     if key is not None and pem.fits(key, chain[0]):
-        if authority is None and not (directory / AUTHORITY).exists():
+        if authority is None and _read(directory / AUTHORITY, pem.certificates) is None:
             raise CertificatesUnusable(
                 f"{directory / AUTHORITY} is missing: put the certificate of the authority there"
             )

@@ -1,12 +1,15 @@
 """Certificates of one's own, checked as clients will before anything is replaced by them."""
 
+import contextlib
 import ssl
 import tempfile
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.utils import CryptographyDeprecationWarning
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from collector.access import pem
@@ -42,13 +45,23 @@ def authority_of(chain: Sequence[x509.Certificate]) -> list[x509.Certificate]:
 
     Raises CertificatesRefused if it is not one that is trusted everywhere.
     """
-    known = pem.certificates(Path(DEFAULT_CA_BUNDLE_PATH).read_bytes())
-    if root := pem.root_of(chain, known):
+    if root := pem.root_of(chain, _trusted_everywhere()):
         return [root]
     raise CertificatesRefused(
         f"no authority that is trusted everywhere has issued {pem.common_name(chain[-1])!r}: add"
         f" those between, or name it with --authority: {pem.common_name(chain[-1], issuer=True)}"
     )
+
+
+def _trusted_everywhere() -> Iterator[x509.Certificate]:
+    end = b"-----END CERTIFICATE-----\n"
+    blocks = Path(DEFAULT_CA_BUNDLE_PATH).read_bytes().split(end)
+    # Some of them are older than the rules, which is a warning now and later an error.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        for block in blocks:
+            with contextlib.suppress(ValueError):
+                yield pem.certificates(block + end)[0]
 
 
 def _shake_hands(key: Path, trusted: Path, name: str, *, is_named: bool, has: list[str]) -> None:
