@@ -29,11 +29,13 @@ def host_names(key: str, text: str) -> tuple[str, ...]:
             raise SettingError(
                 key,
                 text,
-                f"{one!r} {fault}; expected names and addresses of this machine, separated by"
-                " commas, as in iot.local,192.168.1.5",
+                "expected a list of names and addresses of this machine, separated by commas, such"
+                f" as iot.local,192.168.1.5; {one!r} {fault}",
             ) from None
     if len(names) > _MAX_NAMES:
-        raise SettingError(key, text, f"expected at most {_MAX_NAMES} names, found {len(names)}")
+        raise SettingError(
+            key, text, f"expected a list of at most {_MAX_NAMES} names, found {len(names)}"
+        )
     return tuple(names)
 
 

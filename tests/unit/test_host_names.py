@@ -48,11 +48,10 @@ def test_names_and_addresses_are_taken(text: str, names: tuple[str, ...]) -> Non
         ("1", "is neither"),
         ("on", "is no name: TLS is on with names"),
         ("a\nb", "is neither"),
-        (",".join(f"a{n}" for n in range(101)), "expected at most 100 names, found 101"),
+        (",".join(f"a{n}" for n in range(101)), "expected a list of at most 100 names, found 101"),
     ],
 )
 def test_anything_else_is_named_with_what_was_expected(text: str, said: str) -> None:
     with pytest.raises(SettingError, match=said) as raised:
         load(Settings, {"TLS": text})
-    assert str(raised.value).startswith(f"TLS={text!r}: ")
-    assert "expected" in str(raised.value)
+    assert str(raised.value).startswith(f"TLS={text!r}: expected a list of ")
