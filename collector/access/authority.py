@@ -72,6 +72,11 @@ class Authority:
         return Server(key, [builder.sign(self.key, SHA256())])
 
 
+def is_valid(certificate: x509.Certificate, now: datetime) -> bool:
+    """Return whether a certificate is valid; one that was made with a wrong clock may not be."""
+    return certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc
+
+
 def is_ageing(certificate: x509.Certificate, now: datetime) -> bool:
     """Return whether two thirds of a certificate's life are over."""
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc

@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from collector.access import pem
-from collector.access.authority import Authority, Server, is_ageing
+from collector.access.authority import Authority, Server, is_ageing, is_valid
 from collector.access.register import replace
 from telemetry.process import ServiceError
 
@@ -52,13 +52,12 @@ def ensure(directory: Path, names: Sequence[str], clock: Callable[[], datetime] 
         server = _server(directory, authority)
         if server and not (authority and authority.has_issued(server.chain[0])):
             return  # one's own
-        if authority and authority.certificate.not_valid_after_utc <= now:
-            authority = None  # nobody trusts it any more
         is_whole = (directory / AUTHORITY).exists()
-        if authority and server and is_whole and _is_current(server, wanted, now):
+        if not (authority and is_valid(authority.certificate, now)):
+            # Made again of its key, it is the same to those that know no time.
+            authority = Authority.new(now, authority.key if authority else None)
+        elif is_whole and server and _is_current(server, wanted, now):
             return
-        if not authority:
-            authority = Authority.new(now)
         _replace_all(
             directory,
             {
@@ -88,7 +87,8 @@ def load(directory: Path) -> tuple[list[x509.Certificate], list[x509.Certificate
 def _is_current(server: Server, wanted: Mapping[str, None], now: datetime) -> bool:
     """Return whether a certificate of our authority may stay."""
     certificate = server.chain[0]
-    return set(pem.names_of(certificate)) == wanted.keys() and not is_ageing(certificate, now)
+    has_all = set(pem.names_of(certificate)) == wanted.keys()
+    return has_all and is_valid(certificate, now) and not is_ageing(certificate, now)
 
 
 def _authority(directory: Path, now: datetime) -> Authority | None:

@@ -13,6 +13,7 @@ logger = logging.getLogger(__name__)
 
 _LOOK_S = 3600
 _SOON = timedelta(days=14)
+_LONG_BEFORE = timedelta(days=365)
 
 
 async def run(directory: Path, names: Sequence[str], look_s: float = _LOOK_S) -> None:
@@ -38,8 +39,13 @@ def _look(directory: Path, names: Sequence[str]) -> str:
         found = certificates.load(directory)
     except CertificatesUnusable as error:
         return str(error)
-    for one in (chain := found[0] if found else []):
-        if (end := one.not_valid_after_utc) < datetime.now(UTC) + _SOON:
-            what = "the certificate" if one is chain[0] else "one that leads to the authority"
-            return f"{what} is valid until {end} only: `certificates install` takes a new one"
+    if found is None:  # somebody is removing them
+        return ""
+    chain, authorities = found
+    now = datetime.now(UTC)
+    if (directory / certificates.AUTHORITY_KEY).exists():
+        if (end := authorities[0].not_valid_after_utc) < now + _LONG_BEFORE:
+            return f"the authority is valid until {end} only; a new one has to reach all devices"
+    elif (end := min(one.not_valid_after_utc for one in chain)) < now + _SOON:
+        return f"a certificate is valid until {end} only: `certificates install` takes new ones"
     return ""

@@ -1,7 +1,13 @@
 """TLS: the names and addresses that a certificate can hold, and what is said of anything else."""
 
-import pytest
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.access import certificates, pem
 from collector.settings import Settings
 from telemetry.host_names import host_names
 from telemetry.settings import SettingError, load
@@ -55,3 +61,17 @@ def test_anything_else_is_named_with_what_was_expected(text: str, said: str) -> 
     with pytest.raises(SettingError, match=said) as raised:
         load(Settings, {"TLS": text})
     assert str(raised.value).startswith(f"TLS={text!r}: expected a list of ")
+
+
+@given(st.lists(st.text("aB0-.*:%_/ é", max_size=8) | st.ip_addresses().map(str), max_size=4))
+def test_what_is_taken_fits_into_a_certificate(names: list[str]) -> None:
+    try:
+        taken = host_names("TLS", ",".join(names))
+    except SettingError:
+        return
+    assert host_names("TLS", ",".join(taken)) == taken
+    with TemporaryDirectory() as directory:
+        certificates.ensure(Path(directory), taken)
+        found = certificates.load(Path(directory))
+        assert found
+        assert set(taken) <= set(pem.names_of(found[0][0]))

@@ -89,10 +89,24 @@ def test_no_certificate_is_valid_for_longer_than_its_authority(tmp_path: Path) -
     assert certificate.not_valid_after_utc == authority.not_valid_after_utc
 
 
-def test_an_authority_that_has_expired_is_made_anew(tmp_path: Path) -> None:
-    ensure(tmp_path, NAMES, ahead(-4000))
+@pytest.mark.parametrize("days", [-4000, 4000])
+def test_what_was_made_with_a_wrong_clock_is_made_anew(tmp_path: Path, days: float) -> None:
+    ensure(tmp_path, NAMES, ahead(days))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        connect(tmp_path, "iot.local")
+    before = contents(tmp_path)
     ensure(tmp_path, NAMES)
     connect(tmp_path, "iot.local")
+    assert contents(tmp_path)["ca.key"] == before["ca.key"]
+    assert contents(tmp_path)["ca.crt"] != before["ca.crt"]
+
+
+def test_after_a_wrong_clock_the_authority_of_before_is_trusted(tmp_path: Path) -> None:
+    ensure(tmp_path, NAMES)
+    trusted = (tmp_path / "ca.crt").read_text()
+    ensure(tmp_path, NAMES, ahead(4000))
+    ensure(tmp_path, NAMES)
+    connect(tmp_path, "iot.local", trusted)
 
 
 @pytest.mark.parametrize("name", ["server.crt", "server.key", "ca.crt"])

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -71,7 +71,17 @@ def test_ones_own_that_nobody_renews_is_warned_of(
 ) -> None:
     Own(tmp_path, "iot.local", ago=timedelta(days=397 - left))
     look(tmp_path, "iot.local")
-    assert caplog.text.count("the certificate is valid until") == len(caplog.records) == warnings
+    assert caplog.text.count("a certificate is valid until") == len(caplog.records) == warnings
+
+
+@pytest.mark.parametrize(("left", "warnings"), [(367, 0), (363, 1)])
+def test_an_authority_in_its_last_year_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, look: Look, left: int, warnings: int
+) -> None:
+    made = datetime.now(UTC) - timedelta(days=3650 - left)
+    certificates.ensure(tmp_path, ["iot.local"], lambda: made)
+    look(tmp_path, "iot.local")
+    assert caplog.text.count("the authority is valid until") == len(caplog.records) == warnings
 
 
 def test_without_tls_nothing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
