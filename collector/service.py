@@ -2,10 +2,13 @@
 
 import logging
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 from collector.access import certificates, renewal
 from collector.access.identities import Identities
 from collector.formats import Formats
+from collector.http.certificate import Certificate
 from collector.http.data import DataEndpoint
 from collector.http.limits import Limits, connections_allowed
 from collector.http.listeners import listen, names
@@ -37,6 +40,7 @@ async def serve() -> None:
     if settings.tls_names:
         certificates.ensure(settings.certificates, settings.tls_names)
     identities = Identities(settings.accounts, formats.terms(settings))
+    certificate = Certificate.of(settings)
     listeners = listen(settings.collector_host, settings.collector_port)
     lane = Lane(settings, formats, identities)
     journal = Journal()
@@ -44,7 +48,8 @@ async def serve() -> None:
     lane.outbox.on_superseded(journal.on_superseded)
     connections = connections_allowed(settings.max_connections)
     limits = Limits(connections, settings.max_connections_per_address or max(1, connections // 2))
-    server = Server(DataEndpoint(lane, identities, settings), [lane], limits)
+    endpoint = DataEndpoint(lane, identities, settings)
+    server = Server(endpoint, [lane], limits, certificate)
     logger.info(
         "collector %s listens on %s, %d readings pending in %s",
         lane.outbox.id,
@@ -63,8 +68,17 @@ async def serve() -> None:
             http=server.run_on(listeners),
             journal=journal.run(),
             identities=identities.watch(),
-            certificates=renewal.run(settings.certificates, settings.tls_names),
+            **(_parts_of_tls(certificate, settings) if certificate else {}),
             **lane.parts(),
         )
     finally:
         lane.outbox.close()
+
+
+def _parts_of_tls(
+    certificate: Certificate, settings: Settings
+) -> dict[str, Coroutine[Any, Any, None]]:
+    return {
+        "certificate": certificate.watch(),
+        "renewal": renewal.run(settings.certificates, settings.tls_names),
+    }

@@ -1,6 +1,5 @@
 """The collector's settings; every field is an environment variable in capitals."""
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,8 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from telemetry import topics
-from telemetry.host_names import host_names
-from telemetry.settings import ConnectionSettings, Port, SettingError, Text
+from telemetry.settings import ConnectionSettings, Port, SettingError, Text, is_loopback
 
 _OWN = [root.rstrip("/") for root in topics.ROOTS]
 
@@ -48,8 +46,6 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     time_zone: Text = "UTC"  # of devices that send local times without an offset
     accounts_dir: str = ""  # empty: `accounts` beside the outbox
     bind_address: str = ""  # where the port can be reached; empty: where the collector listens
-    tls: str = ""  # names and addresses of this machine, separated by commas; empty: no TLS
-    tls_dir: str = ""  # of the certificates; empty: `tls` beside the outbox
     allowed_origins: str = ""  # whose web pages may send readings, separated by commas; * is any
     # Of POST /data?ack=stored.
     stored_timeout_s: Annotated[
@@ -66,18 +62,8 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
         ),
     ] = ""
 
-    def __post_init__(self) -> None:
-        """Raise SettingError for a TLS that no certificate could hold."""
-        _ = self.tls_names
-
-    @property
-    def tls_names(self) -> tuple[str, ...]:
-        """The names and addresses under which this machine is reached; none: no TLS."""
-        return host_names("TLS", self.tls)
-
     @property
     def certificates(self) -> Path:
-        """The directory of the certificates."""
         return Path(self.tls_dir or Path(self.outbox_path).with_name("tls"))
 
     @property
@@ -89,16 +75,6 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     def opened(self) -> bool:
         """Whether others than this machine can reach the port."""
         return not is_loopback(self.bind_address or self.collector_host)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a name or an address is one that only this machine can reach."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def refuse_tokens_file(environ: Mapping[str, str] = os.environ) -> None:

@@ -3,8 +3,6 @@
 import ipaddress
 import re
 
-from telemetry.settings import SettingError
-
 _MAX_CHARACTERS = 253  # of a name in the DNS
 _MAX_NAMES = 100
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
@@ -14,11 +12,11 @@ _WILDCARD = re.compile(rf"\*\.(?:{_LABEL}\.)+{_LABEL}")
 _SWITCHES = {"on", "off", "yes", "no", "true", "false"}
 
 
-def host_names(key: str, text: str) -> tuple[str, ...]:
-    """Return the names of a setting, which are separated by commas, in lower case; "" has none.
+def host_names(text: str) -> tuple[str, ...]:
+    """Return the names in a text, where commas separate them, in lower case; "" has none.
 
     They are host names, of which any but the first may begin with `*.`, IPv4 and IPv6 addresses.
-    Raises SettingError for anything else.
+    Raises ValueError saying what was expected.
     """
     given = [one.strip() for one in text.split(",")] if text.strip() else []
     names: dict[str, None] = {}
@@ -26,16 +24,12 @@ def host_names(key: str, text: str) -> tuple[str, ...]:
         try:
             names[_checked(one, may_be_wildcard=bool(names))] = None
         except ValueError as fault:
-            raise SettingError(
-                key,
-                text,
+            raise ValueError(
                 "expected a list of names and addresses of this machine, separated by commas, such"
-                f" as iot.local,192.168.1.5; {one!r} {fault}",
+                f" as iot.local,192.168.1.5; {one!r} {fault}"
             ) from None
     if len(names) > _MAX_NAMES:
-        raise SettingError(
-            key, text, f"expected a list of at most {_MAX_NAMES} names, found {len(names)}"
-        )
+        raise ValueError(f"expected a list of at most {_MAX_NAMES} names, found {len(names)}")
     return tuple(names)
 
 

@@ -1,73 +1,105 @@
-"""Certificates of one's own, and a real handshake with what is in a directory."""
+"""Certificates that live as long as a test: an authority, and what it vouches for."""
 
-import socket
-import ssl
-import threading
+import ipaddress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-)
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from collector.access import certificates, pem
-from collector.access.authority import Authority, Server
+DAY = timedelta(days=1)
 
 
-class Own:
-    """An authority elsewhere, and the files that it gives: server.crt, server.key, ca.crt."""
+class Authority:
+    """A private authority; `path` is its certificate (PEM), to be trusted or not."""
 
-    def __init__(self, directory: Path, *names: str, ago: timedelta = timedelta()) -> None:
-        """Issue a certificate that long ago."""
-        now = datetime.now(UTC)
-        self.authority = Authority.new(now - timedelta(days=500))
-        self.server: Server = self.authority.issue(names, now - ago)
+    def __init__(self, directory: Path) -> None:
+        """Make it in `directory`; each needs a directory of its own."""
         directory.mkdir(parents=True, exist_ok=True)
-        self.cert, self.key, self.ca = (
-            directory / name
-            for name in (certificates.CERTIFICATE, certificates.KEY, certificates.AUTHORITY)
+        self.path = directory / "ca.crt"
+        self._directory = directory
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._issued = 0
+        now = datetime.now(UTC)
+        builder = _builder(_named("test authority"), self._key, now - DAY, now + DAY)
+        self._certificate = (
+            builder.issuer_name(_named("test authority"))
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(_signing(), critical=True)
+            .sign(self._key, hashes.SHA256())
         )
-        self.cert.write_bytes(pem.encoded(self.server.chain))
-        self.key.write_bytes(pem.encoded_key(self.server.key))
-        self.ca.write_bytes(pem.encoded([self.authority.certificate]))
+        self.path.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def encrypt(self) -> None:
-        """Give the key a password."""
-        password = BestAvailableEncryption(b"secret")
-        self.key.write_bytes(
-            self.server.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, password)
+    def issue(self, *names: str, expired: bool = False) -> tuple[Path, Path]:
+        """Return the files of a server's certificate for `names`, with its chain, and of its key.
+
+        A name may be an address. With `expired`, the certificate was valid until an hour ago.
+        """
+        self._issued += 1
+        key = ec.generate_private_key(ec.SECP256R1())
+        now = datetime.now(UTC)
+        until = now - timedelta(hours=1) if expired else now + DAY
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        certificate = (
+            _builder(_named(names[0]), key, now - DAY, until)
+            .issuer_name(self._certificate.subject)
+            .add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
+            .add_extension(authority, critical=False)
+            .sign(self._key, hashes.SHA256())
         )
+        pem = serialization.Encoding.PEM
+        chain = certificate.public_bytes(pem) + self.path.read_bytes()
+        secret = key.private_bytes(
+            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        paths = (
+            self._directory / f"server{self._issued}.crt",
+            self._directory / f"server{self._issued}.key",
+        )
+        for path, content in zip(paths, (chain, secret), strict=True):
+            path.write_bytes(content)
+        return paths
 
 
-def connect(directory: Path, name: str, ca: str | None = None) -> None:
-    """Connect to a server with this certificate, expecting a name, and trusting a ca.crt.
-
-    It is the directory's, or given as text. Raises ssl.SSLError.
-    """
-    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server_context.load_cert_chain(
-        directory / certificates.CERTIFICATE, directory / certificates.KEY
+def _builder(
+    subject: x509.Name, key: ec.EllipticCurvePrivateKey, since: datetime, until: datetime
+) -> x509.CertificateBuilder:
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(since)
+        .not_valid_after(until)
+        .add_extension(identifier, critical=False)
     )
-    context = ssl.create_default_context(
-        cadata=ca or (directory / certificates.AUTHORITY).read_text()
-    )
-    context.verify_flags |= ssl.VERIFY_X509_STRICT  # the default from Python 3.13 on
-    ours, theirs = socket.socketpair()
-    ours.settimeout(10)
-    theirs.settimeout(10)
 
-    def serve() -> None:
-        try:
-            server_context.wrap_socket(theirs, server_side=True).close()
-        except OSError:
-            theirs.close()
 
-    thread = threading.Thread(target=serve)
-    thread.start()
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _name(name: str) -> x509.GeneralName:
     try:
-        context.wrap_socket(ours, server_hostname=name).close()
-    finally:
-        ours.close()
-        thread.join()
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _signing() -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )

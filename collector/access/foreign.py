@@ -79,7 +79,7 @@ def _shake_hands(key: Path, trusted: Path, name: str, *, is_named: bool, has: li
         while not (_is_done(client) & _is_done(server)):
             pass
     except ssl.SSLError as error:
-        why = tls.plain_reason(error) or error.reason
+        why = (tls.plain_reason(error) or str(error.reason)).removeprefix("TLS: ")
         raise CertificatesRefused(
             f"clients that expect {name!r} would refuse it: {why}; it is for {', '.join(has)}"
         ) from None

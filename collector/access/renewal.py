@@ -17,18 +17,17 @@ _LONG_BEFORE = timedelta(days=365)
 
 
 async def run(directory: Path, names: Sequence[str], look_s: float = _LOOK_S) -> None:
-    """Renew what has to be renewed, for ever; with no names there is nothing to do.
+    """Renew what has to be renewed, for ever.
 
     A failure is logged, and again only when its reason changes: the old certificate may be valid
     for months.
     """
     trouble = ""
     while True:
-        if names:
-            found = await asyncio.to_thread(_look, directory, names)
-            if found and found != trouble:
-                logger.warning("TLS: %s", found)
-            trouble = found
+        found = await asyncio.to_thread(_look, directory, names)
+        if found and found != trouble:
+            logger.warning("TLS: %s", found)
+        trouble = found
         await asyncio.sleep(look_s)
 
 

@@ -70,12 +70,13 @@ def give_to_containers(secrets: Path, accounts: Path, tls: Path) -> None:
     for name, (user, group) in OWNERS.items():
         os.chown(secrets / name, user, group)
         (secrets / name).chmod(0o440)
-    # What the collector writes there later is for the broker to read.
-    for directory in (accounts, tls):
+    # What the collector writes there later is for the broker to read, and of `tls` all of it but
+    # the keys for everybody.
+    for directory, mode in ((accounts, 0o2750), (tls, 0o2755)):
         if directory.exists():
             for path in (directory, *directory.iterdir()):
                 os.chown(path, _COLLECTOR, _MOSQUITTO)
-            directory.chmod(0o2750)
+            directory.chmod(mode)
 
 
 def _is_there(path: Path) -> bool:

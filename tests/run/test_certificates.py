@@ -12,7 +12,8 @@ from tests.service import free_port
 
 
 def test_they_are_made_in_the_directory(tmp_path: Path) -> None:
-    with Terminal(tmp_path, {"TLS": "iot.local,192.168.1.5"}) as terminal:
+    settings = {"TLS": "iot.local,192.168.1.5", "MQTTS_PORT": free_port()}
+    with Terminal(tmp_path, settings) as terminal:
         terminal.wait("Ready in")
     shown = subprocess.run(
         [sys.executable, ROOT / "pipeline", "certificates"],
@@ -29,7 +30,7 @@ def test_damaged_ones_end_the_start(tmp_path: Path) -> None:
     tls = tmp_path / "tls"
     tls.mkdir()
     (tls / "server.crt").write_bytes(b"")
-    ports = {name: str(free_port()) for name in PORTS}
+    ports = {name: str(free_port()) for name in (*PORTS, "MQTTS_PORT")}
     ended = subprocess.run(
         [sys.executable, "-m", "run.pipeline"],
         cwd=ROOT,

@@ -21,12 +21,11 @@ MAY_IMPORT = {
 # The modules and subpackages of each package, the lowest first: none imports one further down.
 LAYERS = {
     "telemetry": [
-        "ranges timestamp topics process backoff decode origin printable thread not_json",
-        "settings reading receipt status",
+        "ranges timestamp topics process backoff decode origin printable thread not_json tls",
         "host_names",
+        "settings reading receipt status",
         "faults",
         "published",
-        "tls",
         "mqtt influx",
         "dead_letters",
     ],

@@ -12,7 +12,7 @@ import pytest
 from collector.access import pem
 from collector.access.certificates import ensure
 from run.configuration import ROOT
-from tests.certificates import Own, connect
+from tests.tls_files import Own, connect
 
 NAMES = ("iot.local", "192.168.1.5")
 

@@ -8,7 +8,7 @@ import pytest
 
 from collector.access import certificates, pem
 from collector.access.certificates import CertificatesUnusable, ensure
-from tests.certificates import Own, connect
+from tests.tls_files import Own, connect
 
 NAMES = ["iot.local", "192.168.1.5"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from collector.access import certificates, renewal
-from tests.certificates import Own, connect
+from tests.tls_files import Own, connect
 
 _DEADLINE_S = 10
 
@@ -82,15 +82,3 @@ def test_an_authority_in_its_last_year_is_warned_of(
     certificates.ensure(tmp_path, ["iot.local"], lambda: made)
     look(tmp_path, "iot.local")
     assert caplog.text.count("the authority is valid until") == len(caplog.records) == warnings
-
-
-def test_without_tls_nothing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certificates, "ensure", lambda *_: pytest.fail("it looked"))
-
-    async def run() -> None:
-        looking = asyncio.create_task(renewal.run(tmp_path, []))
-        _, still = await asyncio.wait([looking], timeout=0)
-        assert still
-        looking.cancel()
-
-    asyncio.run(run())

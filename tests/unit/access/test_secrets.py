@@ -99,7 +99,7 @@ def test_in_containers_each_file_is_given_to_those_who_read_it(
     if has_tls:
         modes = {path.name: path.stat().st_mode & 0o7777 for path in (tls, *tls.iterdir())}
         assert {given[path] for path in (tls, *tls.iterdir())} == {(10001, 1883)}
-        assert (modes["tls"], modes["server.key"], modes["ca.key"]) == (0o2750, 0o640, 0o600)
+        assert (modes["tls"], modes["server.key"], modes["ca.key"]) == (0o2755, 0o640, 0o600)
 
 
 def test_a_password_may_be_in_a_file(tmp_path: Path) -> None:
