@@ -167,6 +167,24 @@ def test_damaged_files_end_a_start(tmp_path: Path) -> None:
     assert f"collector: {tmp_path / 'server.crt'} is damaged" in ended.stderr.decode()
 
 
+@pytest.mark.parametrize(("tls", "made"), [("iot.local", True), ("", False)])
+def test_setup_makes_them(tmp_path: Path, tls: str, made: bool) -> None:
+    as_if_root = "import os, sys; os.chown = lambda *_: None; from collector import commands"
+    script = f"{as_if_root}; sys.exit(commands.main(['setup', {str(tmp_path / 'secrets')!r}]))"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | {"TLS": tls, "OUTBOX_PATH": str(tmp_path / "outbox.db")},
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "secrets" / "broker-bridge").exists()
+    assert (tmp_path / "tls").exists() == made
+    if made:
+        connect(tmp_path / "tls", "iot.local")
+
+
 def test_control_a_handshake_tells_a_wrong_name(tmp_path: Path) -> None:
     Own(tmp_path, "iot.local")
     with pytest.raises(ssl.SSLCertVerificationError):
