@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from telemetry.printable import printable
+
 _KEY = b"PRIVATE KEY-----"
 
 
@@ -84,7 +86,7 @@ def common_name(certificate: x509.Certificate, *, issuer: bool = False) -> str:
     """Return the name of a certificate, or of its issuer, in one line."""
     name = certificate.issuer if issuer else certificate.subject
     found = name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    return str(found[0].value) if found else name.rfc4514_string()
+    return printable(str(found[0].value) if found else name.rfc4514_string())
 
 
 def root_of(

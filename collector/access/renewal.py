@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from collector.access import certificates
+from collector.access import certificates, trial
 from collector.access.certificates import CertificatesUnusable
+from collector.access.trial import CertificatesRefused
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +36,17 @@ def _look(directory: Path, names: Sequence[str]) -> str:
     """Return what is wrong, or will be soon; "" is nothing."""
     try:
         certificates.ensure(directory, names)
-        found = certificates.load(directory)
-    except CertificatesUnusable as error:
+        if ending := _ending(directory):
+            return ending
+        trial.check_installed(directory, names)
+    except (CertificatesUnusable, CertificatesRefused) as error:
         return str(error)
-    if found is None:  # somebody is removing them
+    return ""
+
+
+def _ending(directory: Path) -> str:
+    """Return what ends soon and nobody renews; raises CertificatesUnusable."""
+    if (found := certificates.load(directory)) is None:
         return ""
     chain, authorities = found
     now = datetime.now(UTC)

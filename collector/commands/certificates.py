@@ -9,14 +9,16 @@ from typing import Any, TypeVar
 
 from cryptography import x509
 
-from collector.access import certificates, foreign, pem
+from collector.access import certificates, pem, trial
 from collector.access.authority import Server
-from collector.access.foreign import CertificatesRefused
-from collector.commands.output import OK, say
+from collector.access.trial import CertificatesRefused
+from collector.commands.output import OK, WRONG, say
 from collector.settings import Settings
+from telemetry.printable import printable
 from telemetry.process import ServiceError
 
 _INPUT = Path("-")
+_MOST = 5000
 T = TypeVar("T")
 
 
@@ -59,12 +61,17 @@ def _show(settings: Settings, _: argparse.Namespace) -> int:
     chain, authorities = found
     is_ours = (settings.certificates / certificates.AUTHORITY_KEY).exists()
     renewal = ", then renewed by itself" if is_ours else ""
-    say(f"names      {', '.join(pem.names_of(chain[0]))}")
+    say(f"names      {printable(', '.join(pem.names_of(chain[0])), _MOST)}")
     say(f"issuer     {pem.common_name(chain[0], issuer=True)}")
     say(f"valid      until {_end(chain[0])}{renewal}")
     for one in authorities:
         say(f"authority  {pem.common_name(one)}, until {_end(one)}")
     say(f"TLS        {', '.join(settings.tls_names) or 'not set'}")
+    try:
+        trial.check_installed(settings.certificates, settings.tls_names)
+    except CertificatesRefused as error:
+        say(f"trouble    {error}")
+        return WRONG
     return OK
 
 
@@ -82,8 +89,8 @@ def _install(settings: Settings, options: argparse.Namespace) -> int:
     if options.authority:
         authority = _decoded(options.authority, given, pem.certificates)
     else:
-        authority = foreign.authority_of(chain)
-    foreign.check(server, authority, settings.tls_names)
+        authority = trial.authority_of(chain)
+    trial.check(server, authority, settings.tls_names)
     certificates.install(settings.certificates, server, authority)
     sys.stderr.write(
         f"Installed, until {_end(chain[0])}; nothing renews it but this command. Devices have to"

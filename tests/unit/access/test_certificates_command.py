@@ -189,3 +189,18 @@ def test_control_a_handshake_tells_a_wrong_name(tmp_path: Path) -> None:
     Own(tmp_path, "iot.local")
     with pytest.raises(ssl.SSLCertVerificationError):
         connect(tmp_path, "other.local")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("", "clients that expect 'other.local' would refuse it: "), ("server.key", "No such file")],
+)
+def test_it_says_why_clients_would_refuse_what_there_is(
+    tmp_path: Path, name: str, said: str
+) -> None:
+    ensure(tmp_path, NAMES)
+    if name:
+        (tmp_path / name).unlink()
+    shown = collector(tmp_path, "certificates", tls="iot.local,other.local")
+    assert (shown.returncode, shown.stderr) == (1, b"")
+    assert said in shown.stdout.decode().splitlines()[-1]

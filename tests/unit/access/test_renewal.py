@@ -74,6 +74,16 @@ def test_ones_own_that_nobody_renews_is_warned_of(
     assert caplog.text.count("a certificate is valid until") == len(caplog.records) == warnings
 
 
+def test_ones_own_for_other_names_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, look: Look
+) -> None:
+    Own(tmp_path, "iot.local")
+    look(tmp_path, "iot.local", "other.local")
+    (record,) = caplog.records
+    assert "clients that expect 'other.local' would refuse it: " in record.getMessage()
+    assert record.getMessage().endswith("it is for iot.local")
+
+
 @pytest.mark.parametrize(("left", "warnings"), [(367, 0), (363, 1)])
 def test_an_authority_in_its_last_year_is_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, look: Look, left: int, warnings: int
