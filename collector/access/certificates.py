@@ -81,7 +81,7 @@ def load(directory: Path) -> tuple[list[x509.Certificate], list[x509.Certificate
     """
     chain = _read(directory / CERTIFICATE, pem.certificates)
     authorities = _read(directory / AUTHORITY, pem.certificates)
-    return (chain, authorities) if chain and authorities else None
+    return (chain, authorities or []) if chain else None
 
 
 def _is_current(server: Server, wanted: Mapping[str, None], now: datetime) -> bool:
@@ -93,10 +93,11 @@ def _is_current(server: Server, wanted: Mapping[str, None], now: datetime) -> bo
 
 def _authority(directory: Path, now: datetime) -> Authority | None:
     """Return the authority that is ours, if it is the one in the directory."""
+    found = _read(directory / AUTHORITY, pem.certificates)
     key = _read(directory / AUTHORITY_KEY, pem.private_key)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         return None
-    if (found := _read(directory / AUTHORITY, pem.certificates)) is None:
+    if found is None:
         return Authority.new(now, key)
     return Authority(key, found[0]) if pem.fits(key, found[0]) else None
 
@@ -104,17 +105,13 @@ def _authority(directory: Path, now: datetime) -> Authority | None:
 def _server(directory: Path, authority: Authority | None) -> Server | None:
     """Return key and certificate; None if they have to be made.
 
-    Raises CertificatesUnusable for an own certificate without its key or its authority.
+    Raises CertificatesUnusable for an own certificate without its key.
     """
     chain = _read(directory / CERTIFICATE, pem.certificates)
     key = _read(directory / KEY, pem.private_key)
     if chain is None:
         return None
     if key is not None and pem.fits(key, chain[0]):
-        if authority is None and _read(directory / AUTHORITY, pem.certificates) is None:
-            raise CertificatesUnusable(
-                f"{directory / AUTHORITY} is missing: put the certificate of the authority there"
-            )
         return Server(key, chain)
     if authority and authority.has_issued(chain[0]):
         return None

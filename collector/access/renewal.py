@@ -50,7 +50,7 @@ def _ending(directory: Path) -> str:
         return ""
     chain, authorities = found
     now = datetime.now(UTC)
-    if (directory / certificates.AUTHORITY_KEY).exists():
+    if authorities and (directory / certificates.AUTHORITY_KEY).exists():
         if (end := authorities[0].not_valid_after_utc) < now + _LONG_BEFORE:
             return f"the authority is valid until {end} only; a new one has to reach all devices"
     elif (end := min(one.not_valid_after_utc for one in chain)) < now + _SOON:

@@ -76,9 +76,10 @@ def _show(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _print_authority(settings: Settings, _: argparse.Namespace) -> int:
-    if (found := certificates.load(settings.certificates)) is None:
+    _, authorities = certificates.load(settings.certificates) or ([], [])
+    if not authorities:
         raise NoCertificates(f"there are none in {settings.certificates}: they are made with TLS")
-    say(pem.encoded(found[1]).decode().rstrip())
+    say(pem.encoded(authorities).decode().rstrip())
     return OK
 
 

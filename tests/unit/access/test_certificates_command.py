@@ -193,7 +193,11 @@ def test_control_a_handshake_tells_a_wrong_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("", "clients that expect 'other.local' would refuse it: "), ("server.key", "No such file")],
+    [
+        ("", "clients that expect 'other.local' would refuse it: "),
+        ("server.key", "No such file"),
+        ("ca.crt", "ca.crt: expected a file with certificates: No such file"),
+    ],
 )
 def test_it_says_why_clients_would_refuse_what_there_is(
     tmp_path: Path, name: str, said: str

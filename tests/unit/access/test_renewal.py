@@ -74,6 +74,15 @@ def test_ones_own_that_nobody_renews_is_warned_of(
     assert caplog.text.count("a certificate is valid until") == len(caplog.records) == warnings
 
 
+def test_ones_own_without_an_authority_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, look: Look
+) -> None:
+    Own(tmp_path, "iot.local").ca.unlink()
+    look(tmp_path, "iot.local")
+    (record,) = caplog.records
+    assert f"{tmp_path / 'ca.crt'}: expected a file with certificates" in record.getMessage()
+
+
 def test_ones_own_for_other_names_are_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, look: Look
 ) -> None:
