@@ -76,10 +76,10 @@ def _show(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _print_authority(settings: Settings, _: argparse.Namespace) -> int:
-    _, authorities = certificates.load(settings.certificates) or ([], [])
-    if not authorities:
+    found = certificates.load(settings.certificates)
+    if not (found and found[1]):
         raise NoCertificates(f"there are none in {settings.certificates}: they are made with TLS")
-    say(pem.encoded(authorities).decode().rstrip())
+    say(pem.encoded(found[1]).decode().rstrip())
     return OK
 
 
