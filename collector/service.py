@@ -2,7 +2,10 @@
 
 import logging
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
+from collector.access import certificates, renewal
 from collector.access.identities import Identities
 from collector.formats import Formats
 from collector.http.certificate import Certificate
@@ -34,6 +37,8 @@ async def serve() -> None:
     settings = load(Settings)
     refuse_tokens_file()
     formats = Formats.of(settings)
+    if settings.tls_names:
+        certificates.ensure(settings.certificates, settings.tls_names)
     identities = Identities(settings.accounts, formats.terms(settings))
     certificate = Certificate.of(settings)
     listeners = listen(settings.collector_host, settings.collector_port)
@@ -63,8 +68,17 @@ async def serve() -> None:
             http=server.run_on(listeners),
             journal=journal.run(),
             identities=identities.watch(),
-            **({"certificate": certificate.watch()} if certificate else {}),
+            **(_parts_of_tls(certificate, settings) if certificate else {}),
             **lane.parts(),
         )
     finally:
         lane.outbox.close()
+
+
+def _parts_of_tls(
+    certificate: Certificate, settings: Settings
+) -> dict[str, Coroutine[Any, Any, None]]:
+    return {
+        "certificate": certificate.watch(),
+        "renewal": renewal.run(settings.certificates, settings.tls_names),
+    }

@@ -63,6 +63,10 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     ] = ""
 
     @property
+    def certificates(self) -> Path:
+        return Path(self.tls_dir or Path(self.outbox_path).with_name("tls"))
+
+    @property
     def accounts(self) -> Path:
         """The directory of the identities."""
         return Path(self.accounts_dir or Path(self.outbox_path).with_name("accounts"))

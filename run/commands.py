@@ -27,6 +27,7 @@ _COLLECTOR = {
     "forget": "let go of readings that are deleted from InfluxDB on purpose",
     "formats": "what devices may send over MQTT; formats try TOPIC PAYLOAD",
     "devices": "who may send readings: devices add NAME --sensors 'kitchen,kitchen-*'",
+    "certificates": "the certificates of TLS: certificates authority prints what devices trust",
     "backup": "copy the outbox (with Docker: to a file in the container)",
 }
 _OTHERS = {
@@ -135,7 +136,7 @@ def main() -> int:
         prog="./pipeline",
         usage="./pipeline COMMAND [ARGUMENT ...]",
         description="Commands for the pipeline that `make run` or docker-compose runs here.",
-        epilog="\n".join(f"  {name:9} {text}" for name, text in names.items())
+        epilog="\n".join(f"  {name:12} {text}" for name, text in names.items())
         + "\n\n./pipeline COMMAND --help lists a command's options. A RUN_DIR other than .run is"
         " taken from\nthe environment.",
         formatter_class=argparse.RawDescriptionHelpFormatter,

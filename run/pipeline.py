@@ -11,7 +11,7 @@ import time
 import urllib.request
 from collections.abc import Mapping
 
-from collector.access import secrets
+from collector.access import certificates, secrets
 from collector.formats import Formats
 from collector.settings import Settings
 from run import parts, settings
@@ -144,12 +144,14 @@ Ctrl-C stops it. Every reading that is accepted:
 
 
 def _prepare_accounts(workspace: Workspace, environ: Mapping[str, str]) -> None:
-    """Make the passwords of the services; raises WorkspaceError."""
+    """Make the passwords and certificates of the services; raises WorkspaceError."""
     given = load(Settings, {**environ, **parts.settings(workspace, environ)})
     password = environ.get("GRAFANA_PASSWORD", "")
     try:
         terms = Formats.of(given).terms(given)
         secrets.make(workspace.directory / parts.SECRETS, given.accounts, terms, password)
+        if given.tls_names:
+            certificates.ensure(given.certificates, given.tls_names)
     except (ServiceError, OSError) as error:
         raise WorkspaceError(str(error)) from None
 

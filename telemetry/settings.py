@@ -10,6 +10,7 @@ import msgspec
 import msgspec.inspect
 from msgspec import Meta
 
+from telemetry.host_names import host_names
 from telemetry.process import ServiceError
 from telemetry.tls import Tls, client_context
 
@@ -58,10 +59,11 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     influx_database: Text = "iot"
     influx_tls_ca: str = ""
     tls: str = ""  # names of this machine, separated by commas; empty: no TLS
-    tls_dir: str = "tls"
+    tls_dir: str = ""
 
     def __post_init__(self) -> None:
-        """Raise SettingError for a file of authorities that cannot be used."""
+        """Raise SettingError for names or a file of authorities that cannot be used."""
+        _ = self.tls_names
         for name in ("mqtt_tls_ca", "influx_tls_ca"):
             if path := getattr(self, name):
                 try:
@@ -79,16 +81,24 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
         }
         if self.mqtt_tls_ca:
             access["tls"] = Tls(self.mqtt_tls_ca, self.mqtt_host)
-        elif self.tls and not is_loopback(self.mqtt_host):
-            access["tls"] = Tls(str(Path(self.tls_dir, "ca.crt")), self.tls_names[0])
+        elif self.tls_names and not is_loopback(self.mqtt_host):
+            access["tls"] = Tls(str(self.certificates / "ca.crt"), self.tls_names[0])
         if "tls" in access and self.mqtt_port == _MQTT:
             access["port"] = _MQTTS
         return access
 
     @property
-    def tls_names(self) -> list[str]:
+    def tls_names(self) -> tuple[str, ...]:
         """The names and addresses under which this machine is reached."""
-        return [name.strip() for name in self.tls.split(",") if name.strip()]
+        try:
+            return host_names(self.tls)
+        except ValueError as error:
+            raise SettingError("TLS", self.tls, str(error)) from None
+
+    @property
+    def certificates(self) -> Path:
+        """The directory of the certificates."""
+        return Path(self.tls_dir or "tls")
 
     @property
     def influx(self) -> InfluxAccess:

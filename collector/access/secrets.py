@@ -61,16 +61,22 @@ def make(secrets: Path, accounts: Path, terms: Terms, grafana_password: str = ""
             entries[SIMULATOR] = new
 
 
-def give_to_containers(secrets: Path, accounts: Path) -> None:
-    """Let each user read its files, and no other; needs root. Raises OSError."""
+def give_to_containers(secrets: Path, accounts: Path, tls: Path) -> None:
+    """Let each user read its files, and no other; needs root. Raises OSError.
+
+    The certificates in `tls` may not exist.
+    """
     secrets.chmod(0o755)
     for name, (user, group) in OWNERS.items():
         os.chown(secrets / name, user, group)
         (secrets / name).chmod(0o440)
-    # What the collector writes there later is for the broker to read.
-    for path in (accounts, *accounts.iterdir()):
-        os.chown(path, _COLLECTOR, _MOSQUITTO)
-    accounts.chmod(0o2750)
+    # What the collector writes there later is for the broker to read, and of `tls` all of it but
+    # the keys for everybody.
+    for directory, mode in ((accounts, 0o2750), (tls, 0o2755)):
+        if directory.exists():
+            for path in (directory, *directory.iterdir()):
+                os.chown(path, _COLLECTOR, _MOSQUITTO)
+            directory.chmod(mode)
 
 
 def _is_there(path: Path) -> bool:

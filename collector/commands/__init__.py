@@ -12,6 +12,7 @@ from collector.commands import (
     audit,
     backup,
     books,
+    certificates,
     devices,
     forget,
     formats,
@@ -62,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m collector", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True)
     of_readings = (watch, books, audit, replay, rejected, query, forget)
-    for command in (*of_readings, devices, formats, backup, setup):
+    for command in (*of_readings, devices, certificates, formats, backup, setup):
         command.add_to(subparsers)
     return parser
 

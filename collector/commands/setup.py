@@ -1,11 +1,11 @@
-"""`setup`: makes the passwords of all services, at the first start of the containers."""
+"""`setup`: makes passwords and certificates of all services, before the containers start."""
 
 import argparse
 import os
 from pathlib import Path
 from typing import Any
 
-from collector.access import secrets
+from collector.access import certificates, secrets
 from collector.commands.output import OK
 from collector.formats import Formats
 from collector.settings import Settings
@@ -15,7 +15,7 @@ def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export 
     """Add the command to the parser."""
     setup = subparsers.add_parser(
         "setup",
-        help="make the passwords of the services, once (Compose does it)",
+        help="make the passwords and certificates of the services (Compose does it)",
         description="Makes what is missing, and gives each file to the user that reads it.",
     )
     setup.add_argument("secrets", type=Path, help="their directory")
@@ -26,5 +26,7 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
     terms = Formats.of(settings).terms(settings)
     grafana_password = os.environ.get("GRAFANA_PASSWORD", "")
     secrets.make(options.secrets, settings.accounts, terms, grafana_password)
-    secrets.give_to_containers(options.secrets, settings.accounts)
+    if settings.tls_names:
+        certificates.ensure(settings.certificates, settings.tls_names)
+    secrets.give_to_containers(options.secrets, settings.accounts, settings.certificates)
     return OK

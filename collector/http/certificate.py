@@ -35,7 +35,7 @@ class Certificate:
     @classmethod
     def of(cls, settings: Settings) -> "Certificate | None":
         """Return that of the settings; None: they want no TLS."""
-        return cls(Path(settings.tls_dir), settings.tls) if settings.tls else None
+        return cls(settings.certificates, settings.tls) if settings.tls_names else None
 
     async def watch(self) -> None:
         """Take up a change of the files within a second, for ever."""

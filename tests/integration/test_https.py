@@ -169,5 +169,4 @@ def test_without_a_certificate_it_does_not_start(tmp_path: Path) -> None:
     (https.tls / "server.key").unlink()
     done = https.collector.command()
     assert done.returncode == 1
-    assert done.stderr.startswith("collector: TLS='127.0.0.1': expected server.crt and server.key")
-    assert "No such file or directory" in done.stderr
+    assert done.stderr.startswith(f"collector: {https.tls / 'server.key'} is missing: ")

@@ -34,7 +34,9 @@ def test_quotation_marks_and_spaces_in_values_hide_no_name() -> None:
     assert check({"MAKEFLAGS": flags.replace("FOO=1 ", "")}) == []
 
 
-@pytest.mark.parametrize("name", ["MQTT_HOST", "INFLUX_HOST", "OUTBOX_PATH", "INFLUX_AUTH"])
+@pytest.mark.parametrize(
+    "name", ["MQTT_HOST", "INFLUX_HOST", "OUTBOX_PATH", "INFLUX_AUTH", "TLS_DIR"]
+)
 def test_a_name_without_effect_is_said(name: str) -> None:
     (note,) = check({name: ""})
     assert note.startswith(f"{name} has no effect on make run: ")
@@ -54,6 +56,7 @@ def test_a_name_without_effect_is_said(name: str) -> None:
         ("FORMATS", "tasmoto", "unknown: tasmoto; expected"),
         ("FORMATS_FILE", "/no/such/file", "expected a readable file"),
         ("TIME_ZONE", "Mars", "expected the name of a time zone such as UTC"),
+        ("TLS", "iot local", "expected a list of names and addresses of this machine"),
         ("COLLECTOR_HOST", "no.such.invalid", "expected an address of this machine"),
     ],
 )

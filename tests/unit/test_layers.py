@@ -22,6 +22,7 @@ MAY_IMPORT = {
 LAYERS = {
     "telemetry": [
         "ranges timestamp topics process backoff decode origin printable thread not_json tls",
+        "host_names",
         "settings reading receipt status",
         "faults",
         "published",

@@ -1,10 +1,11 @@
 """The services' passwords: made once, mended, and none that the network could guess."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from collector.access import register, secrets
+from collector.access import certificates, register, secrets
 from collector.access.broker import RULES, Terms
 from telemetry.settings import ConnectionSettings, SettingError, load
 from tests.identities import LOOPBACK, give
@@ -78,6 +79,27 @@ def test_lost_identities_are_not_made_anew(tmp_path: Path) -> None:
     (tmp_path / "accounts" / register.FILE).unlink()
     with pytest.raises(register.RegisterUnusable):
         make(tmp_path)
+
+
+@pytest.mark.parametrize("has_tls", [True, False])
+def test_in_containers_each_file_is_given_to_those_who_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_tls: bool
+) -> None:
+    tls = tmp_path / "tls"
+    make(tmp_path)
+    if has_tls:
+        certificates.ensure(tls, ["iot.local"])
+    given: dict[Path, tuple[int, int]] = {}
+    monkeypatch.setattr(os, "chown", lambda path, *owner: given.update({path: owner}))
+    secrets.give_to_containers(tmp_path / "secrets", tmp_path / "accounts", tls)
+    files = {path for path in tmp_path.rglob("*") if path != tmp_path / "secrets"}
+    assert given.keys() == files
+    assert given[tmp_path / "secrets" / "broker-bridge"] == (10002, 10002)
+    assert given[tmp_path / "accounts" / register.FILE] == (10001, 1883)
+    if has_tls:
+        modes = {path.name: path.stat().st_mode & 0o7777 for path in (tls, *tls.iterdir())}
+        assert {given[path] for path in (tls, *tls.iterdir())} == {(10001, 1883)}
+        assert (modes["tls"], modes["server.key"], modes["ca.key"]) == (0o2755, 0o640, 0o600)
 
 
 def test_a_password_may_be_in_a_file(tmp_path: Path) -> None:
