@@ -4,7 +4,7 @@ import ssl
 from socket import socket
 
 # OpenSSL's reasons for an answer that is no record of TLS.
-NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL"}
+NOT_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
 # OpenSSL's codes of verification, see `man X509_STORE_CTX_get_error`.
 NOT_YET_VALID, EXPIRED = 9, 10
 UNKNOWN_AUTHORITY = {2, 18, 19, 20, 21}
