@@ -131,6 +131,23 @@ def test_an_unknown_authority_gets_no_reading_until_it_is_trusted(
     assert server.number_taken() == 20
 
 
+def test_nothing_is_lost_when_the_broker_is_killed(tmp_path: Path, authority: Authority) -> None:
+    port = free_port()
+    options = ["--mqtt", *trusting(authority), "--count", "300"]
+    with (
+        tls_broker(tmp_path / "broker", port, authority.issue(NAME)) as broker,
+        MqttStub(broker.port, SENSOR) as stub,
+        Device(tmp_path, port, *options) as device,
+    ):
+        wait_for(lambda: len(stub.messages) > 50, what="readings")
+        broker.kill()
+        broker.start()
+        broker.wait_ready()
+        assert device.end(60) == 0, device.log_text()
+    assert "not accepted: " in device.log_text()
+    assert device.summary()["accepted"] == 300
+
+
 @pytest.mark.parametrize("content", ["", "text", None])
 def test_an_unreadable_authority_is_named_before_anything_is_sent(
     tmp_path: Path, content: str | None
