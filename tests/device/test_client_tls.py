@@ -119,6 +119,18 @@ def refuse(context: ssl.SSLContext, listener: socket.socket) -> None:
         context.wrap_socket(connection, server_side=True)
 
 
+def test_a_certificate_that_is_not_valid_yet_asks_for_the_clock(
+    authority: Authority, trusting: Tls
+) -> None:
+    with (
+        Stub(certificate=authority.issue("iot.local", early=True)) as stub,
+        client(stub.port, trusting) as one,
+    ):
+        response = one.post([READING])
+    reason = "the certificate is not valid yet; is the clock right?"
+    assert response == Response(None, reason)
+
+
 def test_the_name_of_a_certificate_counts_and_not_what_was_connected_to(
     authority: Authority,
 ) -> None:
