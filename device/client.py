@@ -15,7 +15,7 @@ from http.client import (
     RemoteDisconnected,
 )
 
-from device.responses import Response, retry_after
+from device.responses import Response, detail, retry_after
 from device.tls import Tls, TlsError
 
 TIMEOUT_S = 10.0
@@ -88,7 +88,7 @@ class CollectorClient:
                 text = ""  # the status says what became of the readings
             if not response.isclosed():  # the rest of the body, or of the time, is left
                 self.close()
-        if response.status == HTTPStatus.BAD_REQUEST and text.startswith(EXPECTS_TLS):
+        if response.status == HTTPStatus.BAD_REQUEST and detail(text).startswith(EXPECTS_TLS):
             # It has not looked at the readings, and takes them once they are sent by TLS.
             return Response(None, f"{EXPECTS_TLS}: see --tls")
         wait = retry_after(response.getheader("Retry-After"), datetime.now(UTC))

@@ -188,8 +188,12 @@ def test_tls_asked_of_a_plain_port_is_said(
     assert stub.requests == []
 
 
-def test_plain_http_to_a_port_with_tls_keeps_the_readings(tmp_path: Path) -> None:
-    refusal = Reply(400, "this port speaks HTTPS\n")
+@pytest.mark.parametrize(
+    "text",
+    ["this port speaks HTTPS\n", '{"detail":"this port speaks HTTPS, and this was plain text"}'],
+)
+def test_plain_http_to_a_port_with_tls_keeps_the_readings(tmp_path: Path, text: str) -> None:
+    refusal = Reply(400, text)
     with Stub(refusal, refusal) as stub, Device(tmp_path, stub.port, *OPTIONS) as device:
         assert device.end() == 0, device.log_text()
     assert "not accepted: this port speaks HTTPS: see --tls; " in device.log_text()
