@@ -42,16 +42,16 @@ def run(arguments: Arguments) -> int:
     return 0 if report.finish() else 1
 
 
-def post_of(arguments: Arguments) -> Callable[[Sequence[str]], Response]:
+def post_of(given: Arguments) -> Callable[[Sequence[str]], Response]:
     """Return how readings are sent; raises SystemExit when paho-mqtt is needed and missing."""
-    if not arguments.mqtt:
-        return CollectorClient(arguments.host, arguments.port, arguments.token).post
+    if not given.mqtt:
+        return CollectorClient(given.host, given.port, given.token, given.tls).post
     try:
         from device.mqtt_client import MqttClient  # noqa: PLC0415  the one import beyond Python
     except ModuleNotFoundError:
         sys.exit("--mqtt needs the Python package paho-mqtt 2: pip install paho-mqtt")
-    account = (arguments.user or "", arguments.token or "")
-    return MqttClient(arguments.host, arguments.port, arguments.sensor_id, account).post
+    account = (given.user or "", given.token or "")
+    return MqttClient(given.host, given.port, given.sensor_id, account=account, tls=given.tls).post
 
 
 def main() -> int:

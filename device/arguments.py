@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from device import checks
 from device.manual import DESCRIPTION, EPILOG
 from device.patterns import PATTERNS
+from device.tls import Tls, TlsError, tls
 
 MAX_PORT = 65535
 MAX_SENSOR_ID = 2**63 - 1
-MIN_RATE, MAX_RATE = 1e-6, 1e9
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Arguments:
     token: str | None
     user: str | None
     mqtt: bool
+    tls: Tls | None
     quiet: bool
 
 
@@ -59,9 +61,22 @@ def parse(argv: Sequence[str] | None = None) -> Arguments:
     if given.duration is not None:
         # Rounded, because 0.7 s at 10 per second are 7 readings, not 7.000000000000001.
         count = max(1, math.ceil(round(given.duration * given.rate, 6)))
-    options = vars(given) | {"types": tuple(given.types), "count": count}
-    del options["duration"]
+    options = vars(given) | {
+        "types": tuple(given.types),
+        "count": count,
+        "tls": _tls(parser, given.tls, given.tls_ca),
+    }
+    del options["duration"], options["tls_ca"]
     return Arguments(**options)
+
+
+def _tls(parser: Parser, name: str | None, ca_file: str | None) -> Tls | None:
+    if name is None and ca_file is not None:
+        parser.error(f"--tls-ca {ca_file}: expected --tls NAME with it")
+    try:
+        return tls(name, ca_file or "") if name else None
+    except TlsError as error:
+        parser.error(f"--tls-ca {ca_file}: {error}")
 
 
 def _parser() -> Parser:
@@ -86,27 +101,44 @@ def _add_collector(group: argparse._ArgumentGroup) -> None:
         "-h",
         dest="host",
         metavar="HOST",
-        type=_host,
+        type=checks.host,
         required=True,
         help="host name or address of the collector, with --mqtt of the broker",
     )
     group.add_argument(
-        "-p", dest="port", metavar="PORT", type=_integer(1, MAX_PORT), required=True, help="port"
+        "-p",
+        dest="port",
+        metavar="PORT",
+        type=checks.integer(1, MAX_PORT),
+        required=True,
+        help="port",
     )
     group.add_argument(
         "--mqtt",
         action="store_true",
         help="publish to the broker at HOST:PORT instead of posting (default: HTTP)",
     )
+    group.add_argument(
+        "--tls",
+        metavar="NAME",
+        type=checks.tls_name,
+        help="speak TLS, and expect this name or address in the certificate; of several with "
+        "commas the first; empty: plain text (default: plain text)",
+    )
+    group.add_argument(
+        "--tls-ca",
+        metavar="FILE",
+        help="trust the authorities in this file, PEM (default: those of the system)",
+    )
     secret = group.add_mutually_exclusive_group()
     secret.add_argument(
-        "--token", type=_token, help="sent as Authorization: Bearer TOKEN (default: none)"
+        "--token", type=checks.token, help="sent as Authorization: Bearer TOKEN (default: none)"
     )
     secret.add_argument(
         "--token-file",
         dest="token",
         metavar="FILE",
-        type=_token_in,
+        type=checks.token_in,
         help="a file with the token, which no list of processes shows (default: none)",
     )
     group.add_argument(
@@ -116,18 +148,18 @@ def _add_collector(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_readings(group: argparse._ArgumentGroup) -> None:
-    _add_number(group, "--sensors", 1, _integer(1), "number of sensors")
+    _add_number(group, "--sensors", 1, checks.integer(1), "number of sensors")
     _add_number(
         group,
         "--sensor-id",
         123,
-        _integer(0, MAX_SENSOR_ID),
+        checks.integer(0, MAX_SENSOR_ID),
         "id of the first sensor; the others have the ids that follow",
     )
     group.add_argument(
         "--types",
         metavar="TYPE",
-        type=_text,
+        type=checks.text,
         nargs="+",
         default=["temp"],
         help="types of reading that each sensor has (default: temp)",
@@ -142,29 +174,35 @@ def _add_readings(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--seed",
         metavar="N",
-        type=_integer(0),
+        type=checks.integer(0),
         help="produce the same values in every run; with sine, at the same time of day "
         "(default: different values in every run)",
     )
 
 
 def _add_sending(group: argparse._ArgumentGroup) -> None:
-    _add_number(group, "--rate", 1, _rate, "readings per second, over all sensors and types")
+    _add_number(group, "--rate", 1, checks.rate, "readings per second, over all sensors and types")
     _add_number(
-        group, "--batch", 1, _integer(1), "readings per request; it is sent when there are N"
+        group, "--batch", 1, checks.integer(1), "readings per request; it is sent when there are N"
     )
     end = group.add_mutually_exclusive_group()
     end.add_argument(
-        "--count", metavar="N", type=_integer(1), help="end after N readings (default: no limit)"
+        "--count",
+        metavar="N",
+        type=checks.integer(1),
+        help="end after N readings (default: no limit)",
     )
     end.add_argument(
-        "--duration", metavar="S", type=_seconds, help="end after S seconds (default: no limit)"
+        "--duration",
+        metavar="S",
+        type=checks.seconds,
+        help="end after S seconds (default: no limit)",
     )
     _add_number(
         group,
         "--buffer",
         100_000,
-        _integer(1),
+        checks.integer(1),
         "maximum number of readings kept while the collector does not accept them",
     )
 
@@ -178,73 +216,3 @@ def _add_number(
 ) -> None:
     help_text = f"{text} (default: {default})"
     group.add_argument(name, metavar="N", type=kind, default=default, help=help_text)
-
-
-def _host(text: str) -> str:
-    if not _is_name(text) or "/" in text or not text.isprintable() or " " in text:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: expected a host name or an address, without http:// or a path"
-        )
-    return text
-
-
-def _is_name(text: str) -> bool:
-    try:
-        return bool(text.encode("idna"))  # as it will be looked up: no part above 63 characters
-    except UnicodeError:
-        return False
-
-
-def _text(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected UTF-8") from None
-    return text
-
-
-def _token(text: str) -> str:
-    if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise argparse.ArgumentTypeError("expected printable ASCII without spaces")
-    return text
-
-
-def _token_in(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123
-            return _token(file.read().strip())
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise argparse.ArgumentTypeError(f"{path!r}: {reason}") from None
-
-
-def _integer(low: int, high: int | None = None) -> Callable[[str], int]:
-    def integer(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = low - 1
-        if number < low or (high is not None and number > high):
-            limits = f"from {low} to {high}" if high is not None else f"of at least {low}"
-            raise argparse.ArgumentTypeError(f"{text!r}: expected an integer {limits}")
-        return number
-
-    return integer
-
-
-def _rate(text: str) -> float:
-    return _decimal(text, MIN_RATE, MAX_RATE)
-
-
-def _seconds(text: str) -> float:
-    return _decimal(text, 1e-3, 1e9)
-
-
-def _decimal(text: str, low: float, high: float) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not low <= number <= high:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from {low:g} to {high:g}")
-    return number

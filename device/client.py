@@ -6,20 +6,35 @@ import socket
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
+from http import HTTPStatus
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+    RemoteDisconnected,
+)
 
-from device.responses import Response, retry_after
+from device.responses import Response, detail, retry_after
+from device.tls import Tls, TlsError
 
 TIMEOUT_S = 10.0
 MAX_RESPONSE = 1 << 20  # bytes, headers included
 MAX_TEXT = 1 << 16  # bytes of the body
+# What the collector says, with 400, to HTTP without TLS where it expects TLS.
+EXPECTS_TLS = "this port speaks HTTPS"
 
 
 class CollectorClient:
     """HTTP client of the collector at `host`:`port`, with one persistent connection."""
 
     def __init__(
-        self, host: str, port: int, token: str | None = None, timeout: float = TIMEOUT_S
+        self,
+        host: str,
+        port: int,
+        token: str | None = None,
+        tls: Tls | None = None,
+        timeout: float = TIMEOUT_S,
     ) -> None:
         """Prepare to connect; `timeout` is for the connection, the request and the response."""
         self._headers = {"Content-Type": "application/json", "User-Agent": "device"}
@@ -27,7 +42,11 @@ class CollectorClient:
             self._headers["Authorization"] = f"Bearer {token}"
         self._timeout = timeout
         address = host.removeprefix("[").removesuffix("]")
-        self._connection = HTTPConnection(address, port, timeout=timeout)
+        self._connection = (
+            HTTPSConnection(address, port, timeout=timeout, context=tls)
+            if tls
+            else HTTPConnection(address, port, timeout=timeout)
+        )
         self._connection.response_class = _Response
 
     def post(self, readings: Sequence[str]) -> Response:
@@ -69,6 +88,9 @@ class CollectorClient:
                 text = ""  # the status says what became of the readings
             if not response.isclosed():  # the rest of the body, or of the time, is left
                 self.close()
+        if response.status == HTTPStatus.BAD_REQUEST and detail(text).startswith(EXPECTS_TLS):
+            # It has not looked at the readings, and takes them once they are sent by TLS.
+            return Response(None, f"{EXPECTS_TLS}: see --tls")
         wait = retry_after(response.getheader("Retry-After"), datetime.now(UTC))
         return Response(response.status, text or response.reason, wait)
 
@@ -78,6 +100,8 @@ class CollectorClient:
                 return f"no answer in {self._timeout:g} s"
             case RemoteDisconnected():
                 return "the connection was closed"
+            case TlsError():
+                return str(error)
             case OSError(strerror=str(text)):
                 return text.lower()
             case _:

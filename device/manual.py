@@ -38,6 +38,15 @@ by MQTT:
   per second use --batch. With --user NAME the topics are from/NAME/devices/<sensor_id> and
   to/NAME/accepted/<sensor_id>.
 
+with TLS:
+  --tls NAME speaks TLS to HOST:PORT, https or with --mqtt mqtts, and sends only if the certificate
+  there is for NAME, which may be another one than HOST, and of an authority that this system trusts
+  or that is in --tls-ca FILE. The port is that of -p as it is, with --mqtt mostly 8883:
+    python -m device -h 192.168.1.5 -p 1337 --tls iot.local --tls-ca ca.crt
+    python -m device -h 192.168.1.5 -p 8883 --tls iot.local --tls-ca ca.crt --mqtt
+  The file is read again for each connection. With an empty NAME nothing is encrypted, and FILE is
+  not read.
+
 timestamps:
   A reading's timestamp is the time (UTC) it was scheduled for. It has no fractional seconds while
   a series (one type of one sensor) has at most one reading per second. At higher rates it has 3, 6
@@ -56,6 +65,9 @@ when the collector does not accept a reading:
   401              The token is invalid: all readings of the request are dropped.
   413              From now on, requests carry half as many readings. A reading that is too large
                    on its own is dropped.
+  by TLS           A certificate that has expired, is for another name or of an unknown authority,
+                   and TLS on one side only: as no response. It may be renewed any time, and the
+                   readings are not lost until then.
   by MQTT          No answer within 10 s, or no connection to the broker: as no response. `refused`:
                    as 422. A message of more than 65,000 bytes is not sent: as 413.
   Faults are reported on stderr: one that goes on every 10 seconds, and its end. Every dropped

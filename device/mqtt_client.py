@@ -12,6 +12,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from device.responses import ACCEPTED, OVERSIZED, REFUSED, Response
+from device.tls import Tls
 
 TIMEOUT_S = 10.0
 # The collector refuses a message of more than 64 KiB.
@@ -25,12 +26,14 @@ class MqttClient:
     caller knows. Idle connections have no keep-alive therefore; `post` finds out if one is gone.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the last three are keywords
         self,
         host: str,
         port: int,
         sensor_id: int,
+        *,
         account: tuple[str, str] = ("", ""),
+        tls: Tls | None = None,
         timeout: float = TIMEOUT_S,
     ) -> None:
         """Prepare to connect; `timeout` in seconds is for connection, message and answer.
@@ -39,6 +42,7 @@ class MqttClient:
         collector looks at what it may send; one without a name has the plain topics.
         """
         self._account = account
+        self._tls = tls
         user = account[0]
         self._sends, self._receives = (f"from/{user}/", f"to/{user}/") if user else ("", "")
         self._host = host.removeprefix("[").removesuffix("]")
@@ -109,6 +113,8 @@ class MqttClient:
         client = Client(CallbackAPIVersion.VERSION2, self._name, protocol=version)
         if self._account[0]:
             client.username_pw_set(*self._account)
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
         client.connect_timeout = self._timeout
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -129,7 +135,8 @@ class MqttClient:
             if self._obstacle is not None:
                 raise ConnectionError(self._obstacle)
             if result != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                raise ConnectionError("the connection was closed; is this the port of a broker?")
+                port = "the port of a broker" if self._tls else "a broker's port without TLS"
+                raise ConnectionError(f"the connection was closed; is this {port}?")
 
     def _on_connect(self, client: Client, _data: Any, _flags: Any, code: Any, _: Any) -> None:  # noqa: ANN401  paho's
         if code.is_failure:

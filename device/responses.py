@@ -65,7 +65,7 @@ class Response:
     @property
     def brief(self) -> str:
         """Status and reason in at most MAX_BRIEF_LENGTH characters, for a fault that may pass."""
-        return _line(self.status, _detail(self.text), MAX_BRIEF_LENGTH)
+        return _line(self.status, detail(self.text), MAX_BRIEF_LENGTH)
 
     def __str__(self) -> str:
         """Return status and text on one line, truncated if long, without control characters."""
@@ -78,7 +78,7 @@ def _line(status: int | str | None, text: str, length: int) -> str:
     return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
-def _detail(text: str) -> str:
+def detail(text: str) -> str:
     """Return what the collector's error says in words (RFC 9457), any other text as it is."""
     try:
         return str(json.loads(text)["detail"])

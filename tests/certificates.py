@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-DAY = timedelta(days=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 class Authority:
@@ -32,18 +32,20 @@ class Authority:
         )
         self.path.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, *names: str, expired: bool = False) -> tuple[Path, Path]:
+    def issue(self, *names: str, expired: bool = False, early: bool = False) -> tuple[Path, Path]:
         """Return the files of a server's certificate for `names`, with its chain, and of its key.
 
-        A name may be an address. With `expired`, the certificate was valid until an hour ago.
+        A name may be an address. With `expired`, the certificate was valid until an hour ago, with
+        `early` it will be from in an hour on.
         """
         self._issued += 1
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
-        until = now - timedelta(hours=1) if expired else now + DAY
+        since = now + HOUR if early else now - DAY
+        until = now - HOUR if expired else now + DAY
         authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         certificate = (
-            _builder(_named(names[0]), key, now - DAY, until)
+            _builder(_named(names[0]), key, since, until)
             .issuer_name(self._certificate.subject)
             .add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

@@ -16,6 +16,7 @@ from tests.compose.debian import KEYRING, unpack_with_libraries
 RELEASE = "forky"
 TESTS = (
     "tests/attacks/test_make_run.py",
+    "tests/device/test_tls.py",
     "tests/integration/test_bridge_session.py",
     "tests/integration/test_broker_persistence.py",
     "tests/integration/test_devices.py",

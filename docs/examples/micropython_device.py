@@ -5,6 +5,7 @@ in the network already; see network.WLAN.
 """
 
 import json
+import ssl
 import time
 
 import machine
@@ -12,6 +13,8 @@ import ntptime
 from umqtt.simple import MQTTClient, MQTTException
 
 BROKER, PORT = "192.168.1.10", 1883
+NAME, SECRET = None, None  # of its identity, if it has one
+CA = None  # a file with the authority, and TLS with it: BROKER is the certificate's name, PORT 8883
 SENSOR = "greenhouse"
 MEASURE_MS = 10_000
 ANSWER_MS = 10_000
@@ -32,6 +35,14 @@ def set_clock():
             time.sleep(1)
 
 
+def trust():
+    """Return what knows the authority; without asking for it, MicroPython verifies nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cafile=CA)
+    return context
+
+
 def measure():
     """Keep a reading with its time. Without it, one that is sent twice would be two."""
     ts = "%04d-%02d-%02dT%02d:%02d:%02dZ" % time.gmtime()[:6]
@@ -43,7 +54,8 @@ def measure():
 def connect():
     """Subscribe to the answers before anything is sent; what has no answer is sent again."""
     global sent
-    client = MQTTClient("device-" + SENSOR, BROKER, PORT)
+    tls = trust() if CA else None
+    client = MQTTClient("device-" + SENSOR, BROKER, PORT, NAME, SECRET, ssl=tls)
     client.set_callback(on_answer)
     client.connect()
     client.subscribe("accepted/" + SENSOR)

@@ -1,7 +1,9 @@
 """A device that loses nothing: what it measures stays in a file until the collector has it.
 
 pip install paho-mqtt
-python reliable_device.py localhost 1883 kitchen readings.db [NAME FILE_WITH_ITS_SECRET]
+python reliable_device.py localhost 1883 kitchen readings.db [NAME FILE_WITH_ITS_SECRET [CA_CRT]]
+
+With the file of an authority it speaks TLS: then the port is 8883, mostly.
 """
 
 import json
@@ -10,7 +12,6 @@ import secrets
 import sqlite3
 import sys
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -54,8 +55,10 @@ class Sender:
                 self.send()
             if self.client.loop(0.1) != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 time.sleep(0.5)
-                with suppress(OSError):  # no broker: the readings wait in the file
+                try:
                     self.client.reconnect()
+                except OSError as error:  # the readings wait in the file
+                    print("no connection:", error, file=sys.stderr)
 
     def send(self) -> None:
         """Publish the oldest readings: new ones, or again those that have no answer."""
@@ -104,8 +107,10 @@ def main(host: str, port: str, sensor: str, path: str, *account: str) -> None:
     file.execute(SCHEMA)
     sending = Sender(host, int(port), sensor, path)
     if account:  # of the identity: without one, a device is anonymous
-        name, secret = account
+        name, secret, *authority = account
         sending.client.username_pw_set(name, Path(secret).read_text(encoding="utf-8").strip())
+        if authority:
+            sending.client.tls_set(authority[0])
     sender = Thread(target=sending.run, daemon=True)
     sender.start()
     while sender.is_alive():

@@ -1,8 +1,12 @@
 """An HTTP server in place of the collector, with scripted faults."""
 
 import json
+import ssl
+import sys
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socket import socket
 from threading import Event, Thread
 from typing import Any, Self
 
@@ -38,13 +42,21 @@ class Stub:
     """Replies to each request with the next of `script`, then with 201.
 
     After the script, a request with a reading of sensor `bad` gets 422. The readings of requests
-    answered with 201 after the script are in `accepted`.
+    answered with 201 after the script are in `accepted`. With the files of a `certificate` and its
+    key it speaks TLS.
     """
 
-    def __init__(self, *script: Reply, bad: int | None = None, port: int | None = None) -> None:
+    def __init__(
+        self,
+        *script: Reply,
+        bad: int | None = None,
+        port: int | None = None,
+        certificate: tuple[Path, Path] | None = None,
+    ) -> None:
         self.port = port or free_port()
         self.script = list(script)
         self.bad = bad
+        self.certificate = certificate
         self.requests: list[Request] = []
         self.accepted: list[dict[str, Any]] = []
         self.ending = Event()
@@ -89,7 +101,20 @@ class Stub:
         class Server(ThreadingHTTPServer):
             daemon_threads = True
 
+            def handle_error(
+                self, request: socket | tuple[bytes, socket], client_address: object
+            ) -> None:
+                if not isinstance(sys.exception(), ssl.SSLError):  # which is the client's concern
+                    super().handle_error(request, client_address)
+
         self._server = Server(("127.0.0.1", self.port), Handler)
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.certificate)
+            # The handshake is for the thread of each connection: it may fail, or take long.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
         return self

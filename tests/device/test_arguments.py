@@ -17,6 +17,7 @@ def test_the_defaults_are_those_of_the_original_device() -> None:
     assert (arguments.pattern, arguments.seed, arguments.token) == ("uniform", None, None)
     assert not arguments.quiet
     assert not arguments.mqtt
+    assert arguments.tls is None
 
 
 @pytest.mark.parametrize("argv", [[], ["-h", "localhost"], ["-p", "1337"]])
@@ -62,6 +63,10 @@ def test_help_names_every_option_and_its_default(capsys: pytest.CaptureFixture[s
         (["--token", "a\nb"], "expected printable ASCII"),
         (["--mqtt", "--token", "a"], "expected both --user and --token-file"),
         (["--token-file", "/nowhere"], "'/nowhere': No such file or directory"),
+        (["--tls", "https://iot.local"], "'https://iot.local': expected a host name or an address"),
+        (["--tls", ",iot.local"], "'': expected a host name or an address"),
+        (["--tls-ca", "ca.crt"], "--tls-ca ca.crt: expected --tls NAME with it"),
+        (["--tls", "x", "--tls-ca", "/nowhere"], "--tls-ca /nowhere: No such file or directory"),
         (["--pattern", "noise"], "invalid choice: 'noise'"),
     ],
 )
@@ -72,6 +77,26 @@ def test_an_invalid_argument_is_named(
         parse([*REQUIRED, *argv])
     assert end.value.code == 1
     assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("iot.local", "iot.local"),
+        (" iot.local ,192.168.1.5", "iot.local"),
+        ("192.168.1.5,iot.local", "192.168.1.5"),
+        ("[fd00::5]", "fd00::5"),
+    ],
+)
+def test_of_several_names_the_first_is_expected(names: str, expected: str) -> None:
+    tls = parse([*REQUIRED, "--tls", names]).tls
+    assert tls is not None
+    assert tls.name == expected
+
+
+@pytest.mark.parametrize("names", ["", " "])
+def test_without_a_name_there_is_no_tls_whatever_authority_is_named(names: str) -> None:
+    assert parse([*REQUIRED, "--tls", names, "--tls-ca", "/nowhere"]).tls is None
 
 
 def test_a_duration_is_the_number_of_readings_scheduled_in_it() -> None:

@@ -1,7 +1,7 @@
 """Runs the MicroPython example on CPython, with what it needs of a board: a sensor, a clock, umqtt.
 
-`python -m tests.integration.micropython BROKER_PORT`. The sensor counts: 1, 2, 3; the clock is a
-second later each time it is asked.
+`python -m tests.integration.micropython BROKER_PORT [CA_CRT]`. The sensor counts: 1, 2, 3; the
+clock is a second later each time it is asked.
 """
 
 import itertools
@@ -9,6 +9,7 @@ import runpy
 import sys
 import time
 from collections.abc import Callable
+from ssl import SSLContext
 from types import ModuleType
 from typing import Any
 
@@ -23,8 +24,18 @@ _STEP = 65535 / 3.3
 class MQTTClient:
     """umqtt.simple's client: every method raises OSError when the connection is lost."""
 
-    def __init__(self, client_id: str, server: str, port: int) -> None:
+    def __init__(
+        self,
+        client_id: str,
+        server: str,
+        port: int,
+        *account: str | None,
+        ssl: SSLContext | None,
+    ) -> None:
         self._client = Client(CallbackAPIVersion.VERSION2, client_id)
+        assert account == (None, None)
+        if ssl:
+            self._client.tls_set_context(ssl)
         self._address = server, port
         self._subscribed = 0
 
@@ -66,7 +77,7 @@ class Sensor:
         return next(self._numbers) * _STEP
 
 
-def main(port: int) -> None:
+def main(port: int, authority: str | None = None) -> None:
     seconds = itertools.count(int(time.time()) - 3600)
     clock: Any = ModuleType("time")
     clock.gmtime = lambda: time.gmtime(next(seconds))
@@ -82,10 +93,16 @@ def main(port: int) -> None:
     sys.modules["time"] = clock
     example = runpy.run_path(str(ROOT / "docs" / "examples" / "micropython_device.py"))
     sys.modules["time"] = time
-    faster = {"BROKER": "127.0.0.1", "PORT": port, "MEASURE_MS": 200, "ANSWER_MS": 1000}
+    faster = {
+        "BROKER": "127.0.0.1",
+        "PORT": port,
+        "CA": authority,
+        "MEASURE_MS": 200,
+        "ANSWER_MS": 1000,
+    }
     example["main"].__globals__.update(faster)
     example["main"]()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), *sys.argv[2:])
