@@ -173,7 +173,7 @@ class Connection(asyncio.Protocol):
         self.deadline = math.inf
         self._connections.hold(self, self._reader.held_bytes)
         try:
-            self._endpoint.check_site(head)
+            self._endpoint.check(head, self.address)
             if head.problem:
                 self._respond(problem_response(head.problem))
             elif head.terms is None:
