@@ -5,6 +5,7 @@ import sys
 
 from collector.access.identities import Identities
 from collector.formats import Formats
+from collector.http.certificate import Certificate
 from collector.http.data import DataEndpoint
 from collector.http.limits import Limits, connections_allowed
 from collector.http.listeners import listen, names
@@ -34,6 +35,7 @@ async def serve() -> None:
     refuse_tokens_file()
     formats = Formats.of(settings)
     identities = Identities(settings.accounts, formats.terms(settings))
+    certificate = Certificate.of(settings)
     listeners = listen(settings.collector_host, settings.collector_port)
     lane = Lane(settings, formats, identities)
     journal = Journal()
@@ -41,7 +43,8 @@ async def serve() -> None:
     lane.outbox.on_superseded(journal.on_superseded)
     connections = connections_allowed(settings.max_connections)
     limits = Limits(connections, settings.max_connections_per_address or max(1, connections // 2))
-    server = Server(DataEndpoint(lane, identities, settings), [lane], limits)
+    endpoint = DataEndpoint(lane, identities, settings)
+    server = Server(endpoint, [lane], limits, certificate)
     logger.info(
         "collector %s listens on %s, %d readings pending in %s",
         lane.outbox.id,
@@ -60,6 +63,7 @@ async def serve() -> None:
             http=server.run_on(listeners),
             journal=journal.run(),
             identities=identities.watch(),
+            **({"certificate": certificate.watch()} if certificate else {}),
             **lane.parts(),
         )
     finally:

@@ -1,6 +1,5 @@
 """The collector's settings; every field is an environment variable in capitals."""
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from telemetry import topics
-from telemetry.settings import ConnectionSettings, Port, SettingError, Text
+from telemetry.settings import ConnectionSettings, Port, SettingError, Text, is_loopback
 
 _OWN = [root.rstrip("/") for root in topics.ROOTS]
 
@@ -72,16 +71,6 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     def opened(self) -> bool:
         """Whether others than this machine can reach the port."""
         return not is_loopback(self.bind_address or self.collector_host)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a name or an address is one that only this machine can reach."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def refuse_tokens_file(environ: Mapping[str, str] = os.environ) -> None:

@@ -4,7 +4,8 @@
 # Becomes COMMAND, Grafana's server, whose data are in GF_PATHS_DATA. Who may use this machine sees
 # the dashboards without a password, unless BIND_ADDRESS opens Grafana to the network. It takes the admin's
 # password at its first start only; this sets it again when DIRECTORY/secrets/grafana-admin differs
-# from what was set last, so that a Grafana of before does not keep admin/admin.
+# from what was set last, so that a Grafana of before does not keep admin/admin. If TLS is set, it speaks
+# HTTPS with the certificate in TLS_DIR.
 set -eu
 password=$1/secrets/grafana-admin
 data=${GF_PATHS_DATA:-/var/lib/grafana}
@@ -20,4 +21,8 @@ fi
 case $BIND_ADDRESS in
     127.* | localhost | ::1) export GF_AUTH_ANONYMOUS_ENABLED=true ;;
 esac
+if [ "${TLS:-}" ]; then
+    export GF_SERVER_PROTOCOL=https GF_SERVER_CERTS_WATCH_INTERVAL=10s
+    export GF_SERVER_CERT_FILE="$TLS_DIR/server.crt" GF_SERVER_CERT_KEY="$TLS_DIR/server.key"
+fi
 exec "$@"

@@ -4,6 +4,9 @@
 # Becomes mosquitto, with the accounts of the services in SECRETS and those of devices in ACCOUNTS.
 # Both are joined in DIRECTORY; when they change, mosquitto reads them again, disconnects whoever is
 # no longer known, and applies the rules to connections that are open.
+#
+# If TLS is set, others than this machine have to speak it, on MQTTS_PORT, with the certificate in
+# TLS_DIR; a new one is taken up as well, for new connections.
 set -eu
 configuration=$1 secrets=$2 accounts=$3 directory=$4
 here=$(dirname "$0")
@@ -13,18 +16,32 @@ umask 077
 join() {
     cat "$secrets/broker.passwd" "$accounts/devices.passwd" >"$directory/passwords.new" &&
         cat "$accounts/devices.acl" "$here/services.acl" >"$directory/rules.new" || return 1
-    if cmp -s "$directory/passwords.new" "$directory/passwords" &&
-        cmp -s "$directory/rules.new" "$directory/rules"; then
-        return 1
+    if [ "${TLS:-}" ]; then
+        # In one file, so that they always belong together.
+        cat "$TLS_DIR/server.crt" "$TLS_DIR/server.key" >"$directory/certificate.new" || return 1
     fi
-    mv "$directory/passwords.new" "$directory/passwords"
-    mv "$directory/rules.new" "$directory/rules"
+    is_new=1
+    for name in passwords rules ${TLS:+certificate}; do
+        if ! cmp -s "$directory/$name.new" "$directory/$name"; then
+            mv "$directory/$name.new" "$directory/$name"
+            is_new=0
+        fi
+    done
+    return $is_new
 }
 
-rm -f "$directory/passwords" "$directory/rules"
+rm -f "$directory/passwords" "$directory/rules" "$directory/certificate"
 until join; do sleep 1; done
 
-cat "$configuration" >"$directory/mosquitto.conf"
+if [ "${TLS:-}" ]; then
+    sed -E 's/^(listener [0-9]+).*/\1 127.0.0.1/' "$configuration"
+    address=$(sed -nE 's/^listener [0-9]+ *//p' "$configuration")
+    echo "listener ${MQTTS_PORT:-8883} $address"
+    echo "certfile $directory/certificate"
+    echo "keyfile $directory/certificate"
+else
+    cat "$configuration"
+fi >"$directory/mosquitto.conf"
 if head -n 1 "$accounts/devices.acl" | grep -q opened; then
     echo 'allow_anonymous false' >>"$directory/mosquitto.conf"
 fi

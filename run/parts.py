@@ -11,7 +11,7 @@ from run.workspace import Workspace
 
 PARTS = ("broker", "db", "collector", "bridge", "dashboard", "simulator")
 _INFLUX_ACCOUNTS = {"collector": "auditor", "bridge": "bridge"}
-SECRETS, ACCOUNTS = "secrets", "accounts"
+SECRETS, ACCOUNTS, TLS = "secrets", "accounts", "tls"
 """Directories below RUN_DIR."""
 _START = ["sh", str(ROOT / "mosquitto" / "start.sh")]
 _GRAFANA = ["sh", str(ROOT / "grafana" / "start.sh")]
@@ -89,6 +89,7 @@ def settings(workspace: Workspace, environ: Mapping[str, str]) -> dict[str, str]
         "INFLUX_HOST": "127.0.0.1",
         "OUTBOX_PATH": str(workspace.directory / "outbox.db"),
         "ACCOUNTS_DIR": str(workspace.directory / ACCOUNTS),
+        "TLS_DIR": str(workspace.directory / TLS),
         "COLLECTOR_HOST": workspace.collector_host,
         "BIND_ADDRESS": workspace.bind_address,
     }

@@ -20,7 +20,7 @@ from run.workspace import PORTS, WorkspaceError
 from telemetry.settings import SettingError, load
 
 _SERVICES = (collector.settings.Settings, bridge.settings.Settings)
-_OWN = {*PORTS, "RUN_DIR", "SIMULATOR_OPTIONS", "GRAFANA_PASSWORD", "BIND_ADDRESS"}
+_OWN = {*PORTS, "MQTTS_PORT", "RUN_DIR", "SIMULATOR_OPTIONS", "GRAFANA_PASSWORD", "BIND_ADDRESS"}
 # Set by `make run` itself.
 _FIXED = {
     "MQTT_USERNAME": "its broker has accounts of its own",
@@ -29,7 +29,10 @@ _FIXED = {
     "INFLUX_PASSWORD": "its InfluxDB has accounts of its own",
     "INFLUX_AUDITOR_PASSWORD": "its InfluxDB has accounts of its own",
     "INFLUX_GRAFANA_PASSWORD": "its InfluxDB has accounts of its own",
+    "MQTT_TLS_CA": "its broker is reached on 127.0.0.1",
+    "INFLUX_TLS_CA": "its InfluxDB is reached on 127.0.0.1",
     "ACCOUNTS_DIR": "the accounts are in RUN_DIR",
+    "TLS_DIR": "the certificates are in RUN_DIR",
     "MQTT_HOST": "it starts its own broker on 127.0.0.1",
     "INFLUX_HOST": "it starts its own InfluxDB on 127.0.0.1",
     "OUTBOX_PATH": "the outbox is in RUN_DIR",

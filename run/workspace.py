@@ -25,6 +25,8 @@ from run.configuration import (
 from run.state import State
 
 PORTS = {"COLLECTOR_PORT": 1337, "MQTT_PORT": 1883, "INFLUX_PORT": 8086, "GRAFANA_PORT": 3000}
+MQTTS_PORT = 8883
+"""Another one, if TLS is set."""
 SERVICES = {"MQTT_PORT": "mosquitto", "INFLUX_PORT": "influxdb", "GRAFANA_PORT": "grafana-server"}
 HIGHEST_PORT = 65535
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104  only if it is set
@@ -45,9 +47,10 @@ class Workspace:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read the variables in PORTS and RUN_DIR. Raises WorkspaceError for an invalid port."""
+        """Read the ports, RUN_DIR and BIND_ADDRESS. Raises WorkspaceError for an invalid port."""
+        wanted = {**PORTS, **({"MQTTS_PORT": MQTTS_PORT} if environment.get("TLS") else {})}
         ports = {
-            name: _port(name, environment.get(name) or default) for name, default in PORTS.items()
+            name: _port(name, environment.get(name) or default) for name, default in wanted.items()
         }
         _check_distinct(ports)
         return cls(ports, directory(environment), _bind_address(environment))

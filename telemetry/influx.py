@@ -13,6 +13,7 @@ from influxdb import InfluxDBClient
 
 from telemetry.printable import printable
 from telemetry.settings import InfluxAccess
+from telemetry.tls import plain_reason
 
 _MOST_BYTES = 32 << 20
 _AT_ONCE = 1 << 16
@@ -57,6 +58,8 @@ def reason(error: requests.RequestException) -> str:
     for cause in causes:
         if isinstance(cause, socket.gaierror):
             return "no such host name"
+        if of_tls := plain_reason(cause):
+            return of_tls
         if isinstance(cause, OSError) and cause.errno:
             return os.strerror(cause.errno).lower()
     return "the connection ends within an answer" if len(causes) > 1 else printable(str(error))

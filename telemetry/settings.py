@@ -1,20 +1,23 @@
 """Settings from environment variables: one struct per service, checked at start."""
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, TypedDict, TypeVar
+from typing import Annotated, NotRequired, TypedDict, TypeVar
 
 import msgspec
 import msgspec.inspect
 from msgspec import Meta
 
 from telemetry.process import ServiceError
+from telemetry.tls import Tls, client_context
 
 # The description of a type is what an error says was expected.
 Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
 # The end of the names of settings that are secret.
 _SECRET = "_PASSWORD"  # noqa: S105
+_MQTT, _MQTTS = 1883, 8883
 Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
 
 
@@ -25,6 +28,7 @@ class BrokerAccess(TypedDict):
     port: int
     username: str
     password: str
+    tls: NotRequired[Tls]
 
 
 class InfluxAccess(TypedDict):
@@ -35,6 +39,8 @@ class InfluxAccess(TypedDict):
     username: str | None
     password: str | None
     database: str
+    ssl: NotRequired[bool]
+    verify_ssl: NotRequired[str]
 
 
 class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,24 +50,49 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     mqtt_port: Port = 1883
     mqtt_username: str = ""
     mqtt_password: str = ""
+    mqtt_tls_ca: str = ""  # a file of authorities; empty: no TLS, unless TLS wants it
     influx_host: Text = "127.0.0.1"
     influx_port: Port = 8086
     influx_username: str = ""
     influx_password: str = ""
     influx_database: Text = "iot"
+    influx_tls_ca: str = ""
+    tls: str = ""  # names of this machine, separated by commas; empty: no TLS
+    tls_dir: str = "tls"
+
+    def __post_init__(self) -> None:
+        """Raise SettingError for a file of authorities that cannot be used."""
+        for name in ("mqtt_tls_ca", "influx_tls_ca"):
+            if path := getattr(self, name):
+                try:
+                    client_context(path)
+                except OSError as error:
+                    raise SettingError(name.upper(), path, str(error)) from None
 
     @property
     def broker(self) -> BrokerAccess:
-        return {
+        access: BrokerAccess = {
             "host": self.mqtt_host,
             "port": self.mqtt_port,
             "username": self.mqtt_username,
             "password": self.mqtt_password,
         }
+        if self.mqtt_tls_ca:
+            access["tls"] = Tls(self.mqtt_tls_ca, self.mqtt_host)
+        elif self.tls and not is_loopback(self.mqtt_host):
+            access["tls"] = Tls(str(Path(self.tls_dir, "ca.crt")), self.tls_names[0])
+        if "tls" in access and self.mqtt_port == _MQTT:
+            access["port"] = _MQTTS
+        return access
+
+    @property
+    def tls_names(self) -> list[str]:
+        """The names and addresses under which this machine is reached."""
+        return [name.strip() for name in self.tls.split(",") if name.strip()]
 
     @property
     def influx(self) -> InfluxAccess:
-        return {
+        access: InfluxAccess = {
             # It becomes part of a URL.
             "host": f"[{self.influx_host}]" if ":" in self.influx_host else self.influx_host,
             "port": self.influx_port,
@@ -69,6 +100,9 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
             "password": self.influx_password or None,
             "database": self.influx_database,
         }
+        if self.influx_tls_ca:
+            access |= {"ssl": True, "verify_ssl": self.influx_tls_ca}
+        return access
 
 
 class SettingError(ServiceError):
@@ -101,6 +135,16 @@ def load(kind: type[S], environ: Mapping[str, str] = os.environ) -> S:
             except msgspec.ValidationError:
                 raise SettingError(key, environ[key], f"expected {_expected(field.type)}") from None
     return kind(**given)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a name or an address is one that only this machine can reach."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _secret(key: str, path: str) -> str:

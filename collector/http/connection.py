@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
         if not self._is_closing and self._is_receiving():
             detail = "the connection ended before the request did"
             self._refuse(Problem(HTTPStatus.BAD_REQUEST, detail))
-        return self._is_answering
+        return self._is_answering and self._transport.can_write_eof()  # TLS has no half close
 
     def connection_lost(self, _: Exception | None) -> None:
         self._is_closing = True
@@ -235,10 +235,10 @@ class Connection(asyncio.Protocol):
         self._reader.clear()
         self._connections.hold(self, 0)
         self._expect(self._limits.linger_s)
-        if is_unread:
-            self._transport.write_eof()
-        else:
+        if not is_unread:
             self._transport.close()
+        elif self._transport.can_write_eof():  # with TLS the client waits for the deadline
+            self._transport.write_eof()
 
     def _go_on(self) -> None:
         """Take what has arrived in the meantime."""

@@ -66,7 +66,7 @@ class Connections:
             return None
         self._refused.add(connection)
         self.refused["connections"] += 1
-        self._log(logging.WARNING, "connections refused: %s", problem.detail)
+        self.note("connections refused: %s", problem.detail)
         if len(self._refused) > _REFUSED_AT_ONCE:
             connection.abort()
         return problem
@@ -104,11 +104,11 @@ class Connections:
         most = self.limits.held_bytes // 2
         if change > 0 and self._held_by[address] > most and not is_loopback(address):
             detail = f"unfinished requests from {address} hold {most} bytes of memory"
-            self._log(logging.WARNING, "requests refused: %s", detail)
+            self.note("requests refused: %s", detail)
             raise slower(detail, RETRY_AFTER_S)
         if change > 0 and self._held > self.limits.held_bytes:
             detail = f"unfinished requests hold {self.limits.held_bytes} bytes of memory"
-            self._log(logging.WARNING, "requests refused: %s", detail)
+            self.note("requests refused: %s", detail)
             raise unavailable(detail)
 
     def problem(self, error: BaseException) -> Problem:
@@ -120,6 +120,10 @@ class Connections:
         self._log(logging.ERROR, "a request failed: %s", error, error)
         detail = "the collector has failed to take the request"
         return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+
+    def note(self, text: str, detail: object) -> None:
+        """Log a warning, unless there was one of its kind in this second."""
+        self._log(logging.WARNING, text, detail)
 
     async def sweep(self) -> None:
         """Expire what is past its deadline, for ever."""

@@ -10,9 +10,11 @@ from typing import cast
 import uvicorn
 
 from collector.http.app import App
+from collector.http.certificate import Certificate
 from collector.http.connection import Connection
 from collector.http.connections import Connections
 from collector.http.data import DataEndpoint
+from collector.http.door import Door
 from collector.http.limits import Limits
 from collector.lane import Lane
 
@@ -20,9 +22,16 @@ from collector.lane import Lane
 class Server(uvicorn.Server):
     """Serves the HTTP interface of some lanes until `stop`."""
 
-    def __init__(self, endpoint: DataEndpoint, lanes: Sequence[Lane], limits: Limits) -> None:
+    def __init__(
+        self,
+        endpoint: DataEndpoint,
+        lanes: Sequence[Lane],
+        limits: Limits,
+        certificate: Certificate | None = None,
+    ) -> None:
         self._connections = Connections(limits)
-        protocol = partial(Connection, endpoint, self._connections)
+        plain = partial(Connection, endpoint, self._connections)
+        protocol = partial(Door, certificate, self._connections, plain) if certificate else plain
         super().__init__(
             uvicorn.Config(
                 App(lanes, endpoint.origins, self._connections.refused),

@@ -3,7 +3,11 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import cast
+from typing import Any, Self, cast
+
+from telemetry.tls import Tls
+
+_SHUTDOWN_S = 1.0
 
 
 class BufferedSocket(asyncio.Protocol):
@@ -24,6 +28,25 @@ class BufferedSocket(asyncio.Protocol):
         self._at_end = False
         self._closed = False
         self.gone: asyncio.Future[None] = self._loop.create_future()
+
+    @classmethod
+    async def open(
+        cls,
+        host: str,
+        port: int,
+        tls: Tls | None,
+        on_data: Callable[[bytes], None],
+        on_eof: Callable[[], None],
+    ) -> Self:
+        """Connect; raises OSError."""
+        options: dict[str, Any] = {}
+        if tls:
+            options = {"ssl": tls.context(), "server_hostname": tls.name}
+            options["ssl_shutdown_timeout"] = _SHUTDOWN_S
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: cls(on_data, on_eof), host, port, **options
+        )
+        return connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -80,7 +103,9 @@ class BufferedSocket(asyncio.Protocol):
         """
         self.flush()
         self._closed = True
-        if not self._transport.is_closing():
+        if not self._transport.can_write_eof():  # TLS says that this is the end, and waits
+            self._transport.close()
+        elif not self._transport.is_closing():
             with contextlib.suppress(OSError):  # the peer closed first
                 self._transport.write_eof()
 

@@ -11,7 +11,6 @@ Nothing here is on disk: keeping a record is up to the caller.
 """
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -22,8 +21,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from telemetry.backoff import Backoff
 from telemetry.mqtt.buffered_socket import BufferedSocket
 from telemetry.mqtt.errors import ConnectFailed, NotConnected, plain
-from telemetry.mqtt.handshake import Handshake
+from telemetry.mqtt.handshake import Handshake, unguessable
 from telemetry.mqtt.paho_client import Message, PahoClient
+from telemetry.tls import Tls
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,6 @@ HANDSHAKE_S = 10.0
 CLOSE_S = 1.0
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 5.0
-_DIGITS = 12
 
 
 class MqttClient:
@@ -60,13 +59,14 @@ class MqttClient:
         qos: int = 1,
         username: str = "",
         password: str = "",
+        tls: Tls | None = None,
         will: tuple[str, bytes] | None = None,
         clean_session: bool = False,
     ) -> None:
         self.connected = False
         self.obstacle: str | None = None  # why the last attempt failed, or the connection ended
         self._paused = False
-        self._host, self._port = host, port
+        self._host, self._port, self._tls = host, port, tls
         self._address = f"{host}:{port}"
         self._name = client_id or "a guest"
         self._on_connected = on_connected
@@ -75,7 +75,7 @@ class MqttClient:
         self._up: asyncio.Future[None]  # resolves when connected and subscribed
         self._down: asyncio.Future[str]  # resolves to the reason for the end of the connection
         self._client = PahoClient(
-            _unguessable(client_id, password) if client_id and password else client_id,
+            unguessable(client_id, password) if client_id and password else client_id,
             clean_session=clean_session,
             on_arrival=on_message,
             on_puback=on_puback,
@@ -177,11 +177,11 @@ class MqttClient:
         self._paused = False
         try:
             async with asyncio.timeout(HANDSHAKE_S):
-                _, self._connection = await loop.create_connection(
-                    lambda: BufferedSocket(self._on_data, self._on_eof), self._host, self._port
+                self._connection = await BufferedSocket.open(
+                    self._host, self._port, self._tls, self._on_data, self._on_eof
                 )
         except OSError as error:
-            raise ConnectFailed(plain(error)) from None
+            raise ConnectFailed(plain(error, tls=self._tls is not None)) from None
         self._client.start(self._connection)
         handshake = (self._up, self._down, self._connection.gone)
         await asyncio.wait(handshake, timeout=HANDSHAKE_S, return_when=asyncio.FIRST_COMPLETED)
@@ -242,9 +242,3 @@ class MqttClient:
             self._on_disconnected()
         if not self._down.done():
             self._down.set_result(self._handshake.end(code))
-
-
-def _unguessable(client_id: str, password: str) -> str:
-    """Return the id that the broker sees: who does not know it cannot take the session over."""
-    digest = hashlib.sha256(f"{client_id}:{password}".encode()).hexdigest()
-    return f"{client_id}-{digest[:_DIGITS]}"

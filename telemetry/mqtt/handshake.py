@@ -1,9 +1,12 @@
 """From CONNECT to SUBACK, and why a connection ended."""
 
+import hashlib
 from collections.abc import Sequence
 
 from paho.mqtt.client import Client, ConnectFlags
 from paho.mqtt.reasoncodes import ReasonCode
+
+_DIGITS = 12
 
 
 class Handshake:
@@ -21,6 +24,7 @@ class Handshake:
         self._client_id = client_id
         self._subscriptions = [(topic, qos) for topic in subscriptions]
         self._subscribed = False
+        self._answered = False
         self.complete = False
         self.session_present = False
         self.refusal: str | None = None
@@ -31,6 +35,7 @@ class Handshake:
 
     def begin(self) -> None:
         """Forget the previous connection."""
+        self._answered = False
         self.complete = False
         self.refusal = None
         self.closed = False
@@ -41,6 +46,8 @@ class Handshake:
             return self.refusal
         if not self.closed:
             return f"connection lost: {code}"
+        if not self._answered:
+            return "the broker closed the connection without an answer; perhaps it expects TLS"
         if not self._client_id:
             return "the broker closed the connection"
         # Mosquitto does so without a word to MQTT 3.1.1 clients.
@@ -50,6 +57,7 @@ class Handshake:
     def _on_connack(
         self, _client: Client, _: object, flags: ConnectFlags, code: ReasonCode, *_rest: object
     ) -> None:
+        self._answered = True
         self.session_present = flags.session_present
         if code.is_failure:
             self.refusal = f"refused: {code}"
@@ -67,3 +75,9 @@ class Handshake:
             self._client.disconnect()
         else:
             self.complete = self._subscribed = True
+
+
+def unguessable(client_id: str, password: str) -> str:
+    """Return the id that the broker sees: who does not know it cannot take the session over."""
+    digest = hashlib.sha256(f"{client_id}:{password}".encode()).hexdigest()
+    return f"{client_id}-{digest[:_DIGITS]}"
