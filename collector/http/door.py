@@ -41,7 +41,8 @@ class Door(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._handshake: asyncio.Task[None] | None = None
-        self._is_over = False  # lost, or refused
+        self._is_over = False  # refused, or gone
+        self._is_gone = False  # no longer counted
         self._early = b""  # what arrived with the end of the handshake
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -66,8 +67,7 @@ class Door(asyncio.Protocol):
             self._refuse()
 
     def connection_lost(self, _: Exception | None) -> None:
-        self._is_over = True
-        self._connections.discard(self)
+        self._leave()
 
     def expire(self) -> None:
         self.abort()
@@ -94,8 +94,10 @@ class Door(asyncio.Protocol):
             reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
             self._connections.note("TLS handshakes failed: %s", f"{self.address}: {reason}")
             self.abort()
-            return
-        if transport and not self._is_over:
+        # Not every event loop tells when the client is gone within the handshake.
+        if self._transport.is_closing():
+            self._leave()
+        elif transport:
             self._let_in(transport, self._early)
 
     def _feed(self, data: bytes) -> None:
@@ -109,12 +111,18 @@ class Door(asyncio.Protocol):
             data = data[size:]
 
     def _let_in(self, transport: asyncio.Transport, data: bytes) -> None:
-        self._connections.discard(self)
+        self._leave()
         protocol = self._protocol()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         if data:
             protocol.data_received(data)
+
+    def _leave(self) -> None:
+        self._is_over = True
+        if not self._is_gone:
+            self._is_gone = True
+            self._connections.discard(self)
 
     def _refuse(self) -> None:
         self._is_over = True

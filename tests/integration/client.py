@@ -5,11 +5,12 @@ import contextlib
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
+from typing import Any, ClassVar
 
 import uvloop
 
 from telemetry.mqtt import Message, MqttClient
+from telemetry.tls import Tls
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
@@ -38,6 +39,9 @@ async def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
 class Client:
     """Records messages, PUBACKs and connections; acknowledges nothing by itself."""
 
+    tls: ClassVar[Tls | None] = None
+    """What all of them check, or none."""
+
     def __init__(self, port: int, **options: Any) -> None:  # noqa: ANN401  MqttClient's own
         self.messages: list[Message] = []
         self.pubacks: list[int] = []
@@ -46,6 +50,7 @@ class Client:
         settings = {
             "host": "127.0.0.1",
             "port": port,
+            "tls": self.tls,
             "client_id": name("client"),
             "on_message": self.messages.append,
             "on_puback": self.pubacks.append,
