@@ -23,7 +23,7 @@ def check(document: Json, url: str, directory: Path, *options: str) -> tuple[int
     path = directory / "openapi.json"
     path.write_text(json.dumps(document), encoding="utf-8")
     bounds = ["--seed", SEED, "--max-examples", EXAMPLES, "--generation-database", "none"]
-    program = [sys.executable, "-m", "schemathesis.cli", "run", path, "--url", url]
+    program = [sys.executable, "-m", "schemathesis.cli", "run", str(path), "--url", url]
     done = subprocess.run(
         [*program, "--checks", "all", "--no-color", *bounds, *options],
         cwd=directory,
