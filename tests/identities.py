@@ -13,13 +13,15 @@ from collector.access.register import Entry
 LOOPBACK = Terms(opened=False)
 
 
-def give(directory: Path, devices: Mapping[str, tuple[str, Sequence[str]]]) -> None:
+def give(
+    directory: Path, devices: Mapping[str, tuple[str, Sequence[str]]], *, reader: bool = False
+) -> None:
     """Add devices by name, each with a secret, which may be a short one, and its sensors."""
     with register.edit(directory) as entries:
         for name, (secret, sensors) in devices.items():
             digest = hashlib.sha256(secret.encode()).hexdigest()
             line = register.password_line(secret)
-            entries[name] = Entry(name, list(sensors), digest, line)
+            entries[name] = Entry(name, list(sensors), digest, line, reader)
 
 
 class Known(Identities):

@@ -1,6 +1,8 @@
 """Who may send readings: the identities of identities.json, as they are now."""
 
 import asyncio
+import base64
+import binascii
 import hashlib
 import logging
 from pathlib import Path
@@ -40,16 +42,30 @@ class Identities:
         self._take(register.load(directory))
 
     def identify(self, authorization: bytes) -> Identity:
-        """Return the identity behind an Authorization header (b"": none); raises UnknownToken."""
-        if authorization:
-            scheme, _, token = authorization.partition(b" ")
-            # Looked up by its hash, so that the time of a look-up says nothing about a token.
-            identity = self._by_digest.get(hashlib.sha256(token.strip()).digest())
-            if identity and scheme.lower() == b"bearer":
-                return identity
+        """Return the identity behind an Authorization header (b"": none); raises UnknownToken.
+
+        Bearer is followed by a token, Basic by a name and its token, as browsers send them.
+        """
+        if authorization and (identity := self._behind(authorization)):
+            return identity
         if self.anonymous_allowed:
             return ANYONE
         raise UnknownToken
+
+    def _behind(self, authorization: bytes) -> Identity | None:
+        scheme, _, token = authorization.partition(b" ")
+        match scheme.lower():
+            case b"bearer":
+                return self._with_token(token.strip())
+            case b"basic":
+                name, token = _named_token(token.strip())
+                identity = self._with_token(token)
+                return identity if identity and identity.name.encode() == name else None
+        return None
+
+    def _with_token(self, token: bytes) -> Identity | None:
+        # Looked up by its hash, so that the time of a look-up says nothing about a token.
+        return self._by_digest.get(hashlib.sha256(token).digest())
 
     def named(self, name: str) -> Identity | None:
         """Return the identity of a name, which the broker has verified."""
@@ -83,7 +99,9 @@ class Identities:
 
     def _take(self, entries: list[register.Entry]) -> None:
         self._entries = entries
-        self._by_name = {one.name: Identity(one.name, one.sensors) for one in entries}
+        self._by_name = {
+            one.name: Identity(one.name, one.sensors, reader=one.reader) for one in entries
+        }
         self._by_digest = {bytes.fromhex(one.sha256): self._by_name[one.name] for one in entries}
         self.anonymous_allowed = is_anonymous_allowed(entries, opened=self._terms.opened)
 
@@ -99,3 +117,12 @@ class Identities:
         except OSError:
             return None
         return found.st_ino, found.st_mtime_ns
+
+
+def _named_token(encoded: bytes) -> tuple[bytes, bytes]:
+    """Return name and token of the Basic scheme, both empty if it is not base64."""
+    try:
+        name, _, token = base64.b64decode(encoded, validate=True).partition(b":")
+    except binascii.Error:
+        return b"", b""
+    return name, token

@@ -19,10 +19,14 @@ class SensorForbidden(Exception):
 
 
 class Identity:
-    """A sender and the patterns of its sensors; `name` is empty for one that did not say it."""
+    """A sender and the patterns of its sensors; `name` is empty for one that did not say it.
 
-    def __init__(self, name: str, sensors: Sequence[str]) -> None:
+    A `reader` may read what consumers read.
+    """
+
+    def __init__(self, name: str, sensors: Sequence[str], *, reader: bool = False) -> None:
         self.name = name
+        self.reader = reader
         # Of a shell's patterns only the star, which fnmatch translates so that it is never slow.
         stars = (pattern.replace("[", "[[]").replace("?", "[?]") for pattern in sensors)
         self._allowed = re.compile("|".join(map(fnmatch.translate, stars)) or r"(?!)")

@@ -173,13 +173,14 @@ class Connection(asyncio.Protocol):
         self.deadline = math.inf
         self._connections.hold(self, self._reader.held_bytes)
         try:
-            self._endpoint.check_site(head)
+            self._endpoint.check(head, self.address)
             if head.problem:
                 self._respond(problem_response(head.problem))
             elif head.terms is None:
                 self._hand_over(head)
             elif head.terms.gzipped or head.terms.stored:
-                self._start(partial(self._endpoint.respond, head.terms, content, self.address))
+                respond = partial(self._endpoint.respond, head.terms, content, self.address)
+                self._task = self._loop.create_task(self._run(respond))
             else:
                 commit, response = self._endpoint.take(head.terms, content, self.address)
                 commit.add_done_callback(partial(self._on_committed, response))
@@ -195,9 +196,6 @@ class Connection(asyncio.Protocol):
         self._is_closing = True  # for this protocol
         self._expect(self._limits.request_s)
         hand_over(head, self._transport, self.connection_lost, **self._uvicorns)
-
-    def _start(self, respond: Callable[[], Awaitable[Response]]) -> None:
-        self._task = self._loop.create_task(self._run(respond))
 
     async def _run(self, respond: Callable[[], Awaitable[Response]]) -> None:
         try:
@@ -219,13 +217,15 @@ class Connection(asyncio.Protocol):
         self._is_answering = False
         if self._is_closing:
             return
-        is_last = self._is_last_request or not self._reader.head.keep_alive
+        head = self._reader.head
+        is_last = self._is_last_request or not head.keep_alive
         line, fields = response.line + self._connections.date, response.fields
-        if site := self._reader.head.site:
-            fields += self._endpoint.origins.fields(site)
+        if head.site:
+            fields += self._endpoint.origins.fields(head.site)
         end = b"connection: close\r\n\r\n" if is_last else b"\r\n"
         self._expect(self._limits.idle_s)  # shorter if writing pauses
-        self._transport.write(line + fields + end + response.content)
+        content = b"" if head.method == "HEAD" and not is_unread else response.content
+        self._transport.write(line + fields + end + content)
         if is_last:
             self._close(is_unread=is_unread)
 

@@ -10,6 +10,7 @@ from collector.http import body
 from collector.http.head import Head
 from collector.http.media import JSON, Terms
 from collector.http.origins import Origins
+from collector.http.pages import Pages
 from collector.http.problem import Problem
 from collector.http.response import Response, content_response
 from collector.http.sender import Senders
@@ -29,6 +30,7 @@ class DataEndpoint:
         self._outbox = lane.outbox
         self._series = lane.series
         self._senders = Senders(identities, settings)
+        self._pages = Pages(self._senders, opened=settings.opened)
         self.origins = Origins.load(settings.allowed_origins)
         self.max_body_bytes = settings.max_body_bytes
         self._stored_timeout_s = settings.stored_timeout_s
@@ -36,7 +38,7 @@ class DataEndpoint:
 
     def admit(self, head: Head, address: str) -> None:
         """Raise for a request, from an address, that is refused without its body."""
-        self.check_site(head)
+        self.check(head, address)
         if head.problem:  # of a cached head: an exception that is raised keeps its frames alive
             raise Problem(head.problem.status, head.problem.detail)
         if head.terms:
@@ -44,10 +46,16 @@ class DataEndpoint:
         if head.length is not None and head.length > self.max_body_bytes:
             raise body.too_large(self.max_body_bytes)
 
-    def check_site(self, head: Head) -> None:
-        """Raise ForeignOrigin for a request with an effect that a foreign page sends."""
+    def check(self, head: Head, address: str) -> None:
+        """Raise for a request that nobody may send from this page, or from this address.
+
+        That is ForeignOrigin for one with an effect that a foreign page sends.
+        """
         if head.site and head.method not in _WITHOUT_EFFECT:
             self.origins.check(head.site)
+            if head.terms:
+                self.origins.check_password(head.site, head.terms.authorization)
+        self._pages.check(head, address)
 
     def take(self, terms: Terms, content: bytes, address: str) -> tuple[Commit, Response]:
         """Append the readings of an inflated body; return their commit, and the response after it.

@@ -43,6 +43,14 @@ class ForeignOrigin(Problem):
         super().__init__(HTTPStatus.FORBIDDEN, detail)
 
 
+class ForeignPassword(Problem):
+    """A page of another site, though an allowed one, sends its visitor's password."""
+
+    def __init__(self) -> None:
+        detail = "a page of another site needs a token of its own: Authorization: Bearer <token>"
+        super().__init__(HTTPStatus.FORBIDDEN, f"{detail}; nothing was stored")
+
+
 class Origins:
     """The origins whose pages may send readings and read the responses."""
 
@@ -59,6 +67,15 @@ class Origins:
         """Raise ForeignOrigin unless the page may send requests that change something."""
         if not self._allows(site) and not _is_own(site):
             raise ForeignOrigin(site.origin)
+
+    @staticmethod
+    def check_password(site: Site, authorization: bytes) -> None:
+        """Raise ForeignPassword for one that a browser has added by itself to a foreign request.
+
+        A token only the page can have added, which then knows it.
+        """
+        if authorization[:5].lower() == b"basic" and not _is_same(site):
+            raise ForeignPassword
 
     def fields(self, site: Site) -> bytes:
         """Return the header fields, each with its line end, that let a page read a response."""
@@ -80,7 +97,11 @@ def _is_own(site: Site) -> bool:
     A page whose host is any other name may be anybody's, who has let that name lead here only now
     (DNS rebinding); nobody can do that to an address.
     """
-    return site.origin in (f"http://{site.host}", f"https://{site.host}") and _is_address(site.host)
+    return _is_same(site) and _is_address(site.host)
+
+
+def _is_same(site: Site) -> bool:
+    return site.origin in (f"http://{site.host}", f"https://{site.host}")
 
 
 def _is_address(host: str) -> bool:

@@ -6,7 +6,8 @@ from collector.access.identities import UnknownToken
 from collector.access.identity import SensorForbidden
 from collector.access.rates import RateExceeded
 from collector.access.series import TooManySeries
-from collector.http.origins import ForeignOrigin
+from collector.http.origins import ForeignOrigin, ForeignPassword
+from collector.http.pages import PageClosed
 from collector.http.problem import Problem
 from collector.http.sender import TooManyFailures
 from collector.intake.errors import InvalidReadings, NotJson, TooManyReadings
@@ -19,8 +20,10 @@ RETRY_AFTER_S = 5
 REASONS = ("origin", "token", "sensor", "rate", "series", "connections")
 _REASONS = {
     ForeignOrigin: "origin",
+    ForeignPassword: "origin",
     UnknownToken: "token",
     TooManyFailures: "token",
+    PageClosed: "token",
     SensorForbidden: "sensor",
     RateExceeded: "rate",
     TooManySeries: "series",

@@ -22,18 +22,22 @@ class Senders:
         self._rates = Rates(settings.rate_limit, _BURST_S) if settings.rate_limit else None
         self._failures = Rates(_FAILURES_PER_S, _FAILURES_BURST_S)
 
-    def identify(self, authorization: bytes, address: str) -> Identity:
-        """Return the sender; raises UnknownToken, TooManyFailures, or RateExceeded.
+    def known(self, authorization: bytes, address: str) -> Identity:
+        """Return who asks; raises UnknownToken or TooManyFailures.
 
         A known token is never refused for the failures of others behind its address.
         """
         try:
-            identity = self._identities.identify(authorization)
+            return self._identities.identify(authorization)
         except UnknownToken as error:
             if wait_s := self._failures.wait_s(address):
                 raise TooManyFailures(f"{error}; too many requests without one", wait_s) from None
             self._failures.spend(address)
             raise
+
+    def identify(self, authorization: bytes, address: str) -> Identity:
+        """Return the sender of readings; raises as `known` does, or RateExceeded."""
+        identity = self.known(authorization, address)
         if self._rates and (wait_s := self._rates.wait_s(_key(identity, address))):
             detail = f"more than {self._rate_limit:g} readings per second (RATE_LIMIT)"
             raise RateExceeded(f"{detail}; nothing was stored", wait_s)

@@ -47,6 +47,9 @@ class Wire:
 
     write_eof = abort = close
 
+    def can_write_eof(self) -> bool:
+        return True
+
     def is_closing(self) -> bool:
         return self.closed
 
