@@ -3,11 +3,12 @@
 import asyncio
 import hashlib
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from collector.access import broker, register
 from collector.access.broker import Terms, is_anonymous_allowed
-from collector.access.identity import ANYONE, Identity
+from collector.access.identity import ANY, ANYONE, Identity
 from collector.access.register import RegisterUnusable
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,10 @@ class Identities:
         """Return the identity of a name, which the broker has verified."""
         return self._by_name.get(name)
 
+    def owner(self, sensor: str) -> Identity | None:
+        """Return the one identity that names a sensor in full, None if there are several."""
+        return self._owners.get(sensor)
+
     async def watch(self) -> None:
         """Take up changes of the file within a second, for ever.
 
@@ -84,6 +89,7 @@ class Identities:
     def _take(self, entries: list[register.Entry]) -> None:
         self._entries = entries
         self._by_name = {one.name: Identity(one.name, one.sensors) for one in entries}
+        self._owners = owners(self._by_name.values())
         self._by_digest = {bytes.fromhex(one.sha256): self._by_name[one.name] for one in entries}
         self.anonymous_allowed = is_anonymous_allowed(entries, opened=self._terms.opened)
 
@@ -99,3 +105,14 @@ class Identities:
         except OSError:
             return None
         return found.st_ino, found.st_mtime_ns
+
+
+def owners(identities: Iterable[Identity]) -> dict[str, Identity]:
+    """Return the identity of each sensor that one of them alone names in full."""
+    found: dict[str, Identity] = {}
+    shared = set()
+    for identity in identities:
+        for sensor in set(identity.sensors):
+            if ANY not in sensor and found.setdefault(sensor, identity) is not identity:
+                shared.add(sensor)
+    return {sensor: identity for sensor, identity in found.items() if sensor not in shared}

@@ -23,6 +23,7 @@ class Identity:
 
     def __init__(self, name: str, sensors: Sequence[str]) -> None:
         self.name = name
+        self.sensors = sensors
         # Of a shell's patterns only the star, which fnmatch translates so that it is never slow.
         stars = (pattern.replace("[", "[[]").replace("?", "[?]") for pattern in sensors)
         self._allowed = re.compile("|".join(map(fnmatch.translate, stars)) or r"(?!)")

@@ -28,7 +28,7 @@ class DataEndpoint:
     def __init__(self, lane: Lane, identities: Identities, settings: Settings) -> None:
         self._outbox = lane.outbox
         self._series = lane.series
-        self._senders = Senders(identities, settings)
+        self._senders = Senders(identities, lane.rate_limit)
         self.origins = Origins.load(settings.allowed_origins)
         self.max_body_bytes = settings.max_body_bytes
         self._stored_timeout_s = settings.stored_timeout_s
