@@ -55,6 +55,26 @@ def test_a_refusal_has_the_errors(broker: Broker, sensor: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "verdict", "wait"),
+    [
+        ("3", Verdict.RETRY, 3),
+        ("0", Verdict.REFUSED, 0),
+        ("-1", Verdict.REFUSED, 0),
+        ("null", Verdict.REFUSED, 0),
+        ("[1e999]", Verdict.REFUSED, 0),
+        ('"soon"', Verdict.REFUSED, 0),
+    ],
+)
+def test_a_refusal_with_a_time_to_wait_is_for_now_only(
+    broker: Broker, sensor: int, told: str, verdict: Verdict, wait: float
+) -> None:
+    with MqttStub(broker.port, sensor, SILENCE) as stub, client(broker.port, sensor) as device:
+        Thread(target=stub.refuse_for_now, args=[told]).start()
+        response = device.post([READING])
+        assert (response.verdict, response.retry_after) == (verdict, wait)
+
+
+@pytest.mark.parametrize(
     "payload", [b"", b"\xff", b"{", b"[]", b"7", b"[" * 50_000, b"{}", b'{"ref":"another"}']
 )
 @pytest.mark.parametrize("kind", ["accepted", "refused"])
