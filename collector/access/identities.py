@@ -9,7 +9,7 @@ from pathlib import Path
 from collector.access import broker, register
 from collector.access.broker import Terms, is_anonymous_allowed
 from collector.access.identity import ANY, ANYONE, Identity
-from collector.access.register import RegisterUnusable
+from collector.access.register import Register, RegisterUnusable
 
 logger = logging.getLogger(__name__)
 
@@ -86,16 +86,17 @@ class Identities:
         self._seen, self._trouble = version, ""
         logger.info("identities: %d", len(self._by_name))
 
-    def _take(self, entries: list[register.Entry]) -> None:
-        self._entries = entries
+    def _take(self, found: Register) -> None:
+        self._register = found
+        entries = found.identities
         self._by_name = {one.name: Identity(one.name, one.sensors) for one in entries}
         self._owners = owners(self._by_name.values())
         self._by_digest = {bytes.fromhex(one.sha256): self._by_name[one.name] for one in entries}
-        self.anonymous_allowed = is_anonymous_allowed(entries, opened=self._terms.opened)
+        self.anonymous_allowed = is_anonymous_allowed(found, opened=self._terms.opened)
 
     def _tell_broker(self) -> None:
         try:
-            broker.write(self._directory, self._entries, self._terms)
+            broker.write(self._directory, self._register, self._terms)
         except OSError as error:
             raise RegisterUnusable(f"{self._directory}: {error.strerror}") from None
 
