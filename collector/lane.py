@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from collector.access.identities import Identities
+from collector.access.rates import RateLimit
 from collector.access.series import SeriesLimit
 from collector.audit.auditor import Auditor
 from collector.devices.intake import DeviceIntake
@@ -45,6 +46,7 @@ class Lane:
             keep_s=settings.outbox_keep_hours * 3600,
         )
         self.series = SeriesLimit(settings.max_series, self.outbox.newest)
+        self.rate_limit = RateLimit(settings.rate_limit)
         self._receipts_topic = topics.RECEIPTS + self.outbox.id
         self._status_topic = topics.status("collector", self.outbox.id)
         self._publisher = Publisher(self.outbox, self._publish)
@@ -67,7 +69,7 @@ class Lane:
             on_disconnected=self._publisher.on_disconnected,
             on_puback=self._on_puback,
         )
-        senders = Senders(identities, self.series)
+        senders = Senders(identities, self.series, self.rate_limit)
         self._devices = DeviceIntake(self.outbox, settings.broker, formats, senders)
 
     def parts(self) -> dict[str, Coroutine[Any, Any, None]]:

@@ -69,7 +69,8 @@ when the collector does not accept a reading:
                    and TLS on one side only: as no response. It may be renewed any time, and the
                    readings are not lost until then.
   by MQTT          No answer within 10 s, or no connection to the broker: as no response. `refused`:
-                   as 422. A message of more than 65,000 bytes is not sent: as 413.
+                   as 422, with `retry_after` as 429. A message of more than 65,000 bytes is not
+                   sent: as 413.
   Faults are reported on stderr: one that goes on every 10 seconds, and its end. Every dropped
   reading is named there with the reason.
 

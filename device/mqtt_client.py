@@ -6,12 +6,13 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
-from device.responses import ACCEPTED, OVERSIZED, REFUSED, Response
+from device.responses import ACCEPTED, OVERSIZED, REFUSED, Response, retry_after
 from device.tls import Tls
 
 TIMEOUT_S = 10.0
@@ -159,7 +160,9 @@ class MqttClient:
             return
         kind = message.topic.removeprefix(self._receives).partition("/")[0]
         errors = json.dumps(answer.get("errors"), ensure_ascii=False) if kind == REFUSED else ""
-        self._answer = Response(kind, errors)
+        wait = retry_after(str(answer.get("retry_after")), datetime.now(UTC))
+        # With a time to wait it is refused for now only, as by HTTP with 429.
+        self._answer = Response(None if kind == REFUSED and wait else kind, errors, wait)
 
     def _reason(self, error: Exception) -> str:
         match error:

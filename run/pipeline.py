@@ -22,7 +22,7 @@ from run.state import State
 from run.supervisor import Part, PartFailed, Supervisor
 from run.terminal import foreground
 from run.workspace import Workspace, WorkspaceError
-from telemetry.process import ServiceError
+from telemetry.process import ServiceError, leave_no_core_file
 from telemetry.settings import load
 
 _POLL_S = 0.1
@@ -159,6 +159,7 @@ def _prepare_accounts(workspace: Workspace, environ: Mapping[str, str]) -> None:
 def main() -> int:
     """Run the pipeline with the settings of the environment; return the exit code."""
     argparse.ArgumentParser(prog="python -m run.pipeline", description=__doc__).parse_args()
+    leave_no_core_file()
     try:
         notes = settings.check()
         workspace = Workspace.from_environment(os.environ)

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -25,6 +26,7 @@ def main(name: str, serve: Callable[[], Coroutine[Any, Any, None]]) -> int:
     """Run a service and return its exit code: 1 for a ServiceError, written to stderr, else 0."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stdout)
     os.umask(0o077)  # another user could read the outbox, or lock it
+    leave_no_core_file()
     for number in _SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))  # until `run` handles them
     gc.freeze()
@@ -35,6 +37,11 @@ def main(name: str, serve: Callable[[], Coroutine[Any, Any, None]]) -> int:
         sys.stderr.write(f"{name}: {error}\n")
         return 1
     return 0
+
+
+def leave_no_core_file() -> None:
+    """Let this process, and those that it starts, end without a file that holds its passwords."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 async def run(*, stop: Callable[[], Awaitable[None]], **parts: Coroutine[Any, Any, None]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from collector.access import register
 from collector.access.broker import Terms
-from collector.access.identities import Identities
+from collector.access.identities import Identities, owners
 from collector.access.identity import Identity
 from collector.access.register import Entry
 
@@ -30,6 +30,7 @@ class Known(Identities):
     def __init__(self, *identities: Identity, anonymous_allowed: bool = False) -> None:
         self.anonymous_allowed = anonymous_allowed
         self._by_name = {identity.name: identity for identity in identities}
+        self._owners = owners(identities)
         self._by_digest = {}
 
 

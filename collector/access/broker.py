@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collector.access.identity import ANY
-from collector.access.register import PASSWORDS, SIMULATOR, Entry, replace
+from collector.access.register import PASSWORDS, Register, replace
 from telemetry import topics
 
 RULES = "devices.acl"
@@ -29,16 +29,16 @@ class Terms(NamedTuple):
     announced: str = ""
 
 
-def is_anonymous_allowed(entries: Sequence[Entry], *, opened: bool) -> bool:
+def is_anonymous_allowed(register: Register, *, opened: bool) -> bool:
     """Return whether senders without an identity may send readings."""
-    return not opened and all(one.name == SIMULATOR for one in entries)
+    return not (opened or register.closed)
 
 
-def write(directory: Path, entries: Sequence[Entry], terms: Terms) -> None:
+def write(directory: Path, register: Register, terms: Terms) -> None:
     """Bring both files up to date; raises OSError."""
     files = {
-        PASSWORDS: "".join(f"{one.name}:{one.password}\n" for one in entries),
-        RULES: "".join(f"{line}\n" for line in rules(entries, terms)),
+        PASSWORDS: "".join(f"{one.name}:{one.password}\n" for one in register.identities),
+        RULES: "".join(f"{line}\n" for line in rules(register, terms)),
     }
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, text in files.items():
@@ -48,7 +48,7 @@ def write(directory: Path, entries: Sequence[Entry], terms: Terms) -> None:
             replace(path, content, _MODE)
 
 
-def rules(entries: Sequence[Entry], terms: Terms) -> Iterator[str]:
+def rules(register: Register, terms: Terms) -> Iterator[str]:
     """Yield the lines of devices.acl: those for everybody, then those of each user.
 
     What is not named is not allowed. start.sh looks for the first line.
@@ -58,11 +58,11 @@ def rules(entries: Sequence[Entry], terms: Terms) -> Iterator[str]:
     announced = [f"{terms.announced}/#"] if terms.announced else []
     if not terms.opened:
         yield from _read([*_PUBLIC, *announced])
-    if is_anonymous_allowed(entries, opened=terms.opened):
+    if is_anonymous_allowed(register, opened=terms.opened):
         yield from _of_every_sensor(terms)
     yield "user collector"
     yield from _write(announced)
-    for one in entries:
+    for one in register.identities:
         yield f"user {one.name}"
         yield from _write([f"{topics.FROM}{one.name}/#"])
         yield from _read([f"{topics.TO}{one.name}/#"])

@@ -5,12 +5,13 @@ import base64
 import binascii
 import hashlib
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from collector.access import broker, register
 from collector.access.broker import Terms, is_anonymous_allowed
-from collector.access.identity import ANYONE, Identity
-from collector.access.register import RegisterUnusable
+from collector.access.identity import ANY, ANYONE, Identity
+from collector.access.register import Register, RegisterUnusable
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,10 @@ class Identities:
         """Return the identity of a name, which the broker has verified."""
         return self._by_name.get(name)
 
+    def owner(self, sensor: str) -> Identity | None:
+        """Return the one identity that names a sensor in full, None if there are several."""
+        return self._owners.get(sensor)
+
     async def watch(self) -> None:
         """Take up changes of the file within a second, for ever.
 
@@ -97,17 +102,19 @@ class Identities:
         self._seen, self._trouble = version, ""
         logger.info("identities: %d", len(self._by_name))
 
-    def _take(self, entries: list[register.Entry]) -> None:
-        self._entries = entries
+    def _take(self, found: Register) -> None:
+        self._register = found
+        entries = found.identities
         self._by_name = {
             one.name: Identity(one.name, one.sensors, reader=one.reader) for one in entries
         }
+        self._owners = owners(self._by_name.values())
         self._by_digest = {bytes.fromhex(one.sha256): self._by_name[one.name] for one in entries}
-        self.anonymous_allowed = is_anonymous_allowed(entries, opened=self._terms.opened)
+        self.anonymous_allowed = is_anonymous_allowed(found, opened=self._terms.opened)
 
     def _tell_broker(self) -> None:
         try:
-            broker.write(self._directory, self._entries, self._terms)
+            broker.write(self._directory, self._register, self._terms)
         except OSError as error:
             raise RegisterUnusable(f"{self._directory}: {error.strerror}") from None
 
@@ -126,3 +133,14 @@ def _named_token(encoded: bytes) -> tuple[bytes, bytes]:
     except binascii.Error:
         return b"", b""
     return name, token
+
+
+def owners(identities: Iterable[Identity]) -> dict[str, Identity]:
+    """Return the identity of each sensor that one of them alone names in full."""
+    found: dict[str, Identity] = {}
+    shared = set()
+    for identity in identities:
+        for sensor in set(identity.sensors):
+            if ANY not in sensor and found.setdefault(sensor, identity) is not identity:
+                shared.add(sensor)
+    return {sensor: identity for sensor, identity in found.items() if sensor not in shared}

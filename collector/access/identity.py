@@ -26,6 +26,7 @@ class Identity:
 
     def __init__(self, name: str, sensors: Sequence[str], *, reader: bool = False) -> None:
         self.name = name
+        self.sensors = sensors
         self.reader = reader
         # Of a shell's patterns only the star, which fnmatch translates so that it is never slow.
         stars = (pattern.replace("[", "[[]").replace("?", "[?]") for pattern in sensors)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 # The senders that have been busy; whoever has been idle for the longest is forgotten, and begins
 # anew. Senders without a token are known by their addresses, of which there may be many.
 _MAX_KNOWN = 10_000
+_BURST_S = 10.0
 
 
 class RateExceeded(Exception):
@@ -44,3 +45,23 @@ class Rates:
         self._paid_at[sender] = paid_at + count / self._per_s
         if len(self._paid_at) > _MAX_KNOWN:
             del self._paid_at[next(iter(self._paid_at))]
+
+
+class RateLimit:
+    """RATE_LIMIT: readings per second of each sender, by HTTP and MQTT together; 0: any number."""
+
+    def __init__(self, per_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_s = per_s
+        self._rates = Rates(per_s, _BURST_S, clock) if per_s else None
+
+    def check(self, sender: str) -> None:
+        """Raise RateExceeded if a sender has to wait before it may send another reading."""
+        if self._rates and (wait_s := self._rates.wait_s(sender)):
+            raise RateExceeded(
+                f"more than {self._per_s:g} readings per second (RATE_LIMIT)", wait_s
+            )
+
+    def spend(self, sender: str, count: int) -> None:
+        """Count readings against the rate of their sender."""
+        if self._rates:
+            self._rates.spend(sender, count)

@@ -50,11 +50,21 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True):
     reader: bool = False
 
 
-class _Document(msgspec.Struct, forbid_unknown_fields=True):
+class Register(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What the file holds. Once there was a device, it is `closed` to senders without an identity.
+
+    It stays so when the last device is removed, until somebody opens it.
+    """
+
     identities: list[Entry]
+    closed: bool = False
+
+    def __post_init__(self) -> None:
+        """Close it if there is a device: files of earlier versions do not say it."""
+        self.closed |= any(one.name != SIMULATOR for one in self.identities)
 
 
-_decode = msgspec.json.Decoder(_Document).decode
+_decode = msgspec.json.Decoder(Register).decode
 
 
 def new_secret() -> str:
@@ -99,14 +109,14 @@ def entry(name: str, sensors: list[str], secret: str, *, reader: bool = False) -
     return Entry(name, sensors, digest, password_line(secret), reader)
 
 
-def load(directory: Path) -> list[Entry]:
+def load(directory: Path) -> Register:
     """Return the identities in a directory, none if it never had any; raises RegisterUnusable."""
     path = directory / FILE
     try:
-        return _checked(_decode(path.read_bytes()).identities, path)
+        return _checked(_decode(path.read_bytes()), path)
     except OSError as error:
         if isinstance(error, _NONE) and not _had_some(directory):
-            return []
+            return Register([])
         raise RegisterUnusable(f"{path}: {error.strerror}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise RegisterUnusable(f"{path} is damaged: {error}; restore it from a backup") from None
@@ -114,22 +124,24 @@ def load(directory: Path) -> list[Entry]:
 
 @contextlib.contextmanager
 def edit(
-    directory: Path, on_saved: Callable[[list[Entry]], None] = lambda _: None
+    directory: Path, on_saved: Callable[[Register], None] = lambda _: None, *, opens: bool = False
 ) -> Iterator[dict[str, Entry]]:
     """Yield the identities by name, to be changed, and save them; raises RegisterUnusable.
 
-    One process does so at a time, `on_saved` included; the others wait.
+    With `opens`, senders without an identity are let in again if no device is left. One process
+    does so at a time, `on_saved` included; the others wait.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (directory / f"{FILE}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            found = {one.name: one for one in load(directory)}
+            old = load(directory)
+            found = {one.name: one for one in old.identities}
             yield found
-            entries = _checked(list(found.values()), directory / FILE)
-            content = msgspec.json.format(msgspec.json.encode(_Document(entries)))
+            new = Register(list(found.values()), closed=old.closed and not opens)
+            content = msgspec.json.format(msgspec.json.encode(_checked(new, directory / FILE)))
             replace(directory / FILE, content + b"\n", 0o600)
-            on_saved(entries)
+            on_saved(new)
     except OSError as error:
         raise RegisterUnusable(f"{directory}: {error.strerror}") from None
 
@@ -141,17 +153,17 @@ def _had_some(directory: Path) -> bool:
         return False
 
 
-def _checked(entries: list[Entry], path: Path) -> list[Entry]:
-    """Return the identities if each has a name and a secret of its own."""
+def _checked(register: Register, path: Path) -> Register:
+    """Return it if each identity has a name and a secret of its own."""
     names: dict[str, str] = {}
-    for one in entries:
+    for one in register.identities:
         for own in (one.name, one.sha256):
             if own in names:
                 raise RegisterUnusable(
                     f"{path}: {names[own]!r} and {one.name!r} have the same name or secret"
                 )
             names[own] = one.name
-    return entries
+    return register
 
 
 def replace(path: Path, content: bytes, mode: int) -> None:

@@ -47,6 +47,9 @@ def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export 
     remove = actions.add_parser("remove", help="refuse a device from now on")
     remove.add_argument("name")
     remove.set_defaults(run=_remove)
+    actions.add_parser(
+        "open", help="without any device: let senders without an identity in again"
+    ).set_defaults(run=_open)
     several = actions.add_parser(
         "import", help="make many: a CSV with the columns name,sensors or name,sensors,secret"
     )
@@ -73,7 +76,7 @@ def _add(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _list(settings: Settings, _: argparse.Namespace) -> int:
-    for one in register.load(settings.accounts):
+    for one in register.load(settings.accounts).identities:
         reads = "; reads all" if one.reader else ""
         say(f"{one.name:{_NAME_WIDTH}}  {', '.join(one.sensors)}{reads}")
     return OK
@@ -94,8 +97,21 @@ def _remove(settings: Settings, options: argparse.Namespace) -> int:
         if entries.pop(options.name, None) is None:
             raise _unknown(options.name)
         is_last = all(name == SIMULATOR for name in entries)
-    if is_last and not settings.opened:
-        _hint("No device has an identity now: anybody on this machine may send readings.")
+    if is_last and options.name != SIMULATOR and not settings.opened:
+        _hint(
+            "No device has an identity now, and readings of senders without one stay refused:"
+            " `devices open` lets anybody on this machine send them."
+        )
+    return OK
+
+
+def _open(settings: Settings, _: argparse.Namespace) -> int:
+    if settings.opened:
+        raise Refused("the port is open to the network: nobody sends readings without an identity")
+    with _editing(settings, opens=True) as entries:
+        if names := [name for name in entries if name != SIMULATOR]:
+            raise Refused(f"there are devices: {', '.join(names)}; `devices remove` them first")
+    _hint("Anybody on this machine may send readings, until the next device has an identity.")
     return OK
 
 
@@ -138,11 +154,13 @@ def _rows(text: str) -> Iterator[tuple[Entry, str]]:
             raise ValueError(f"line {reader.line_num}: {error}") from None
 
 
-def _editing(settings: Settings) -> AbstractContextManager[dict[str, Entry]]:
+def _editing(
+    settings: Settings, *, opens: bool = False
+) -> AbstractContextManager[dict[str, Entry]]:
     """Yield the identities by name; save them, and the broker's files, unless it is refused."""
     terms = Formats.of(settings).terms(settings)
     accounts = settings.accounts
-    return register.edit(accounts, lambda entries: broker.write(accounts, entries, terms))
+    return register.edit(accounts, lambda saved: broker.write(accounts, saved, terms), opens=opens)
 
 
 def _unknown(name: str) -> Refused:

@@ -1,12 +1,12 @@
 """What devices are told: accepted/<sensor_id> and refused/<sensor_id>, or that below to/<name>/."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
 
-from collector.intake.faults import Fault
+from collector.devices.refusal import Refusal
 from telemetry import topics
 from telemetry.mqtt import NotConnected
 
@@ -33,12 +33,12 @@ class Answers:
         """Tell that the readings of a message are on disk; `to` is what the topic begins with."""
         self._send(to + topics.ACCEPTED + sensor, b'{"ref":%b,"count":%d}' % (ref, count))
 
-    def refused(self, to: str, sensor: str, ref: bytes | None, errors: Sequence[Fault]) -> None:
+    def refused(self, to: str, refusal: Refusal) -> None:
         """Tell what is wrong with a message, of which nothing is taken."""
-        count = min(len(errors), _MAX_ERRORS)
-        while len(answer := _refusal(ref, errors[:count])) > _MAX_BYTES and count > 1:
+        count = min(len(refusal.errors), _MAX_ERRORS)
+        while len(answer := _content(refusal, count)) > _MAX_BYTES and count > 1:
             count //= 2
-        self._send(to + topics.REFUSED + sensor, answer)
+        self._send(to + topics.REFUSED + refusal.sensor, answer)
 
     def send_held(self) -> None:
         """Publish what was held, as far as there is room and a connection."""
@@ -53,5 +53,8 @@ class Answers:
         self.send_held()
 
 
-def _refusal(ref: bytes | None, errors: Sequence[Fault]) -> bytes:
-    return msgspec.json.encode({"ref": msgspec.Raw(ref or _NO_REF), "errors": errors})
+def _content(refusal: Refusal, count: int) -> bytes:
+    answer: dict[str, object] = {"ref": msgspec.Raw(refusal.ref or _NO_REF)}
+    if refusal.retry_after is not None:
+        answer["retry_after"] = refusal.retry_after
+    return msgspec.json.encode({**answer, "errors": refusal.errors[:count]})

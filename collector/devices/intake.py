@@ -29,6 +29,9 @@ _TURN_S = 0.005
 # Messages that are not looked at yet; beyond it nothing is read from the broker, which queues.
 _MAX_ARRIVED_BYTES = 8 << 20
 _OVERHEAD = 200
+# What the broker may have kept for the session, as mosquitto.conf bounds it: in flight and queued.
+# Some 60,000 small messages.
+_MAX_KEPT_BYTES = 12 << 20
 
 
 class DeviceIntake:
@@ -66,6 +69,7 @@ class DeviceIntake:
         self._loop = asyncio.get_running_loop()
         self._arrived: deque[Message] = deque()
         self._arrived_bytes = 0
+        self._kept_bytes = 0  # of what arrives, so much may have been kept by the broker
         self._is_scheduled = False
         self._is_leaving = False
 
@@ -102,6 +106,7 @@ class DeviceIntake:
 
     def _on_connected(self, session_present: bool) -> None:
         self._backlog.on_connected(self._mqtt.epoch, session_present=session_present)
+        self._kept_bytes = _MAX_KEPT_BYTES if session_present else 0
         epoch = self._mqtt.epoch
         kept = [held(one, epoch, session_present=session_present) for one in self._arrived]
         self._keep([one for one in kept if one])
@@ -184,8 +189,16 @@ class DeviceIntake:
             taken = _of_device(topic, message.payload)
         else:
             taken = self._of_family(topic, message.payload)
-        self._senders.check(sender, taken)
+        self._senders.check(sender, taken, is_limited=not self._may_be_kept(message))
         return taken
+
+    def _may_be_kept(self, message: Message) -> bool:
+        """Return whether the broker may have kept a message while the collector was away.
+
+        Such messages come at once, at whatever rate they were sent, and some were counted before.
+        """
+        self._kept_bytes -= len(message.payload) + _OVERHEAD
+        return self._kept_bytes >= 0
 
     @boundary
     def _of_family(self, topic: str, payload: bytes) -> Taken:
@@ -200,5 +213,5 @@ class DeviceIntake:
         self._recent.add(letter)
         if refusal.sensor:
             to = topics.answers_for(message.topic)
-            self._answers.refused(to, refusal.sensor, refusal.ref, refusal.errors)
+            self._answers.refused(to, refusal)
         self._letters.send(letter)

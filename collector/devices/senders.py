@@ -6,6 +6,7 @@ import msgspec
 
 from collector.access.identities import Identities
 from collector.access.identity import Identity
+from collector.access.rates import RateExceeded, RateLimit
 from collector.access.series import SeriesLimit, TooManySeries
 from collector.devices.payload import Taken
 from collector.devices.refusal import Refusal
@@ -31,9 +32,10 @@ class Senders:
     for the sensor of the topic.
     """
 
-    def __init__(self, identities: Identities, series: SeriesLimit) -> None:
+    def __init__(self, identities: Identities, series: SeriesLimit, rate_limit: RateLimit) -> None:
         self._identities = identities
         self._series = series
+        self._rate_limit = rate_limit
 
     def of(self, topic: str) -> tuple[Identity | None, str]:
         """Return the sender, None if its name is not known, and the topic without from/NAME/.
@@ -51,10 +53,11 @@ class Senders:
             raise Refusal(_TOPIC)
         return identity, rest
 
-    def check(self, sender: Identity | None, taken: Taken) -> None:
+    def check(self, sender: Identity | None, taken: Taken, *, is_limited: bool) -> None:
         """Raise Refusal if one of the readings is of a sensor that the sender may not send for.
 
-        Or if it begins a series, and its sender, or the sensor of the topic, has too many.
+        Or if it begins a series, and its sender, or the sensor of the topic, has too many; or if
+        `is_limited`, and it is above the rate. What is taken counts for the rate.
 
         Only an answer's level, `taken.sensor`, comes from a topic on devices/. The other topics
         that have no sender may be written only by those who may send for every sensor.
@@ -68,16 +71,31 @@ class Senders:
                 f" from/<name>/devices/{taken.sensor}, with the name of an identity"
             )
             _check(taken, taken.sensor.__eq__, detail)
+        spender = self._spender(sender, taken) if is_limited and taken.drafts else None
         try:
+            if spender is not None:
+                self._rate_limit.check(spender)
             self._series.claim(self._claimant(sender, taken), taken.drafts)
         except TooManySeries as error:
             raise Refusal(str(error), taken.sensor, taken.ref) from None
+        except RateExceeded as error:
+            wait_s = error.wait_s
+            reason = f"{error}; send it again in {wait_s} s"
+            raise Refusal(reason, taken.sensor, taken.ref, retry_after=wait_s) from None
+        if spender is not None:
+            self._rate_limit.spend(spender, len(taken.drafts))
 
     def _claimant(self, sender: Identity | None, taken: Taken) -> str:
         """Return who has the series: a name, a topic's sensor, or "" for everybody without one."""
         if sender is not None:
             return sender.name
         return "" if self._identities.anonymous_allowed else f"/{taken.sensor}"  # which is no name
+
+    def _spender(self, sender: Identity | None, taken: Taken) -> str:
+        """Return whose rate it is: a name, or where nobody is known, that of the sensor."""
+        sensor = taken.sensor or taken.drafts[0].series.partition("/")[0]
+        owner = sender or self._identities.owner(sensor)
+        return owner.name if owner else f"/{sensor}"  # which is no name
 
 
 def _check(taken: Taken, may_send: Callable[[str], bool], detail: str) -> None:

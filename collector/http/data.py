@@ -29,7 +29,7 @@ class DataEndpoint:
     def __init__(self, lane: Lane, identities: Identities, settings: Settings) -> None:
         self._outbox = lane.outbox
         self._series = lane.series
-        self._senders = Senders(identities, settings)
+        self._senders = Senders(identities, lane.rate_limit)
         self._pages = Pages(self._senders, opened=settings.opened)
         self.origins = Origins.load(settings.allowed_origins)
         self.max_body_bytes = settings.max_body_bytes

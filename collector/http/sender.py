@@ -2,10 +2,8 @@
 
 from collector.access.identities import Identities, UnknownToken
 from collector.access.identity import Identity
-from collector.access.rates import RateExceeded, Rates
-from collector.settings import Settings
+from collector.access.rates import RateExceeded, RateLimit, Rates
 
-_BURST_S = 10.0
 _FAILURES_PER_S, _FAILURES_BURST_S = 1.0, 9.0  # ten at once
 
 
@@ -16,10 +14,9 @@ class TooManyFailures(RateExceeded):
 class Senders:
     """Identifies the senders of requests, and holds their rates."""
 
-    def __init__(self, identities: Identities, settings: Settings) -> None:
+    def __init__(self, identities: Identities, rate_limit: RateLimit) -> None:
         self._identities = identities
-        self._rate_limit = settings.rate_limit
-        self._rates = Rates(settings.rate_limit, _BURST_S) if settings.rate_limit else None
+        self._rate_limit = rate_limit
         self._failures = Rates(_FAILURES_PER_S, _FAILURES_BURST_S)
 
     def known(self, authorization: bytes, address: str) -> Identity:
@@ -38,15 +35,15 @@ class Senders:
     def identify(self, authorization: bytes, address: str) -> Identity:
         """Return the sender of readings; raises as `known` does, or RateExceeded."""
         identity = self.known(authorization, address)
-        if self._rates and (wait_s := self._rates.wait_s(_key(identity, address))):
-            detail = f"more than {self._rate_limit:g} readings per second (RATE_LIMIT)"
-            raise RateExceeded(f"{detail}; nothing was stored", wait_s)
+        try:
+            self._rate_limit.check(_key(identity, address))
+        except RateExceeded as error:
+            raise RateExceeded(f"{error}; nothing was stored", error.wait_s) from None
         return identity
 
     def spend(self, identity: Identity, address: str, count: int) -> None:
         """Count readings against the rate of their sender."""
-        if self._rates:
-            self._rates.spend(_key(identity, address), count)
+        self._rate_limit.spend(_key(identity, address), count)
 
 
 def _key(identity: Identity, address: str) -> str:

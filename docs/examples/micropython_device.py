@@ -68,10 +68,12 @@ def on_answer(topic, message):
     """Let go of a reading that is accepted, and of one that never will be."""
     global sent
     try:
-        ref = json.loads(message)["ref"]
+        answer = json.loads(message)
+        ref = answer["ref"]
     except (ValueError, TypeError, KeyError):
         return  # no answer: anybody may publish there
-    if kept and ref == kept[0][0]:
+    # With `retry_after` it is refused for now only: too much in too short a time.
+    if kept and ref == kept[0][0] and "retry_after" not in answer:
         if topic.startswith(b"refused/"):
             print(message)
         kept.pop(0)

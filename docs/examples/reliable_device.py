@@ -87,6 +87,8 @@ class Sender:
                 return
         except (ValueError, TypeError, KeyError):
             return  # no answer: anybody may publish there
+        if "retry_after" in answer:  # refused for now only: too much in too short a time
+            return
         ids = self.ids
         if message.topic.startswith("refused/"):  # nothing of it was taken, because of some
             print("refused:", answer["errors"], file=sys.stderr)

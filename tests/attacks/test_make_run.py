@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from run.configuration import ROOT
 from tests.attacks.cases import *  # noqa: F403
 from tests.attacks.target import Target
+from tests.integration.test_core_files import core_limits
 from tests.run.terminal import Terminal
 from tests.service import wait_for
 
@@ -57,6 +59,12 @@ class MakeRun(Target):
             wait_for(lambda: client.messages, what="a status")
             return client.messages[0][0].rpartition("/")[2]
 
+    def processes(self) -> Iterator[tuple[int, str]]:
+        """Yield number and name of each."""
+        for pid in self._pids():
+            with suppress(FileNotFoundError):
+                yield pid, Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+
     def _pids(self) -> list[int]:
         mark = f"RUN_DIR={self.run_dir}".encode()
         found = []
@@ -83,6 +91,12 @@ def test_no_other_user_reads_or_locks_what_is_kept(target: MakeRun) -> None:
     assert len(kept) > 2
     for path in [*kept, *(target.run_dir / name for name in ("broker", "db", "dashboard"))]:
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_no_process_leaves_a_core_file(target: MakeRun) -> None:
+    found = {name: core_limits(pid) for pid, name in target.processes()}
+    assert {"mosquitto", "influxd"} < found.keys()
+    assert set(found.values()) == {(0, 0)}, found
 
 
 def test_secrets_are_readable_by_their_owner_alone(target: MakeRun) -> None:

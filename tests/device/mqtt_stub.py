@@ -36,6 +36,12 @@ class MqttStub:
         rest = {"count": 1} if kind == "accepted" else {"errors": [{"index": 0, "detail": "bad"}]}
         self._publish(kind, json.dumps({"ref": ref, **rest}).encode())
 
+    def refuse_for_now(self, retry_after: str) -> None:
+        """Wait for a message without an answer, and refuse it with a time to wait, as JSON."""
+        wait_for(lambda: self.messages, what="a message")
+        answer = f'{{"ref":"{self.refs[-1]}","retry_after":{retry_after},"errors":[]}}'
+        self._publish("refused", answer.encode())
+
     def __enter__(self) -> Self:
         self._client.connect("127.0.0.1", self._port)
         self._client.loop_start()

@@ -55,6 +55,19 @@ def test_a_refusal_has_the_errors(broker: Broker, sensor: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "wait"), [("3", 3), ("0", 0), ("-1", 0), ("null", 0), ("[1e999]", 0), ('"soon"', 0)]
+)
+def test_a_refusal_with_a_time_to_wait_is_for_now_only(
+    broker: Broker, sensor: int, told: str, wait: float
+) -> None:
+    with MqttStub(broker.port, sensor, SILENCE) as stub, client(broker.port, sensor) as device:
+        Thread(target=stub.refuse_for_now, args=[told]).start()
+        response = device.post([READING])
+        expected = Verdict.RETRY if wait else Verdict.REFUSED
+        assert (response.verdict, response.retry_after) == (expected, wait)
+
+
+@pytest.mark.parametrize(
     "payload", [b"", b"\xff", b"{", b"[]", b"7", b"[" * 50_000, b"{}", b'{"ref":"another"}']
 )
 @pytest.mark.parametrize("kind", ["accepted", "refused"])

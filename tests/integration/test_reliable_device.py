@@ -136,3 +136,15 @@ def test_of_a_refused_message_it_lets_go_of_the_bad_readings(
     assert refused[1:] == accepted[: len(refused) - 1]
     assert refused[0] not in accepted
     assert "refused: [{'index': 0" in example.log_text()
+
+
+def test_what_is_refused_for_now_it_sends_again(broker: Broker, tmp_path: Path) -> None:
+    with (
+        MqttStub(broker.port, 4101, []) as stub,
+        Example(tmp_path, broker.port, sensor="4101") as example,
+    ):
+        stub.refuse_for_now("1")
+        wait_for(lambda: len(stub.messages) >= 2, what="the message again")
+        example.wait_answers()
+    refused, again, *_ = stub.messages
+    assert again == refused

@@ -12,7 +12,9 @@ from telemetry.process import ServiceError
 
 
 @pytest.fixture(autouse=True)
-def _signals_restored() -> Iterator[None]:
+def _unchanged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Leave this process its signals and its limits."""
+    monkeypatch.setattr(process, "leave_no_core_file", lambda: None)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     for number, handler in handlers.items():

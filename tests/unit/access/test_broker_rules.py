@@ -10,7 +10,7 @@ from paho.mqtt.client import topic_matches_sub
 
 from collector.access.broker import Terms, rules
 from collector.access.identity import Identity
-from collector.access.register import SIMULATOR, Entry
+from collector.access.register import SIMULATOR, Entry, Register
 from telemetry.reading import label_fault
 
 LOOPBACK = Terms(opened=False, families=["tele/+/SENSOR"], announced="homeassistant")
@@ -22,11 +22,13 @@ def entry(name: str, *sensors: str, reader: bool = False) -> Entry:
     return Entry(name, list(sensors), "", "", reader)
 
 
-def allowed(entries: Sequence[Entry], terms: Terms) -> dict[str, dict[str, list[str]]]:
+def allowed(
+    entries: Sequence[Entry], terms: Terms, *, closed: bool = False
+) -> dict[str, dict[str, list[str]]]:
     """Return the filters by user ("" for everybody) and by read or write, as Mosquitto parses."""
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: {"read": [], "write": []})
     user = ""
-    for line in "\n".join(rules(entries, terms)).split("\n"):
+    for line in "\n".join(rules(Register(list(entries), closed), terms)).split("\n"):
         if line.startswith("#"):
             continue
         word, _, rest = line.rstrip(" \t").partition(" ")
@@ -54,10 +56,17 @@ def test_everybody_on_loopback_may_send_until_there_is_a_device() -> None:
     assert anonymous == {"read": ["readings/#", "status/#", "homeassistant/#"], "write": []}
 
 
+@pytest.mark.parametrize("closed", [True, False])
+def test_what_was_closed_stays_closed_without_a_device(closed: bool) -> None:
+    anonymous = allowed([entry(SIMULATOR, "*")], LOOPBACK, closed=closed)[""]
+    assert may_write(anonymous, "devices/kitchen/t") != closed
+    assert "readings/#" in anonymous["read"]
+
+
 def test_opened_to_the_network_nobody_without_a_name_does_anything() -> None:
     terms = LOOPBACK._replace(opened=True)
     assert "" not in allowed([], terms)
-    assert next(rules([], terms)) == "# opened to the network"
+    assert next(rules(Register([]), terms)) == "# opened to the network"
 
 
 def test_a_device_has_the_topics_of_its_sensors() -> None:

@@ -100,6 +100,24 @@ def test_changes_are_taken_up(tmp_path: Path) -> None:
     assert may_enter(identities, bearer("another-secret-of-it"))
 
 
+def test_without_its_last_device_it_stays_closed_until_it_is_opened(tmp_path: Path) -> None:
+    give(tmp_path, {register.SIMULATOR: ("its-secret", ["*"])})
+    identities = Identities(tmp_path, LOOPBACK)
+    assert may_enter(identities, b"")
+    give(tmp_path, KITCHEN)
+    file = tmp_path / register.FILE
+    # As earlier versions have left it: they did not note that there was a device.
+    file.write_text(file.read_text().replace('"closed": true', '"closed": false'))
+    with register.edit(tmp_path, opens=True):
+        pass  # not while there is one
+    for opens, enters in ((False, False), (False, False), (True, True), (False, True)):
+        with register.edit(tmp_path, opens=opens) as entries:
+            entries.pop("kitchen", None)
+        identities.refresh()
+        assert may_enter(identities, b"") == enters
+        assert may_enter(Identities(tmp_path, LOOPBACK), b"") == enters
+
+
 @pytest.mark.parametrize("harm", ["removed", "cut", "empty"])
 def test_what_harms_the_file_lets_nobody_in(
     tmp_path: Path, harm: str, caplog: pytest.LogCaptureFixture

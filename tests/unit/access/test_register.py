@@ -50,7 +50,7 @@ def test_changes_of_several_processes_are_all_kept(tmp_path: Path) -> None:
         subprocess.Popen([sys.executable, "-c", ADD, tmp_path, name], cwd=ROOT) for name in "abcd"
     ]
     assert [process.wait(60) for process in adding] == [0] * 4
-    assert len(register.load(tmp_path)) == 80
+    assert len(register.load(tmp_path).identities) == 80
     assert {path.name for path in tmp_path.iterdir()} == {register.FILE, f"{register.FILE}.lock"}
 
 

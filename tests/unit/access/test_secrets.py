@@ -36,7 +36,7 @@ def test_what_an_interrupted_start_has_left_is_mended(tmp_path: Path, name: str)
     lines = dict(line.split(":") for line in found["broker.passwd"].splitlines())
     for user in ("collector", "bridge"):
         assert register.is_password(lines[user], found[f"broker-{user}"].strip())
-    (simulator,) = register.load(tmp_path / "accounts")
+    (simulator,) = register.load(tmp_path / "accounts").identities
     assert register.is_password(simulator.password, found["simulator"].strip())
 
 
@@ -61,7 +61,7 @@ def test_a_simulator_that_was_removed_stays_away(tmp_path: Path) -> None:
     with register.edit(tmp_path / "accounts") as entries:
         entries.clear()
     make(tmp_path)
-    assert register.load(tmp_path / "accounts") == []
+    assert register.load(tmp_path / "accounts").identities == []
 
 
 def test_a_password_that_everybody_knows_opens_nothing_to_the_network(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from collector.access.identities import Identities
+from collector.access.rates import RateLimit
 from collector.access.series import SeriesLimit
 from collector.devices import intake
 from collector.devices.intake import DeviceIntake
@@ -38,7 +39,8 @@ class Rig:
         patch = pytest.MonkeyPatch()
         patch.setattr(intake, "MqttClient", self._client)
         formats = Formats.load("devices,ttn,tasmota", "", "UTC")
-        senders = Senders(identities, SeriesLimit(MAX_SERIES, self.outbox.newest))
+        series = SeriesLimit(MAX_SERIES, self.outbox.newest)
+        senders = Senders(identities, series, RateLimit(0))
         self.intake = kind(self.outbox, ConnectionSettings().broker, formats, senders)
         patch.undo()
         self._running = asyncio.create_task(self.intake.run())

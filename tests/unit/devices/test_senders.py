@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from collector.access.identities import Identities
 from collector.access.identity import Identity
+from collector.access.rates import RateLimit
 from collector.access.series import SeriesLimit
 from collector.devices.intake import DeviceIntake
 from collector.devices.payload import Taken
@@ -92,7 +93,7 @@ def test_what_a_family_sends_beside_its_readings_is_passed_over(tmp_path: Path) 
 class Trusting(Senders):
     """Believes what a payload names."""
 
-    def check(self, sender: Identity | None, taken: Taken) -> None:
+    def check(self, sender: Identity | None, taken: Taken, *, is_limited: bool) -> None:
         """Accept all."""
 
 
@@ -101,7 +102,7 @@ class Believes(DeviceIntake):
 
     def __init__(self, *options: object) -> None:
         super().__init__(*options)  # type: ignore[arg-type]
-        self._senders = Trusting(KNOWN, SeriesLimit(MAX_SERIES, set()))
+        self._senders = Trusting(KNOWN, SeriesLimit(MAX_SERIES, set()), RateLimit(0))
 
 
 SMUGGLED = [
