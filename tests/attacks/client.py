@@ -1,6 +1,7 @@
 """An MQTT client that records what it is told, and waits for it."""
 
 import contextlib
+from pathlib import Path
 from typing import Any, Self
 
 from paho.mqtt.client import Client as Paho
@@ -14,7 +15,10 @@ from tests.service import wait_for
 class Client:
     """Connects when it is made; `refused` is the broker's reason if it does not let it in."""
 
-    def __init__(self, port: int, user: str, password: str, client_id: str = "") -> None:
+    def __init__(
+        self, port: int, user: str, password: str, client_id: str = "", ca: Path | None = None
+    ) -> None:
+        """Connect to a port of this machine, with TLS if an authority is to be trusted."""
         self.refused: str | None = None
         self.messages: list[tuple[str, bytes]] = []
         self.losses = 0
@@ -24,6 +28,8 @@ class Client:
         )
         if user:
             self._paho.username_pw_set(user, password)
+        if ca:
+            self._paho.tls_set(str(ca))
         self._paho.on_connect = self._on_connect
         self._paho.on_disconnect = self._on_disconnect
         self._paho.on_message = self._on_message
