@@ -13,11 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from run.configuration import (
-    ROOT,
-    write_broker_configuration,
-    write_influx_configuration,
-)
+from run.configuration import ROOT, write_broker_configuration, write_influx_configuration
 from tests.service import Service, free_port, wait_for
 
 __all__ = [

@@ -21,7 +21,7 @@ from tests.compose.compose_cli import Command
 from tests.compose.images import Images
 from tests.service import free_port, wait_for
 
-PORTS = ("COLLECTOR_PORT", "MQTT_PORT", "INFLUX_PORT", "GRAFANA_PORT")
+PORTS = ("COLLECTOR_PORT", "MQTT_PORT", "MQTTS_PORT", "INFLUX_PORT", "GRAFANA_PORT")
 HEALTHY_S = 90.0
 COMMAND_S = 300.0
 LINE = re.compile(r"ts=\S+ type=temp value=\d+ sensor_id=123")
