@@ -60,9 +60,13 @@ def parse(head: bytes) -> Head:
         return parsed
     if parsed.terms is None:
         return _parse(head)
-    return parsed._replace(terms=parsed.terms._replace(authorization=secret[1].rstrip()))
+    # What _replace would do in three times the time.
+    terms = Terms._make((*parsed.terms[:_AUTHORIZATION_AT], secret[1].rstrip()))
+    return Head._make((*parsed[:_TERMS_AT], terms, *parsed[_TERMS_AT + 1 :]))
 
 
+_TERMS_AT = Head._fields.index("terms")
+_AUTHORIZATION_AT = Terms._fields.index("authorization")  # the last
 _cache: dict[bytes, Head] = {}
 
 
