@@ -10,6 +10,8 @@ ORIGINALS = {  # by the client library they write to InfluxDB with
     "http": "the same on Node's own http",
 }
 SINGLES = "singles, 64 connections"
+ACCOUNTS = "the same with accounts and a token"
+TLS = "the same with TLS between all parts, too"
 MANY_SINGLES = "singles, 512 connections"
 ARRAYS = "arrays of 1,000, 10 sensors"
 MANY_SENSORS = "arrays of 1,000, 10,000 sensors"
@@ -30,6 +32,8 @@ def goals(rows: Mapping[str, Row], mosquitto: Limit) -> list[Goal]:
     limit = mosquitto.rate or 0.0
     return [
         *_times_the_original(rows),
+        _at_least("single POSTs with accounts, of those without", _of_singles(rows, ACCOUNTS), 0.9),
+        _at_least("single POSTs with TLS, of those without", _of_singles(rows, TLS), 0.5),
         _at_least("arrays, of Mosquitto's one to one", rows[ARRAYS].rate / limit, 0.45),
         _at_least("bridge alone, of Mosquitto's", rows[BRIDGE].rate / limit, 0.43),
         *_latency(rows[LATENCY]),
@@ -49,6 +53,10 @@ def _times_the_original(rows: Mapping[str, Row]) -> list[Goal]:
         _at_least(text, rows[SINGLES].rate / row.rate if row else None, 6.0)
         for text, row in zip(texts, theirs, strict=True)
     ]
+
+
+def _of_singles(rows: Mapping[str, Row], name: str) -> float:
+    return rows[name].rate / rows[SINGLES].rate
 
 
 def _latency(row: Row) -> list[Goal]:

@@ -63,7 +63,7 @@ class _Run:
 
     def posts(self) -> None:
         """Measure loads that post or publish as fast as they are answered."""
-        self._singles_beside_the_original()
+        self._singles_in_turns()
         size = self._size
         bare = self._bare(512)
         self._add(goals.MANY_SINGLES, singles(self._new(), 512, size.seconds), bare)
@@ -72,7 +72,7 @@ class _Run:
         for chunk, name in ((20, goals.MQTT), (1, goals.MQTT_EACH)):
             self._add(name, published(self._new(), chunk, size.seconds), self._slower)
 
-    def _singles_beside_the_original(self) -> None:
+    def _singles_in_turns(self) -> None:
         """Take turns, so that other load on the machine affects both."""
         rounds, seconds = range(self._size.rounds), self._size.seconds
         script, clients = Path(), tuple(goals.ORIGINALS)
@@ -82,14 +82,20 @@ class _Run:
             clients = ()
             self.report.missing.append(f"the original collector: {missing}")
         ours: list[Row] = []
+        secured: list[Row] = []
+        encrypted: list[Row] = []
         theirs: dict[str, list[Row]] = {client: [] for client in goals.ORIGINALS}
         for _ in rounds:
             for client in clients:
                 theirs[client].append(original.measure(script, self._new(), client, seconds))
             ours.append(singles(self._new(), 64, seconds))
+            secured.append(singles(self._new(), 64, seconds, accounts=True))
+            encrypted.append(singles(self._new(), 64, seconds, accounts=True, tls=True))
         for client in clients:
             self._add(goals.ORIGINALS[client], median(theirs[client]))
         self._add(goals.SINGLES, median(ours), self._bare(64))
+        self._add(goals.ACCOUNTS, median(secured))
+        self._add(goals.TLS, median(encrypted))
 
     def _bare(self, connections: int) -> Limit:
         bare = limits.bare(self._new(), connections, self._size.seconds)
