@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
@@ -14,12 +14,14 @@ from tests.stack import Collector, wait_for
 class Poster:
     """Posts a reading of one sensor every few milliseconds, each until it is accepted."""
 
-    def __init__(self, collector: Collector, sensor: str) -> None:
+    def __init__(self, collector: Collector, sensor: str, **options: Any) -> None:  # noqa: ANN401
+        """Prepare to post to a collector; `options` are the client's."""
         self.sensor = sensor
         self.accepted: set[int] = set()
         """Times (ns) of the readings answered with 201."""
         self.attempted: set[int] = set()
         self._collector = collector
+        self._options = options
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._post_continuously, name="poster")
 
@@ -29,7 +31,7 @@ class Poster:
         wait_for(lambda: len(self.accepted) >= enough, timeout, f"{more} more responses 201")
 
     def _post_continuously(self) -> None:
-        with client(self._collector) as http:
+        with client(self._collector, **self._options) as http:
             while not self._stopping.wait(0.002):
                 ns = time.time_ns()
                 self.attempted.add(ns)

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
@@ -15,8 +16,10 @@ PROBLEM = "application/problem+json"
 STORED = "/data?ack=stored"
 
 
-def client(collector: Collector) -> httpx.Client:
-    return httpx.Client(base_url=collector.url, trust_env=False, timeout=30)
+def client(collector: Collector, **options: Any) -> httpx.Client:  # noqa: ANN401  httpx's own
+    """Return a client of a collector; `options` replace those of before."""
+    usual = {"base_url": collector.url, "trust_env": False, "timeout": 30}
+    return httpx.Client(**{**usual, **options})
 
 
 def send(  # noqa: PLR0913  the parts of a request
