@@ -16,12 +16,15 @@ from tests.compose.debian import KEYRING, unpack_with_libraries
 RELEASE = "forky"
 TESTS = (
     "tests/attacks/test_make_run.py",
+    "tests/attacks/test_tls.py",
     "tests/device/test_tls.py",
     "tests/integration/test_bridge_session.py",
     "tests/integration/test_broker_persistence.py",
     "tests/integration/test_devices.py",
     "tests/integration/test_mqtt.py",
+    "tests/integration/test_mqtt_rates.py",
     "tests/integration/test_mqtt_strangers.py",
+    "tests/integration/test_mqtt_tls.py",
     "tests/run/test_broker_configuration.py",
 )
 
