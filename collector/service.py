@@ -5,7 +5,6 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
-from collector.access import certificates, renewal
 from collector.access.identities import Identities
 from collector.formats import Formats
 from collector.http.certificate import Certificate
@@ -37,10 +36,8 @@ async def serve() -> None:
     settings = load(Settings)
     refuse_tokens_file()
     formats = Formats.of(settings)
-    if settings.tls_names:
-        certificates.ensure(settings.certificates, settings.tls_names)
+    certificate = _certificate(settings)
     identities = Identities(settings.accounts, formats.terms(settings))
-    certificate = Certificate.of(settings)
     listeners = listen(settings.collector_host, settings.collector_port)
     lane = Lane(settings, formats, identities)
     journal = Journal()
@@ -75,9 +72,23 @@ async def serve() -> None:
         lane.outbox.close()
 
 
+# Imported with TLS only: the cryptography package takes 9 MB.
+
+
+def _certificate(settings: Settings) -> Certificate | None:
+    if not settings.tls_names:
+        return None
+    from collector.access import certificates  # noqa: PLC0415
+
+    certificates.ensure(settings.certificates, settings.tls_names)
+    return Certificate(settings.certificates, settings.tls)
+
+
 def _parts_of_tls(
     certificate: Certificate, settings: Settings
 ) -> dict[str, Coroutine[Any, Any, None]]:
+    from collector.access import renewal  # noqa: PLC0415
+
     return {
         "certificate": certificate.watch(),
         "renewal": renewal.run(settings.certificates, settings.tls_names),

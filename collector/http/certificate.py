@@ -5,7 +5,6 @@ import logging
 import ssl
 from pathlib import Path
 
-from collector.settings import Settings
 from telemetry.settings import SettingError
 
 logger = logging.getLogger(__name__)
@@ -31,11 +30,6 @@ class Certificate:
             self.context = self._load()
         except OSError as error:
             raise SettingError("TLS", setting, f"expected {self._reason(error)}") from None
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Certificate | None":
-        """Return that of the settings; None: they want no TLS."""
-        return cls(settings.certificates, settings.tls) if settings.tls_names else None
 
     async def watch(self) -> None:
         """Take up a change of the files within a second, for ever."""
