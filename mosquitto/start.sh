@@ -14,6 +14,8 @@ umask 077
 
 # Returns 0 if what it has joined is new.
 join() {
+    # The collector never writes that file without a rule: it is damaged, or not there yet.
+    [ -s "$accounts/devices.acl" ] || return 1
     cat "$secrets/broker.passwd" "$accounts/devices.passwd" >"$directory/passwords.new" &&
         cat "$accounts/devices.acl" "$here/services.acl" >"$directory/rules.new" || return 1
     if [ "${TLS:-}" ]; then
@@ -29,6 +31,9 @@ join() {
     done
     return $is_new
 }
+
+# Prints the kind of the certificate's key.
+kind() { grep 'PRIVATE KEY' "$directory/certificate"; }
 
 rm -f "$directory/passwords" "$directory/rules" "$directory/certificate"
 until join; do sleep 1; done
@@ -50,8 +55,11 @@ fi
 # is ready for it would end it; ignored, it is sent again.
 trap '' HUP
 again=0
+kind=$(kind 2>/dev/null || true)
 while sleep 1 && kill -0 $$ 2>/dev/null; do
     if join 2>/dev/null; then again=3; fi
+    # Mosquitto would go on with the old key of another kind beside the new one. It is started again.
+    if [ "$kind" != "$(kind 2>/dev/null)" ]; then kill -TERM $$; fi
     if [ $again -gt 0 ]; then
         kill -HUP $$
         again=$((again - 1))

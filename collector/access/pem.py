@@ -46,8 +46,14 @@ def private_key(content: bytes) -> PrivateKeyTypes:
 
 
 def encoded_key(key: PrivateKeyTypes) -> bytes:
-    """Return a private key as text, without a password."""
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    """Return a private key as text, without a password.
+
+    Where there is such a format, its first line names the kind of key, for mosquitto/start.sh.
+    """
+    try:
+        return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    except (ValueError, UnsupportedAlgorithm):
+        return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def encoded(chain: Iterable[x509.Certificate]) -> bytes:

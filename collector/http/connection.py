@@ -40,7 +40,7 @@ class Connection(asyncio.Protocol):
         self._limits = connections.limits
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
-        self._reader = Reader(self._admit, self._limits.head_bytes)
+        self._reader = Reader(self._limits.head_bytes)
         self._was_in_head = False
         self._body_ends = math.inf
         self._is_answering = False
@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
         """Take what has arrived, request by request."""
         try:
             while not (self._is_answering or self._is_write_paused or self._is_closing):
-                request = self._reader.next()
+                request = self._reader.next(self._admit)
                 if request is None:
                     self._wait()
                     return

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import ssl
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
@@ -91,7 +90,7 @@ class Door(asyncio.Protocol):
                 ssl_shutdown_timeout=_SHUTDOWN_S,
             )
         except OSError as error:  # the client may trust another authority, or come by mistake
-            reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+            reason = getattr(error, "reason", None) or error.strerror or "the client has gone"
             self._connections.note("TLS handshakes failed: %s", f"{self.address}: {reason}")
             self.abort()
         # Not every event loop tells when the client is gone within the handshake.

@@ -14,14 +14,12 @@ NO_HEAD = Head("", "", b"", [], length=0, keep_alive=False, expects_continue=Fal
 class Reader:
     """Takes requests one by one off what has arrived on a connection.
 
-    What has arrived waits until it is a whole head. For a body that has not arrived with its head,
-    `admit` returns the Body to fill; it raises Problem if the request is refused without it.
+    What has arrived waits until it is a whole head.
     """
 
-    def __init__(self, admit: Callable[[Head], Body], head_bytes: int) -> None:
+    def __init__(self, head_bytes: int) -> None:
         self.head = NO_HEAD
         """Of the newest request."""
-        self._admit = admit
         self._head_bytes = head_bytes
         self._buffer = b""
         self._body: Body | None = None
@@ -50,8 +48,11 @@ class Reader:
         """Add what has arrived."""
         self._buffer = self._buffer + data if self._buffer else data
 
-    def next(self) -> tuple[Head, bytes] | None:
+    def next(self, admit: Callable[[Head], Body]) -> tuple[Head, bytes] | None:
         """Return the next request with its body, None while it is not complete.
+
+        For a body that has not arrived with its head, `admit` returns the Body to fill; it raises
+        Problem if the request is refused without it.
 
         Raises Problem for what is no request, or is refused without its body: nothing that arrives
         afterwards can be understood.
@@ -70,7 +71,7 @@ class Reader:
         self.head = head = parse(data[:end])
         if head.length is None or end + head.length > len(data):
             self._buffer = data[end:]
-            self._body = self._admit(head)
+            self._body = admit(head)
             return self._fill(self._body)
         self._buffer = data[end + head.length :]
         return head, data[end : end + head.length]

@@ -22,11 +22,11 @@ def admit(head: Head) -> Body:
 
 def requests(*pieces: bytes) -> list[tuple[str, bytes]]:
     """Return path and body of each request, and the status of what ends the connection."""
-    reader, found = Reader(admit, LIMIT), []
+    reader, found = Reader(LIMIT), []
     for piece in pieces:
         reader.feed(piece)
         try:
-            while request := reader.next():
+            while request := reader.next(admit):
                 head, content = request
                 found.append((head.path, content))
                 if not head.keep_alive:
@@ -114,16 +114,16 @@ def test_an_upgrade_is_a_head_like_others() -> None:
 
 def test_a_head_beyond_the_limit_is_refused() -> None:
     for end in (b"", b"\r\n\r\n"):
-        reader = Reader(admit, LIMIT)
+        reader = Reader(LIMIT)
         reader.feed(b"GET / HTTP/1.1\r\nX: " + b"x" * LIMIT + end)
         with pytest.raises(Problem, match="head is larger") as raised:
-            reader.next()
+            reader.next(admit)
         assert raised.value.status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
 @pytest.mark.parametrize("first", [b"\x16", b"{", b"\0", b" "])
 def test_what_cannot_begin_a_head_is_refused_at_once(first: bytes) -> None:
-    reader = Reader(admit, LIMIT)
+    reader = Reader(LIMIT)
     reader.feed(first)
     with pytest.raises(Problem, match="not an HTTP"):
-        reader.next()
+        reader.next(admit)
