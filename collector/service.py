@@ -43,7 +43,7 @@ async def serve() -> None:
     journal = Journal()
     lane.outbox.add_listener(journal.on_committed)
     lane.outbox.on_superseded(journal.on_superseded)
-    connections = connections_allowed(settings.max_connections)
+    connections = connections_allowed(settings.connections)
     limits = Limits(connections, settings.max_connections_per_address or max(1, connections // 2))
     endpoint = DataEndpoint(lane, identities, settings)
     server = Server(endpoint, [lane], limits, certificate)

@@ -29,8 +29,9 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     )
     # Fewer where the file descriptors do not allow them.
     max_connections: Annotated[
-        int, Meta(ge=1, description="a number of connections, at least 1")
-    ] = 10_000
+        int,
+        Meta(ge=0, description="a number of connections, or 0 for 10000, with TLS 2000"),
+    ] = 0
     # From one address that is not this machine's; 0: half of max_connections.
     max_connections_per_address: Annotated[
         int, Meta(ge=0, description="a number of connections, or 0 for half of MAX_CONNECTIONS")
@@ -70,6 +71,11 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     def accounts(self) -> Path:
         """The directory of the identities."""
         return Path(self.accounts_dir or Path(self.outbox_path).with_name("accounts"))
+
+    @property
+    def connections(self) -> int:
+        """How many connections there may be; with TLS one takes 30 KB, and up to 350 KB."""
+        return self.max_connections or (2_000 if self.tls_names else 10_000)
 
     @property
     def opened(self) -> bool:

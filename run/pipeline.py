@@ -21,7 +21,7 @@ from run.parts import STOP_ORDER
 from run.state import State
 from run.supervisor import Part, PartFailed, Supervisor
 from run.terminal import foreground
-from run.workspace import Workspace, WorkspaceError
+from run.workspace import LOOPBACK, Workspace, WorkspaceError
 from telemetry.process import ServiceError, leave_no_core_file
 from telemetry.settings import load
 
@@ -104,7 +104,8 @@ class Pipeline:
         collector = f"http://localhost:{port['COLLECTOR_PORT']}"
         dashboard = "Grafana is not installed"
         if self._workspace.has_grafana:
-            dashboard = f"http://localhost:{port['GRAFANA_PORT']}"
+            scheme = "https" if self._settings.get("TLS") else "http"
+            dashboard = f"{scheme}://localhost:{port['GRAFANA_PORT']}"
         return f"""
 Ready in {seconds:.1f} s. A simulated sensor, 123, sends a reading each second.
 
@@ -114,9 +115,20 @@ Ready in {seconds:.1f} s. A simulated sensor, 123, sends a reading each second.
   watch      {here}./pipeline watch
   dashboard  {dashboard}
   audit      {here}./pipeline audit
-
+{self._of_the_network(here)}
 Ctrl-C stops it. Every reading that is accepted:
 """
+
+    def _of_the_network(self, here: str) -> str:
+        """Return the lines about what is open to others than this machine."""
+        port, text = self._workspace.ports, ""
+        if self._workspace.bind_address != LOOPBACK:
+            text += f"  devices    need a secret: {here}./pipeline devices add NAME --sensors ID\n"
+        if tls := self._settings.get("TLS"):
+            url = f"https://{tls.split(',')[0]}:{port['COLLECTOR_PORT']}/data"
+            text += f"  TLS        {url}, MQTT on port {port['MQTTS_PORT']}; devices trust what\n"
+            text += f"             {here}./pipeline certificates authority prints\n"
+        return text
 
     def _on_change(self, pids: Mapping[str, int]) -> None:
         try:

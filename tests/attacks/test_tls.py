@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,8 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
     settings = {"BIND_ADDRESS": EVERYWHERE, "TLS": "iot.test", "MQTTS_PORT": MQTTS_PORT}
     with Terminal(tmp_path_factory.mktemp("run") / "run", settings) as terminal:
         terminal.wait("Ready in")
+        terminal.wait("devices    need a secret")
+        terminal.wait(f"TLS        https://iot.test:{terminal.ports['COLLECTOR_PORT']}/data")
         terminal.wait("sensor_id=123")
         yield Tls(terminal, tmp_path_factory.mktemp("ca") / "ca.crt")
 
@@ -129,8 +132,30 @@ def test_certificates_are_replaced_while_readings_arrive(tls: Tls, tmp_path: Pat
     assert tls.command("audit")
 
 
+def test_another_kind_of_key_restarts_the_broker(tls: Tls, tmp_path: Path) -> None:
+    """Mosquitto would show the old certificate to whoever prefers its kind."""
+    key, csr, chain = (tmp_path / name for name in ("key", "csr", "chain"))
+    authority_key, authority = tmp_path / "ca.key", tmp_path / "ca.crt"
+    subject = ["-subj", "/CN=test", "-nodes", "-newkey", "rsa:2048"]
+    extension = tmp_path / "extension"
+    extension.write_text("subjectAltName=DNS:iot.test,DNS:localhost,IP:127.0.0.1\n")
+    new = ["openssl", "req", *subject]
+    signed = ["-CA", authority, "-CAkey", authority_key, "-CAcreateserial", "-extfile", extension]
+    for command in (
+        [*new, "-x509", "-days", "2", "-keyout", authority_key, "-out", authority],
+        [*new, "-keyout", key, "-out", csr],
+        ["openssl", "x509", "-req", "-days", "1", "-in", csr, *signed, "-out", chain],
+    ):
+        subprocess.run([*map(str, command)], check=True, capture_output=True)
+    known = tls.serials()
+    tls.command("certificates", "install", str(chain), str(key), "--authority", str(authority))
+    tls.ca.write_bytes(authority.read_bytes())
+    wait_for(lambda: _are_new(tls, known), 20, "both certificates")
+    wait_for(lambda: tls.send().status_code == 201, what="a reading")
+
+
 def _are_new(tls: Tls, known: tuple[int, int]) -> bool:
     try:
         return all(a != b for a, b in zip(tls.serials(), known, strict=True))
-    except ssl.SSLCertVerificationError:  # one of them is the old one still
+    except OSError:  # one of them is the old one still, or the broker starts again
         return False

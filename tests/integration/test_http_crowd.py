@@ -63,6 +63,7 @@ def test_who_is_connected_goes_on_and_others_come_back(tmp_path: Path, first: by
 
 def test_handshakes_that_never_end_leave_room_for_others(tmp_path: Path) -> None:
     https = Https(tmp_path)
+    https.collector.env["MAX_CONNECTIONS"] = str(MOST)
     with https.collector, https.client() as http:
         assert send(http, reading("early")).status_code == 201
         with crowd(https.collector.port, b"\x16\x03\x01"):

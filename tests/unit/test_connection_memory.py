@@ -4,6 +4,7 @@
 import asyncio
 import gc
 import tracemalloc
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,6 +91,28 @@ def test_without_letting_go_it_would_be_seen(
     monkeypatch.setattr(Reader, "clear", lambda _: None)
     monkeypatch.setattr("collector.http.reader._take", lambda body: body.content)
     assert held_bytes(tmp_path, STREAMS[name], lost=True) > MOST_BYTES
+
+
+@pytest.mark.usefixtures("_no_collections")
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_lost_connection_is_gone_at_once(tmp_path: Path, name: str) -> None:
+    """Its transport holds some 300 KB with TLS, and would wait for a collection with it."""
+
+    async def run() -> None:
+        server = Server(tmp_path, Limits(COUNT, COUNT), max_body_bytes=SIZE)
+        connection, wire = server.dial()
+        connection.data_received(STREAMS[name])
+        await server.settle_down(wire)
+        connection.connection_lost(None)
+        del wire.protocol  # as transports do
+        gone = weakref.ref(connection)
+        assert gone() is connection  # the control
+        del connection, wire
+        await asyncio.sleep(0)
+        assert gone() is None
+        server.close()
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("head", [post(READING, "Expect: 100-continue"), CHUNKED])

@@ -82,7 +82,7 @@ def test_each_setting_is_read_in_its_type() -> None:
         ("OUTBOX_KEEP_HOURS", "0", "a number of hours above 0"),
         ("OUTBOX_KEEP_HOURS", "nan", "a number of hours above 0"),
         ("MAX_BODY_BYTES", "0", "a number of bytes, at least 1"),
-        ("MAX_CONNECTIONS", "0", "a number of connections, at least 1"),
+        ("MAX_CONNECTIONS", "-1", "a number of connections, or 0 for 10000, with TLS 2000"),
         ("STORED_TIMEOUT_S", "61", "a number of seconds above 0 and up to 60"),
         ("STORED_TIMEOUT_S", "0", "a number of seconds above 0 and up to 60"),
     ],
