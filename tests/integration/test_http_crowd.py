@@ -17,6 +17,7 @@ from tests.stack import Collector, free_port, wait_for
 MOST = 10_000
 BEYOND = 300
 DESCRIPTORS = MOST + 1_000
+KEPT = httpx.Limits(keepalive_expiry=None)  # by default, its connection is closed after 5 s
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +49,7 @@ def crowd(port: int, first: bytes) -> Iterator[list[socket.socket]]:
 @pytest.mark.parametrize("first", [b"", b"POST /data HTTP/1.1\r\nContent-Le"])
 def test_who_is_connected_goes_on_and_others_come_back(tmp_path: Path, first: bytes) -> None:
     collector = Collector(tmp_path, mqtt_port=free_port(), influx_port=free_port())
-    with collector, client(collector) as http:
+    with collector, client(collector, limits=KEPT) as http:
         assert send(http, reading("early")).status_code == 201
         with crowd(collector.port, first) as others:
             for _ in range(100):
@@ -64,7 +65,7 @@ def test_who_is_connected_goes_on_and_others_come_back(tmp_path: Path, first: by
 def test_handshakes_that_never_end_leave_room_for_others(tmp_path: Path) -> None:
     https = Https(tmp_path)
     https.collector.env["MAX_CONNECTIONS"] = str(MOST)
-    with https.collector, https.client() as http:
+    with https.collector, https.client(limits=KEPT) as http:
         assert send(http, reading("early")).status_code == 201
         with crowd(https.collector.port, b"\x16\x03\x01"):
             for _ in range(100):

@@ -5,13 +5,14 @@ import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.builders import reading
 from tests.certificates import Authority
-from tests.integration.posting import problem, send
+from tests.integration.posting import client, problem, send
 from tests.service import free_port
 from tests.stack import Collector, wait_for
 
@@ -40,9 +41,9 @@ class Https:
         )
         self.url = self.collector.url.replace("http://", "https://")
 
-    def client(self, authority: Authority | None = None) -> httpx.Client:
+    def client(self, authority: Authority | None = None, **options: Any) -> httpx.Client:  # noqa: ANN401
         context = ssl.create_default_context(cafile=(authority or self.authority).path)
-        return httpx.Client(base_url=self.url, verify=context, trust_env=False, timeout=30)
+        return client(self.collector, base_url=self.url, verify=context, **options)
 
     def serial(self) -> int:
         """Return the number of the certificate that a new connection gets."""
