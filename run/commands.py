@@ -37,6 +37,14 @@ _OTHERS = {
 }
 # Not the sensor of the simulator that runs already: they would overwrite each other's readings.
 _SENSOR = ["--sensor-id", "1000"]
+# In a container, which knows whether it speaks TLS. Its arguments are a host, and its two ports.
+_DEVICE = """
+host=$1 port=$2
+if [ "$TLS" ]; then port=$3; fi
+shift 3
+exec python -m device -h "$host" -p "$port" --tls "$TLS" --tls-ca /tls/ca.crt "$@"
+"""
+_COLLECTOR_AT = ["collector", "1337", "1337"]
 _MQTT = "--mqtt"  # the device's option: it then speaks to the broker
 
 
@@ -85,14 +93,12 @@ class Docker:
 
     def python(self, service: str, arguments: Sequence[str]) -> int:
         """Become `python -m <service> <arguments>` in the service's container."""
-        module = service
+        command = ["python", "-m", service, *arguments]
         if service == "simulator":
-            host, port = ("broker", "1883") if _MQTT in arguments else ("collector", "1337")
+            where = ["broker", "1883", "8883"] if _MQTT in arguments else _COLLECTOR_AT
             account = ["--user", "simulator", "--token-file", "/secrets/simulator"]
-            where = ["-h", host, "-p", port]
-            module, arguments = "device", [*where, *account, *_SENSOR, *arguments]
+            command = ["sh", "-c", _DEVICE, "sh", *where, *account, *_SENSOR, *arguments]
         terminal = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
-        command = ["python", "-m", module, *arguments]
         argv = ["docker", "exec", "-i", *terminal, self._container(service), *command]
         os.execvp(argv[0], argv)
 

@@ -31,7 +31,7 @@ class DataEndpoint:
         self._series = lane.series
         self._senders = Senders(identities, lane.rate_limit)
         self._pages = Pages(self._senders, opened=settings.opened)
-        self.origins = Origins.load(settings.allowed_origins)
+        self.origins = Origins.load(settings.allowed_origins, settings.tls_names)
         self.max_body_bytes = settings.max_body_bytes
         self._stored_timeout_s = settings.stored_timeout_s
         self._inflating = asyncio.Lock()  # what is inflated takes memory

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import NamedTuple, Self
 
@@ -54,18 +55,21 @@ class ForeignPassword(Problem):
 class Origins:
     """The origins whose pages may send readings and read the responses."""
 
-    def __init__(self, allowed: frozenset[str] = frozenset()) -> None:
+    def __init__(self, allowed: frozenset[str] = frozenset(), names: Collection[str] = ()) -> None:
+        """Allow origins, and as the collector's own page each of the names in its certificate."""
         self.allowed = allowed
         """Each as browsers write it, or ANY_ORIGIN."""
+        self._names = names
 
     @classmethod
-    def load(cls, text: str) -> Self:
+    def load(cls, text: str, names: Collection[str] = ()) -> Self:
         """Read ALLOWED_ORIGINS: origins separated by commas; raises SettingError naming one."""
-        return cls(frozenset(_checked(part.strip(), text) for part in text.split(",") if text))
+        allowed = (_checked(part.strip(), text) for part in text.split(",") if text)
+        return cls(frozenset(allowed), names)
 
     def check(self, site: Site) -> None:
         """Raise ForeignOrigin unless the page may send requests that change something."""
-        if not self._allows(site) and not _is_own(site):
+        if not self._allows(site) and not self._is_own(site):
             raise ForeignOrigin(site.origin)
 
     @staticmethod
@@ -87,17 +91,17 @@ class Origins:
             "access-control-expose-headers: retry-after\r\n"
         ).encode()
 
+    def _is_own(self, site: Site) -> bool:
+        """Return whether the page is the collector's own, /docs.
+
+        A page whose host is any other name may be anybody's, who has let that name lead here only
+        now (DNS rebinding); nobody can do that to an address, nor to a name in a certificate.
+        """
+        is_certified = site.origin == f"https://{site.host}" and _name(site.host) in self._names
+        return is_certified or (_is_same(site) and _is_address(site.host))
+
     def _allows(self, site: Site) -> bool:
         return site.origin in self.allowed or ANY_ORIGIN in self.allowed
-
-
-def _is_own(site: Site) -> bool:
-    """Return whether the page is the collector's own, /docs.
-
-    A page whose host is any other name may be anybody's, who has let that name lead here only now
-    (DNS rebinding); nobody can do that to an address.
-    """
-    return _is_same(site) and _is_address(site.host)
 
 
 def _is_same(site: Site) -> bool:
@@ -105,12 +109,16 @@ def _is_same(site: Site) -> bool:
 
 
 def _is_address(host: str) -> bool:
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
     try:
-        ipaddress.ip_address(name)
+        ipaddress.ip_address(_name(host))
     except ValueError:
-        return name == "localhost"
+        return _name(host) == "localhost"
     return True
+
+
+def _name(host: str) -> str:
+    """Return a host without its port."""
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 
 def _checked(origin: str, text: str) -> str:

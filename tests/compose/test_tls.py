@@ -10,6 +10,7 @@ import pytest
 from tests.attacks.client import Client
 from tests.compose.project import Project
 from tests.compose.test_attacks import Composed
+from tests.compose.test_up_and_down import pipeline
 from tests.service import wait_for
 
 HERE = "127.0.0.1"
@@ -92,3 +93,13 @@ def test_keys_are_read_by_those_who_need_them(
     done = target.project.run("exec", "-T", service, "cat", f"/tls/{key}", check=False)
     assert (done.returncode == 0) == is_read
     assert is_read or "Permission denied" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [([], '"sensor_id":1000} -> 201'), (["--mqtt"], "} -> accepted")]
+)
+@pytest.mark.usefixtures("target")
+def test_a_further_device_speaks_tls(options: list[str], said: str) -> None:
+    done = pipeline("device", "--count", "1", *options)
+    assert done.returncode == 0, done
+    assert said in done.stdout

@@ -80,6 +80,16 @@ def test_a_page_that_names_its_own_host_may_not_as_the_name_may_have_been_reboun
     assert not may_send(Origins(), b"http://" + host, host)
 
 
+def test_a_page_that_is_named_as_in_the_certificate_may_by_https() -> None:
+    """Nobody else has a certificate for this name."""
+    named = Origins.load("", ["iot.test"])
+    host = b"iot.test:1337"
+    assert may_send(named, b"https://" + host, host)
+    assert not may_send(named, b"http://" + host, host)
+    assert not may_send(named, b"https://iot.test:8000", host)
+    assert not may_send(named, b"https://other.test:1337", b"other.test:1337")
+
+
 @pytest.mark.parametrize(
     ("fetch", "sends"),
     [(b"cross-site", False), (b"same-site", False), (b"Cross-Site", False)]
