@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from collector.http import door
 from collector.http.certificate import Certificate
@@ -18,6 +20,11 @@ from tests.certificates import Authority
 from tests.integration.client import LOOPS, run, until
 
 LIMITS = Limits(10, 10, head_s=0.2, linger_s=0.2, sweep_s=0.05)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("door")
 
 
 class Echo(asyncio.Protocol):
@@ -191,3 +198,22 @@ def test_too_many_are_closed(tmp_path: Path, loop: str) -> None:
             await until(lambda: not here.open)
 
     run(scenario(), loop)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    pieces=st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=6), tls=st.booleans()
+)
+def test_arbitrary_bytes_leave_nothing(pieces: list[bytes], directory: Path, *, tls: bool) -> None:
+    async def scenario() -> None:
+        async with rig(directory) as here:
+            _, writer = await here.dial()
+            for piece in [b"\x16\x03\x01", *pieces] if tls else pieces:
+                if not writer.is_closing():  # by the door
+                    writer.write(piece)
+                await asyncio.sleep(0)
+            writer.close()
+            await until(lambda: not here.open)
+            assert await send_slowly(here, b"the next", 100) == b"the next"
+
+    run(scenario())
