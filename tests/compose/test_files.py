@@ -45,12 +45,12 @@ def resolved(compose: Command, tmp_path_factory: pytest.TempPathFactory) -> dict
 def test_the_services_and_volumes_are_those_expected(resolved: dict[str, Any]) -> None:
     assert set(resolved["services"]) == SERVICES
     assert set(resolved["volumes"]) == {
-        *("secrets", "accounts", "outbox", "broker-data", "db-data", "dashboard-data"),
+        *("secrets", "accounts", "tls", "outbox", "broker-data", "db-data", "dashboard-data"),
     }
 
 
 def test_ports_are_published_on_localhost_only(resolved: dict[str, Any]) -> None:
-    published = {}
+    published = set()
     for name, service in resolved["services"].items():
         for port in service.get("ports", []):
             # 1.29 writes 127.0.0.1:1337:1337/tcp, 2.x a mapping.
@@ -59,8 +59,9 @@ def test_ports_are_published_on_localhost_only(resolved: dict[str, Any]) -> None
             else:
                 address, published_port = port["host_ip"], port["published"]
             assert address == "127.0.0.1"
-            published[name] = int(published_port)
-    assert published == {"collector": 1337, "broker": 1883, "db": 8086, "dashboard": 3000}
+            published.add((name, int(published_port)))
+    broker = {("broker", 1883), ("broker", 8883)}
+    assert published == {("collector", 1337), *broker, ("db", 8086), ("dashboard", 3000)}
 
 
 def test_upstream_images_are_pinned_to_a_patch_version(resolved: dict[str, Any]) -> None:
