@@ -19,12 +19,13 @@ join() {
     cat "$secrets/broker.passwd" "$accounts/devices.passwd" >"$directory/passwords.new" &&
         cat "$accounts/devices.acl" "$here/services.acl" >"$directory/rules.new" || return 1
     if [ "${TLS:-}" ]; then
-        # In one file, so that they always belong together.
-        cat "$TLS_DIR/server.crt" "$TLS_DIR/server.key" >"$directory/certificate.new" || return 1
+        # In one file, so that they always belong together. One that is missing stops no account.
+        cat "$TLS_DIR/server.crt" "$TLS_DIR/server.key" >"$directory/certificate.new" ||
+            rm "$directory/certificate.new"
     fi
     is_new=1
     for name in passwords rules ${TLS:+certificate}; do
-        if ! cmp -s "$directory/$name.new" "$directory/$name"; then
+        if [ -e "$directory/$name.new" ] && ! cmp -s "$directory/$name.new" "$directory/$name"; then
             mv "$directory/$name.new" "$directory/$name"
             is_new=0
         fi
@@ -36,7 +37,10 @@ join() {
 kind() { grep 'PRIVATE KEY' "$directory/certificate"; }
 
 rm -f "$directory/passwords" "$directory/rules" "$directory/certificate"
-until join; do sleep 1; done
+until
+    join
+    [ -e "$directory/rules" ] && { [ -z "${TLS:-}" ] || [ -e "$directory/certificate" ]; }
+do sleep 1; done
 
 if [ "${TLS:-}" ]; then
     sed -E 's/^(listener [0-9]+).*/\1 127.0.0.1/' "$configuration"

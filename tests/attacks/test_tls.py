@@ -132,6 +132,20 @@ def test_certificates_are_replaced_while_readings_arrive(tls: Tls, tmp_path: Pat
     assert tls.command("audit")
 
 
+def test_a_missing_key_keeps_nobody_in(tls: Tls) -> None:
+    """Removed devices are refused all the same; the certificate stays as it was."""
+    known, key = tls.serials(), tls.run_dir / "tls" / "server.key"
+    tls.secrets["guest"] = tls.command("devices", "add", "guest", "--sensors", "guest").strip()
+    wait_for(lambda: tls.by_tls("guest").refused is None, what="the broker to know it")
+    hidden = key.rename(key.with_suffix(".hidden"))
+    try:
+        tls.command("devices", "remove", "guest")
+        wait_for(lambda: tls.by_tls("guest").refused, what="the broker to refuse it")
+        assert tls.serials() == known
+    finally:
+        hidden.rename(key)
+
+
 def test_another_kind_of_key_restarts_the_broker(tls: Tls, tmp_path: Path) -> None:
     """Mosquitto would show the old certificate to whoever prefers its kind."""
     key, csr, chain = (tmp_path / name for name in ("key", "csr", "chain"))
