@@ -24,6 +24,7 @@ from telemetry.published import WithoutId
 from telemetry.receipt import receipts
 from telemetry.settings import load
 from telemetry.status import INTERVAL_S, OFFLINE, Status
+from telemetry.vitals import Vitals
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Bridge:
         self._letters = DeadLetters(self._mqtt.publish, self._mqtt.ack)
         self._forwarding = Forwarding(self._mqtt.publish, self._mqtt.ack)
         self._recent = Recent()
+        self._vitals = Vitals()
         self._stored = 0
         self._unreadable = UnreadableLog()
         self._unreadable_statuses = UnreadableLog()
@@ -74,6 +76,7 @@ class Bridge:
                 mqtt=self._mqtt.run(),
                 writer=self._writer.run(),
                 status=self._publish_statuses(),
+                vitals=self._vitals.run(),
             )
         finally:
             self._storage.close()
@@ -193,6 +196,8 @@ class Bridge:
             "dead_letters_dropped": self._letters.dropped,
             "forwarded": self._forwarding.forwarded,
             "not_forwarded": self._forwarding.dropped,
+            "write_ms": self._writer.longest.milliseconds,
+            **self._vitals.counters(),
         }
 
     async def _publish_statuses(self) -> None:

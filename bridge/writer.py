@@ -12,6 +12,8 @@ from bridge.state import State
 from bridge.storage import Outcome, Result, Storage
 from telemetry.backoff import Backoff
 from telemetry.dead_letters.letter import DeadLetter
+from telemetry.durations import Longest
+from telemetry.status import INTERVAL_S
 
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 5.0
@@ -48,6 +50,8 @@ class Writer:
         self.writes = 0
         self.failures = 0
         self.rejected = 0
+        self.longest = Longest(INTERVAL_S)
+        """Of the writes."""
         self.aside = Aside(storage.point)
         self._size = batch_max  # of the next write, at most
         self._failures_in_row = 0
@@ -126,7 +130,7 @@ class Writer:
         if delivery is None:
             return
         self.writes += 1
-        result = await self._storage.write([delivery.record])
+        result = await self._write([delivery.record])
         if result.outcome is Outcome.STORED:
             self._known(Batch(stored=[delivery]))
         elif result.outcome is Outcome.REJECTED:
@@ -213,13 +217,19 @@ class Writer:
             if prepared.outcome is not Outcome.STORED:
                 return prepared
             self._prepared_at = time.monotonic()
-        result = await self._storage.write(records)
+        result = await self._write(records)
         if result.outcome is Outcome.NO_DATABASE:
             created = await self._storage.create()
             if created.outcome is Outcome.STORED:
-                result = await self._storage.write(records)
+                result = await self._write(records)
             else:
                 result = Result(Outcome.WAIT, f"cannot create the database: {created.detail}")
         if result.outcome is Outcome.WAIT:  # then the next database may be another one
             self._prepared_at = -_PREPARED_S
+        return result
+
+    async def _write(self, records: Sequence[str]) -> Result:
+        started = time.monotonic()
+        result = await self._storage.write(records)
+        self.longest.note(time.monotonic() - started)
         return result

@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +70,7 @@ class Lane:
         )
         senders = Senders(identities, self.series, self.rate_limit)
         self._devices = DeviceIntake(self.outbox, settings.broker, formats, senders)
+        self._counters_of_others: list[Callable[[], Mapping[str, int]]] = []
 
     def parts(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Return what has to run, by name; the first of them that ends is the end of the lane."""
@@ -101,8 +101,12 @@ class Lane:
             reasons.append(full)
         return reasons
 
+    def add_counters(self, counters: Callable[[], Mapping[str, int]]) -> None:
+        """Report these too, wherever the lane's own are reported."""
+        self._counters_of_others.append(counters)
+
     def counters(self) -> dict[str, int]:
-        """Return the lane's counters by name."""
+        """Return the counters of the lane and of others by name."""
         books = self.outbox.books._replace(pending=self._publisher.pending)
         return {
             **books._asdict(),
@@ -111,8 +115,11 @@ class Lane:
             "replayed": self._publisher.replayed,
             "unaudited": self.outbox.verification.waiting,
             "unhealed": len(self.outbox.verification.given_up),
+            **self.outbox.ages(),
             "outbox_bytes": self.outbox.space.used,
+            "outbox_max_bytes": self.outbox.space.max_bytes,
             **self._devices.counters,
+            **{name: n for others in self._counters_of_others for name, n in others().items()},
         }
 
     def _publish(self, topic: str, payload: bytes, retain: bool) -> int:
@@ -157,11 +164,3 @@ class Lane:
                 letters = self._devices.dead_letters
                 status = Status("up", counters=self.counters(), dead_letters=letters)
                 self._mqtt.publish(self._status_topic, msgspec.json.encode(status), retain=True)
-
-
-def counters(lanes: Sequence[Lane]) -> dict[str, int]:
-    """Return the counters of all lanes, added up by name."""
-    total: Counter[str] = Counter()
-    for lane in lanes:
-        total.update(lane.counters())
-    return dict(total)

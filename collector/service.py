@@ -17,6 +17,7 @@ from collector.lane import Lane
 from collector.settings import Settings, refuse_tokens_file
 from telemetry import process
 from telemetry.settings import load
+from telemetry.vitals import Vitals
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,10 @@ async def serve() -> None:
     connections = connections_allowed(settings.connections)
     limits = Limits(connections, settings.max_connections_per_address or max(1, connections // 2))
     endpoint = DataEndpoint(lane, identities, settings)
-    server = Server(endpoint, [lane], limits, certificate)
+    server = Server(endpoint, lane, limits, certificate)
+    vitals = Vitals()
+    lane.add_counters(server.connections.counters)
+    lane.add_counters(vitals.counters)
     logger.info(
         "collector %s listens on %s, %d readings pending in %s",
         lane.outbox.id,
@@ -64,6 +68,7 @@ async def serve() -> None:
             stop=stop,
             http=server.run_on(listeners),
             journal=journal.run(),
+            vitals=vitals.run(),
             identities=identities.watch(),
             **(_parts_of_tls(certificate, settings) if certificate else {}),
             **lane.parts(),

@@ -1,6 +1,5 @@
 """The HTTP application: health, metrics, documentation, and 404 or 405 for everything else."""
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -13,17 +12,18 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from collector.http import docs, elsewhere
+from collector.http.connections import Connections
 from collector.http.guard import guarded
 from collector.http.openapi import document
 from collector.http.origins import Origins
 from collector.http.problem import MEDIA_TYPE, Problem
-from collector.lane import Lane, counters
+from collector.lane import Lane
 
 
 class App(FastAPI):
     """Everything but POST /data: FastAPI would cost as much as all the rest of it."""
 
-    def __init__(self, lanes: Sequence[Lane], origins: Origins, refused: Mapping[str, int]) -> None:
+    def __init__(self, lane: Lane, origins: Origins, connections: Connections) -> None:
         super().__init__(
             docs_url=None,
             redoc_url=None,
@@ -48,17 +48,15 @@ class App(FastAPI):
         @self.get("/readyz", response_class=PlainTextResponse)
         async def readyz() -> Response:
             """Whether readings are accepted and published: broker connected, room in the outbox."""
-            reasons = [reason for lane in lanes for reason in lane.obstacles()]
-            if reasons:
+            if reasons := lane.obstacles():
                 return _response(Problem(HTTPStatus.SERVICE_UNAVAILABLE, "; ".join(reasons)))
             return PlainTextResponse("ready\n")
 
         @self.get("/metrics", response_class=PlainTextResponse)
         async def metrics() -> str:
             """Counters in Prometheus' text format; accepted = stored + rejected + pending."""
-            found = counters(lanes)
-            found["pruned_at"] = max(lane.outbox.pruned_at for lane in lanes)
-            found |= {f"http_refused_{reason}": count for reason, count in refused.items()}
+            found = lane.counters()
+            found |= {f"http_refused_{reason}": n for reason, n in connections.refused.items()}
             return "".join(
                 f"# TYPE collector_{name} gauge\ncollector_{name} {value}\n"
                 for name, value in found.items()

@@ -56,6 +56,13 @@ class Connections:
         self._logged: set[str] = set()  # in this second
         self._set_date()
 
+    def counters(self) -> dict[str, int]:
+        """Return how many are open, and how many requests or connections were refused."""
+        return {
+            "connections": len(self._open) - len(self._refused),
+            "http_refused": sum(self.refused.values()),
+        }
+
     def add(self, connection: Member) -> Problem | None:
         """Add a connection; return the problem to answer if there are too many."""
         self._open.add(connection)

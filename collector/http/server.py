@@ -20,21 +20,21 @@ from collector.lane import Lane
 
 
 class Server(uvicorn.Server):
-    """Serves the HTTP interface of some lanes until `stop`."""
+    """Serves the HTTP interface of a lane until `stop`."""
 
     def __init__(
         self,
         endpoint: DataEndpoint,
-        lanes: Sequence[Lane],
+        lane: Lane,
         limits: Limits,
         certificate: Certificate | None = None,
     ) -> None:
-        self._connections = Connections(limits)
-        plain = partial(Connection, endpoint, self._connections)
-        protocol = partial(Door, certificate, self._connections, plain) if certificate else plain
+        self.connections = Connections(limits)
+        plain = partial(Connection, endpoint, self.connections)
+        protocol = partial(Door, certificate, self.connections, plain) if certificate else plain
         super().__init__(
             uvicorn.Config(
-                App(lanes, endpoint.origins, self._connections.refused),
+                App(lane, endpoint.origins, self.connections),
                 http=cast("type[asyncio.Protocol]", protocol),
                 access_log=False,
                 log_config=None,
@@ -51,10 +51,10 @@ class Server(uvicorn.Server):
 
         Closes the listening sockets.
         """
-        sweep = asyncio.create_task(self._connections.sweep(), name="sweep")
+        sweep = asyncio.create_task(self.connections.sweep(), name="sweep")
         try:
             await self.serve(list(listeners))
-            await self._connections.drain()
+            await self.connections.drain()
         finally:
             sweep.cancel()
             self._ended.set()

@@ -1,7 +1,9 @@
 """Gathers the readings of concurrent requests into one commit."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 
 from collector.outbox.row import Row
 from collector.outbox.schema import OutboxUnusable
@@ -81,6 +83,14 @@ class GroupCommit:
             self._loop.call_soon(self._gather, turns - 1)
         else:
             self.commit()
+
+    @contextlib.contextmanager
+    def failures(self) -> Iterator[None]:
+        """Raise OutboxBusy, OutboxFull or OutboxUnusable for an error of SQLite."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self.failure(error) from None
 
     def failure(self, error: Exception) -> Exception:
         """Return what an error of SQLite or the disk means; OutboxUnusable is the end."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from collector.outbox import late, superseded
+from collector.outbox.ages import Ages
 from collector.outbox.books import Books
 from collector.outbox.group_commit import Commit, GroupCommit, OutboxFull
 from collector.outbox.newest import Newest
@@ -45,6 +46,7 @@ class Outbox:
         self.run = self._runs.begin(self.last)
         self.settlement = Settlement(db)
         self.verification = Verification(db, self.settlement)
+        self._ages = Ages(db, self.settlement)
         self._published = RangeTable(db, "published")
         self._tally = Tally(db)
         # What goes to disk with the next commit, beside new readings.
@@ -82,10 +84,13 @@ class Outbox:
         """How many committed readings have no receipt."""
         return self.last - len(self.settlement.settled)
 
-    @property
-    def pruned_at(self) -> int:
-        """When the last of the pruned readings was accepted (Unix time, s); 0: none was pruned."""
-        return int(self._db.execute("SELECT pruned_at FROM outbox").fetchone()[0])
+    def ages(self) -> dict[str, int]:
+        """Return the age of the oldest pending reading, and how far back all are here (s)."""
+        with self._group.failures():
+            return {
+                "oldest_pending_s": self._ages.oldest_pending_s(self.last),
+                "audit_reach_s": self._ages.reach_s(),
+            }
 
     def add_listener(self, on_committed: Callable[[Sequence[Row]], None]) -> None:
         """Call `on_committed` with the new rows after each commit that has any."""
@@ -128,13 +133,11 @@ class Outbox:
 
     def read(self, first: int, last: int, limit: int) -> list[Row]:
         """Return the first `limit` rows of first..last; raises OutboxBusy or OutboxUnusable."""
-        try:
+        with self._group.failures():
             rows = self._db.execute(
                 "SELECT * FROM reading WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
                 [first, last, limit],
             ).fetchall()
-        except sqlite3.Error as error:
-            raise self._group.failure(error) from None
         return [Row(*row) for row in rows]
 
     def is_newest(self, row: Row) -> bool:
@@ -147,10 +150,8 @@ class Outbox:
         Raises OutboxBusy or OutboxUnusable.
         """
         rejections = self.settlement.rejections
-        try:
+        with self._group.failures():
             return late.corrections(self._db, rows, rejections.__contains__)
-        except sqlite3.Error as error:
-            raise self._group.failure(error) from None
 
     def mark_published(self, seq: int) -> None:
         """Note that the broker has this reading: from now on it is only replayed."""
@@ -177,10 +178,8 @@ class Outbox:
 
     def reasons(self, first: int, last: int) -> list[tuple[int, str]]:
         """Return the sequence numbers in first..last that InfluxDB rejected, and why."""
-        try:
+        with self._group.failures():
             return self.settlement.rejections.reasons(first, last)
-        except sqlite3.Error as error:
-            raise self._group.failure(error) from None
 
     def close(self) -> None:
         """Write what has changed and release the file."""
@@ -190,12 +189,10 @@ class Outbox:
 
     def _kept(self, first: int, last: int) -> list[int]:
         """Return the numbers in first..last whose rows are here."""
-        try:
+        with self._group.failures():
             rows = self._db.execute(
                 "SELECT seq FROM reading WHERE seq BETWEEN ? AND ?", [first, last]
             ).fetchall()
-        except sqlite3.Error as error:
-            raise self._group.failure(error) from None
         return [seq for (seq,) in rows]
 
     def _write(self, rows: list[Row]) -> None:

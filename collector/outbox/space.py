@@ -14,7 +14,7 @@ class Space:
     def __init__(self, db: sqlite3.Connection, directory: Path, max_bytes: int) -> None:
         self._db = db
         self._directory = directory
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._page_size: int
         (self._page_size,) = db.execute("PRAGMA page_size").fetchone()
         self.used: int
@@ -29,25 +29,25 @@ class Space:
     @property
     def is_roomy(self) -> bool:
         """Whether less than half of what the outbox may take is used."""
-        return self.used < self._max_bytes // 2
+        return self.used < self.max_bytes // 2
 
     @property
     def is_tight(self) -> bool:
         """Whether more than three quarters of what the outbox may take are used."""
-        return self.used > self._max_bytes * 3 // 4
+        return self.used > self.max_bytes * 3 // 4
 
     @property
     def is_short(self) -> bool:
         """Whether less than an eighth of what the outbox may take is left."""
-        return self.left < self._max_bytes // 8
+        return self.left < self.max_bytes // 8
 
     def measure(self) -> None:
         """Update `used`, `left` and `bound`, the reason why no more than `left` fits."""
         (pages,) = self._db.execute("PRAGMA page_count").fetchone()
         (free_pages,) = self._db.execute("PRAGMA freelist_count").fetchone()
         self.used = (pages - free_pages) * self._page_size
-        self.left = self._max_bytes - self.used
-        self.bound = f"the outbox holds its {self._max_bytes} bytes (OUTBOX_MAX_BYTES)"
+        self.left = self.max_bytes - self.used
+        self.bound = f"the outbox holds its {self.max_bytes} bytes (OUTBOX_MAX_BYTES)"
         on_disk = shutil.disk_usage(self._directory).free - _DISK_RESERVE
         if on_disk < self.left:
             self.left = on_disk

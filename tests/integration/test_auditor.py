@@ -204,7 +204,7 @@ def test_an_outbox_that_does_not_reach_back_far_enough_says_so(tmp_path: Path, s
             batch = [reading(sensor, start + number) for number in range(200)]
             assert send(http, batch, path=STORED).status_code == 201
         wait_read_back(http)
-        wait_for(lambda: metrics(http)["pruned_at"] > 0)
+        wait_for(lambda: stack.collector.command("audit", "--since", "1h").returncode == 1)
         for command in ("audit", "replay"):
             done = stack.collector.command(command, "--since", "1h")
             assert done.returncode == 1

@@ -35,7 +35,7 @@ async def serving(directory: Path, limits: Limits) -> AsyncIterator[Dial]:
     """Serve without a broker; yields a function that connects."""
     settings = Settings(outbox_path=str(directory / "outbox.db"), max_body_bytes=1 << 20)
     lane = Lane(settings, Formats.of(settings), OPEN)
-    server = Server(DataEndpoint(lane, OPEN, settings), [lane], limits)
+    server = Server(DataEndpoint(lane, OPEN, settings), lane, limits)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     running = asyncio.create_task(server.run_on([listener]))

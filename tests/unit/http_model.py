@@ -87,7 +87,7 @@ class Server:
         self.outbox._db.execute("PRAGMA synchronous = OFF")  # many commits, and no crashes here
         self.endpoint = DataEndpoint(lane, identities, settings)
         self.connections = Connections(limits)
-        app = App([lane], self.endpoint.origins, self.connections.refused)
+        app = App(lane, self.endpoint.origins, self.connections)
         config = uvicorn.Config(app, ws="none", log_config=None, lifespan="off")
         config.load()
         self._uvicorns = {"config": config, "server_state": ServerState(), "app_state": {}}

@@ -126,6 +126,7 @@ def test_the_status_counts(rig: BridgeRig) -> None:
     counted = rig.status().counters
     assert counted.pop("writes") == len(rig.storage.writes)
     assert counted.pop("write_failures") > 2
+    assert min(counted.pop(name) for name in ("uptime_s", "loop_lag_ms", "write_ms")) >= 0
     assert counted == {
         "stored": 3,
         "rejected": 2,

@@ -22,9 +22,10 @@ MAY_IMPORT = {
 LAYERS = {
     "telemetry": [
         "ranges timestamp topics process backoff decode origin printable thread not_json tls",
+        "durations",
         "host_names",
         "settings reading receipt status",
-        "faults",
+        "faults vitals",
         "published",
         "mqtt influx",
         "dead_letters",
