@@ -20,7 +20,8 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 	@echo
 	@echo 'Ports and data of make run: COLLECTOR_PORT=1337 MQTT_PORT=1883 INFLUX_PORT=8086'
-	@echo 'GRAFANA_PORT=3000 RUN_DIR=.run. Options of pytest, chaos and bench: ARGS="..."'
+	@echo 'GRAFANA_PORT=3000 BRIDGE_METRICS_PORT=1338 RUN_DIR=.run.'
+	@echo 'Options of pytest, chaos and bench: ARGS="..."'
 	@echo 'Commands for a pipeline that runs: ./pipeline --help'
 
 .PHONY: run

@@ -1,9 +1,7 @@
 """The measured pipeline: its books, its resource usage, its receipts."""
 
-import re
 import sqlite3
 import time
-import urllib.request
 from bisect import bisect_left, bisect_right
 from pathlib import Path
 from typing import NamedTuple
@@ -14,12 +12,12 @@ from bench.usage import Usage, peak_mb, per_reading, usage
 from telemetry.mqtt import Message, MqttClient
 from telemetry.ranges import Ranges
 from telemetry.receipt import Receipt
+from tests.metrics import counted_at
 from tests.stack import Stack
 
 _SETTLE_S = 900.0
 _POLL_S = 0.05
 _QUIET_S = 0.5
-_METRIC = re.compile(r"^collector_(\w+) (\d+)$", re.MULTILINE)
 _receipt = msgspec.json.Decoder(Receipt)
 
 
@@ -56,8 +54,7 @@ class Pipeline(Stack):
 
     def metrics(self) -> dict[str, int]:
         """Return the collector's counters."""
-        with urllib.request.urlopen(f"{self.collector.url}/metrics", timeout=30) as answer:
-            return {name: int(n) for name, n in _METRIC.findall(answer.read().decode())}
+        return counted_at(self.collector.url)
 
     def wait_settled(self) -> Mark:
         """Return the moment since which nothing is pending and nothing arrives any more.

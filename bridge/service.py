@@ -3,13 +3,17 @@
 import asyncio
 import contextlib
 import logging
+import socket
 from collections import defaultdict
+from collections.abc import Sequence
 
 import msgspec
 
 from bridge.batch import Batch
 from bridge.decode import Delivery, counters_record
 from bridge.forwarding import Forwarding
+from bridge.metrics import exposition
+from bridge.metrics_server import MetricsServer
 from bridge.settings import Settings
 from bridge.storage import Storage
 from bridge.storage.influxdb import InfluxStorage
@@ -19,6 +23,7 @@ from telemetry.dead_letters.letter import DeadLetter
 from telemetry.dead_letters.letters import DeadLetters
 from telemetry.dead_letters.recent import Recent
 from telemetry.decode import Unreadable, UnreadableLog
+from telemetry.listeners import listen
 from telemetry.mqtt import Message, MqttClient, NotConnected
 from telemetry.published import WithoutId
 from telemetry.receipt import receipts
@@ -68,8 +73,9 @@ class Bridge:
         self._unreadable_statuses = UnreadableLog()
         self._rejected = UnreadableLog("rejected")
 
-    async def run(self) -> None:
-        """Work until SIGTERM; raises whatever ends a part."""
+    async def run(self, listeners: Sequence[socket.socket] = ()) -> None:
+        """Work until SIGTERM, with the metrics on `listeners`; raises whatever ends a part."""
+        metrics = MetricsServer(exposition(self._counters, self._writer.write_times))
         try:
             await process.run(
                 stop=self._stop,
@@ -77,6 +83,7 @@ class Bridge:
                 writer=self._writer.run(),
                 status=self._publish_statuses(),
                 vitals=self._vitals.run(),
+                metrics=metrics.run(listeners),
             )
         finally:
             self._storage.close()
@@ -196,7 +203,7 @@ class Bridge:
             "dead_letters_dropped": self._letters.dropped,
             "forwarded": self._forwarding.forwarded,
             "not_forwarded": self._forwarding.dropped,
-            "write_ms": self._writer.longest.milliseconds,
+            "write_ms": self._writer.longest_write.milliseconds,
             **self._vitals.counters(),
         }
 
@@ -217,4 +224,7 @@ class Bridge:
 async def serve() -> None:
     """Run the bridge with the settings of the environment."""
     settings = load(Settings)
-    await Bridge(settings, InfluxStorage(settings.influx, settings.influx_readers)).run()
+    host, port = settings.bridge_metrics_host, settings.bridge_metrics_port
+    listeners = listen(host, port, "BRIDGE_METRICS") if port else []
+    bridge = Bridge(settings, InfluxStorage(settings.influx, settings.influx_readers))
+    await bridge.run(listeners)

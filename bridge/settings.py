@@ -4,7 +4,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from telemetry.settings import ConnectionSettings
+from telemetry.settings import ConnectionSettings, Text
+
+_Port = Annotated[int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for none")]
 
 
 class Settings(ConnectionSettings, frozen=True, kw_only=True):
@@ -16,6 +18,9 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     ] = "bridge"
     # In one write.
     batch_max: Annotated[int, Meta(ge=1, description="a number of readings, at least 1")] = 5000
+    # Of GET /metrics.
+    bridge_metrics_host: Text = "localhost"
+    bridge_metrics_port: _Port = 0
     # Of accounts that the bridge makes in InfluxDB, and which only read; empty: it makes none.
     influx_auditor_password: str = ""
     influx_grafana_password: str = ""

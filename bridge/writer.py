@@ -12,7 +12,7 @@ from bridge.state import State
 from bridge.storage import Outcome, Result, Storage
 from telemetry.backoff import Backoff
 from telemetry.dead_letters.letter import DeadLetter
-from telemetry.durations import Longest
+from telemetry.durations import SLOW_S, Histogram, Longest
 from telemetry.status import INTERVAL_S
 
 _FIRST_DELAY_S = 0.1
@@ -50,8 +50,8 @@ class Writer:
         self.writes = 0
         self.failures = 0
         self.rejected = 0
-        self.longest = Longest(INTERVAL_S)
-        """Of the writes."""
+        self.write_times = Histogram(SLOW_S)
+        self.longest_write = Longest(INTERVAL_S)
         self.aside = Aside(storage.point)
         self._size = batch_max  # of the next write, at most
         self._failures_in_row = 0
@@ -229,7 +229,9 @@ class Writer:
         return result
 
     async def _write(self, records: Sequence[str]) -> Result:
-        started = time.monotonic()
+        begun = time.monotonic()
         result = await self._storage.write(records)
-        self.longest.note(time.monotonic() - started)
+        seconds = time.monotonic() - begun
+        self.write_times.observe(seconds)
+        self.longest_write.note(seconds)
         return result

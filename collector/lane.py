@@ -49,6 +49,7 @@ class Lane:
         self._receipts_topic = topics.RECEIPTS + self.outbox.id
         self._status_topic = topics.status("collector", self.outbox.id)
         self._publisher = Publisher(self.outbox, self._publish)
+        self.receipt_times = self._publisher.in_flight.receipt_times
         prefix = settings.home_assistant_prefix
         self._discovery = (
             Discovery(self.outbox, prefix, self._status_topic, self._publish) if prefix else None

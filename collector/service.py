@@ -10,12 +10,12 @@ from collector.formats import Formats
 from collector.http.certificate import Certificate
 from collector.http.data import DataEndpoint
 from collector.http.limits import Limits, connections_allowed
-from collector.http.listeners import listen, names
 from collector.http.server import Server
 from collector.journal import Journal
 from collector.lane import Lane
 from collector.settings import Settings, refuse_tokens_file
 from telemetry import process
+from telemetry.listeners import listen, names
 from telemetry.settings import load
 from telemetry.vitals import Vitals
 
@@ -39,7 +39,7 @@ async def serve() -> None:
     formats = Formats.of(settings)
     certificate = _certificate(settings)
     identities = Identities(settings.accounts, formats.terms(settings))
-    listeners = listen(settings.collector_host, settings.collector_port)
+    listeners = listen(settings.collector_host, settings.collector_port, "COLLECTOR")
     lane = Lane(settings, formats, identities)
     journal = Journal()
     lane.outbox.add_listener(journal.on_committed)

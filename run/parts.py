@@ -87,6 +87,7 @@ def settings(workspace: Workspace, environ: Mapping[str, str]) -> dict[str, str]
         **{name: str(port) for name, port in workspace.ports.items()},
         "MQTT_HOST": "127.0.0.1",
         "INFLUX_HOST": "127.0.0.1",
+        "BRIDGE_METRICS_HOST": "127.0.0.1",
         "OUTBOX_PATH": str(workspace.directory / "outbox.db"),
         "ACCOUNTS_DIR": str(workspace.directory / ACCOUNTS),
         "TLS_DIR": str(workspace.directory / TLS),

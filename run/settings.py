@@ -14,9 +14,9 @@ import bridge.settings
 import collector.settings
 import device.arguments
 from collector.formats.formats import Formats
-from collector.http.listeners import listen
 from collector.http.origins import Origins
 from run.workspace import PORTS, WorkspaceError
+from telemetry.listeners import listen
 from telemetry.settings import SettingError, load
 
 _SERVICES = (collector.settings.Settings, bridge.settings.Settings)
@@ -36,6 +36,7 @@ _FIXED = {
     "MQTT_HOST": "it starts its own broker on 127.0.0.1",
     "INFLUX_HOST": "it starts its own InfluxDB on 127.0.0.1",
     "OUTBOX_PATH": "the outbox is in RUN_DIR",
+    "BRIDGE_METRICS_HOST": "the bridge tells its metrics on 127.0.0.1",
 }
 _OF_COMPOSE = {
     "INFLUX_AUTH": "its InfluxDB always asks for a password",
@@ -67,7 +68,7 @@ def check(environ: Mapping[str, str] = os.environ) -> list[str]:
         collector.settings.refuse_tokens_file(environ)
         Origins.load(environ.get("ALLOWED_ORIGINS", ""))
         if "COLLECTOR_HOST" in environ:
-            for listener in listen(environ["COLLECTOR_HOST"], 0):
+            for listener in listen(environ["COLLECTOR_HOST"], 0, "COLLECTOR"):
                 listener.close()
     except SettingError as error:
         raise WorkspaceError(str(error)) from None

@@ -24,7 +24,13 @@ from run.configuration import (
 )
 from run.state import State
 
-PORTS = {"COLLECTOR_PORT": 1337, "MQTT_PORT": 1883, "INFLUX_PORT": 8086, "GRAFANA_PORT": 3000}
+PORTS = {
+    "COLLECTOR_PORT": 1337,
+    "MQTT_PORT": 1883,
+    "INFLUX_PORT": 8086,
+    "GRAFANA_PORT": 3000,
+    "BRIDGE_METRICS_PORT": 1338,
+}
 MQTTS_PORT = 8883
 """Another one, if TLS is set."""
 SERVICES = {"MQTT_PORT": "mosquitto", "INFLUX_PORT": "influxdb", "GRAFANA_PORT": "grafana-server"}

@@ -5,6 +5,10 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 
+QUICK_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+SLOW_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
+"""Bounds of histograms: for what stays within this process and its disk, and what does not."""
+
 
 class Histogram:
     """How many durations there were up to each of some bounds (s), and their sum (s)."""

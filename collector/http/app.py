@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from collector.http import docs, elsewhere
 from collector.http.connections import Connections
 from collector.http.guard import guarded
+from collector.http.metrics import Metrics
 from collector.http.openapi import document
 from collector.http.origins import Origins
 from collector.http.problem import MEDIA_TYPE, Problem
@@ -52,15 +53,13 @@ class App(FastAPI):
                 return _response(Problem(HTTPStatus.SERVICE_UNAVAILABLE, "; ".join(reasons)))
             return PlainTextResponse("ready\n")
 
+        exposition = Metrics(lane, connections)
+
         @self.get("/metrics", response_class=PlainTextResponse)
-        async def metrics() -> str:
-            """Counters in Prometheus' text format; accepted = stored + rejected + pending."""
-            found = lane.counters()
-            found |= {f"http_refused_{reason}": n for reason, n in connections.refused.items()}
-            return "".join(
-                f"# TYPE collector_{name} gauge\ncollector_{name} {value}\n"
-                for name, value in found.items()
-            )
+        async def metrics(request: Request) -> Response:
+            """Return what the collector counts, as Prometheus or OpenMetrics have it."""
+            media_type, content = exposition.answer(request.headers.get("accept", ""))
+            return Response(content, headers={"Content-Type": media_type})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("method") == "HEAD":  # uvicorn, which knows, leaves out the content

@@ -5,6 +5,7 @@ import math
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
+from time import perf_counter
 from typing import Any, cast
 
 from collector.access.address import address_of
@@ -39,10 +40,8 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._limits = connections.limits
         self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport
         self._reader = Reader(self._limits.head_bytes)
         self._was_in_head = False
-        self._body_ends = math.inf
         self._is_answering = False
         self._is_write_paused = False
         self._task: asyncio.Task[None] | None = None
@@ -52,7 +51,7 @@ class Connection(asyncio.Protocol):
     # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+        self._transport: asyncio.Transport = cast("asyncio.Transport", transport)
         self.address = address_of(transport.get_extra_info("peername"))
         self._expect(self._limits.idle_s)
         if too_many := self._connections.add(self):
@@ -129,8 +128,7 @@ class Connection(asyncio.Protocol):
         """Take what has arrived, request by request."""
         try:
             while not (self._is_answering or self._is_write_paused or self._is_closing):
-                request = self._reader.next(self._admit)
-                if request is None:
+                if (request := self._reader.next(self._admit)) is None:
                     self._wait()
                     return
                 self._was_in_head = False
@@ -170,6 +168,7 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, head: Head, content: bytes) -> None:
         self._is_answering = True
+        self._whole_at = perf_counter()
         self.deadline = math.inf
         self._connections.hold(self, self._reader.held_bytes)
         try:
@@ -226,6 +225,7 @@ class Connection(asyncio.Protocol):
         self._expect(self._limits.idle_s)  # shorter if writing pauses
         content = b"" if head.method == "HEAD" and not is_unread else response.content
         self._transport.write(line + fields + end + content)
+        self._connections.answered(None if is_unread else head.terms, self._whole_at)
         if is_last:
             self._close(is_unread=is_unread)
 

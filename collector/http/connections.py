@@ -6,12 +6,15 @@ import logging
 from collections import Counter
 from email.utils import formatdate
 from http import HTTPStatus
+from time import perf_counter
 from typing import Protocol
 
 from collector.access.address import is_loopback
 from collector.http.limits import Limits
+from collector.http.media import Terms
 from collector.http.problem import Problem
 from collector.http.refusal import REASONS, RETRY_AFTER_S, reason_of, refusal, slower, unavailable
+from telemetry.durations import QUICK_S, Histogram
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +50,8 @@ class Connections:
         """The header field `date`, with its line end."""
         self.refused = dict.fromkeys(REASONS, 0)
         """How many requests, or connections, were refused, by reason."""
+        self.answer_times = Histogram(QUICK_S)
+        """From a whole POST /data to its response."""
         self._open: set[Member] = set()
         self._by_address: Counter[str] = Counter()
         self._refused: set[Member] = set()  # of the open ones
@@ -97,6 +102,11 @@ class Connections:
             self._held_by.pop(connection.address, None)
         if not self._open:
             self._all_closed.set()
+
+    def answered(self, terms: Terms | None, whole_at: float) -> None:
+        """Note that a request has its response; only a POST /data is timed, and no ?ack=stored."""
+        if terms and not terms.stored:
+            self.answer_times.observe(perf_counter() - whole_at)
 
     def hold(self, connection: Member, held: int) -> None:
         """Count the bytes of an unfinished request.

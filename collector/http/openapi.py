@@ -37,9 +37,7 @@ def document(now: datetime) -> dict[str, Any]:
             "/data": {"post": _post()},
             "/healthz": {"get": _get("Whether the process answers", "alive")},
             "/readyz": {"get": _get_readyz()},
-            "/metrics": {
-                "get": _get("Counters in Prometheus' text format", "one metric for each counter")
-            },
+            "/metrics": {"get": _get("Metrics for Prometheus", "text, or that of OpenMetrics")},
         },
         "components": {"schemas": schemas(now) | parts},
     }

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 from collector.outbox.row import Row
 from collector.outbox.schema import OutboxUnusable
+from telemetry.durations import QUICK_S, Histogram
 
 # Turns of the event loop that a commit waits for more requests to join: microseconds when none
 # come. Their answers go out together, and so their clients' next requests arrive together.
@@ -36,6 +38,8 @@ class GroupCommit:
         self._loop = asyncio.get_running_loop()
         self._failure: asyncio.Future[None] = self._loop.create_future()
         self._commits: list[tuple[Commit, tuple[int, int]]] = []
+        self.times = Histogram(QUICK_S)
+        """Of the writes that had rows."""
         self.rows: list[Row] = []
         self.bytes = 0
 
@@ -65,6 +69,7 @@ class GroupCommit:
         """
         rows, self.rows, self.bytes = self.rows, [], 0
         commits, self._commits = self._commits, []
+        begun = time.perf_counter()
         try:
             self._write(rows)
         except Exception as error:  # noqa: BLE001  whatever it is, nobody waits in vain
@@ -73,6 +78,8 @@ class GroupCommit:
                 if not commit.done():
                     commit.set_exception(failure)
             return failure
+        if rows:
+            self.times.observe(time.perf_counter() - begun)
         for commit, numbers in commits:
             if not commit.done():
                 commit.set_result(numbers)

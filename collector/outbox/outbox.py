@@ -67,6 +67,7 @@ class Outbox:
         self._on_superseded: Callable[[Sequence[Superseded]], None] = lambda _: None
         self._head = b'{"id":"' + prefix(self.id, self.run).encode()
         self._group = GroupCommit(self._write)
+        self.commit_times = self._group.times
         self.reopening = Reopening(
             self.settlement, self.verification, self._tally, self._group.commit, self._kept
         )

@@ -1,9 +1,14 @@
 """The readings that were sent and have no receipt yet."""
 
+import time
 from collections import OrderedDict
 
+from telemetry.durations import SLOW_S, Histogram
 from telemetry.ranges import Ranges
 from telemetry.receipt import Receipt
+
+# Readings whose receipts are timed at once: each burst has one.
+_MAX_TIMED = 256
 
 
 class InFlight:
@@ -23,6 +28,8 @@ class InFlight:
         self.lost = Ranges()
         self.sent = 0
         self._order: OrderedDict[int, int] = OrderedDict()  # sequence number: count of `sent`
+        self.receipt_times = Histogram(SLOW_S)
+        self._timed: dict[int, float] = {}  # when some of `_order` were sent
 
     def __len__(self) -> int:
         return len(self._order)
@@ -49,6 +56,11 @@ class InFlight:
         else:
             self.uncertain.add(seq, seq)
 
+    def time_last(self) -> None:
+        """Time the receipt of the reading that was sent last; to be called after each burst."""
+        if self._order and len(self._timed) < _MAX_TIMED:
+            self._timed.setdefault(next(reversed(self._order)), time.monotonic())
+
     def settle(self, receipt: Receipt) -> None:
         """Drop what has a receipt; what was sent before the latest of it is lost."""
         latest = 0
@@ -57,6 +69,8 @@ class InFlight:
             self.lost.remove(first, last)
             for seq in self._within(first, last):
                 latest = max(latest, self._order.pop(seq))
+                if seq in self._timed:
+                    self.receipt_times.observe(time.monotonic() - self._timed.pop(seq))
         if latest:
             self._lose_until(latest)
 
@@ -65,6 +79,7 @@ class InFlight:
         self.uncertain.remove(seq, seq)
         self.lost.remove(seq, seq)
         self._order.pop(seq, None)
+        self._timed.pop(seq, None)
 
     def _within(self, first: int, last: int) -> list[int]:
         """Return what of first..last is in flight, whichever of the two is shorter."""
@@ -77,6 +92,7 @@ class InFlight:
         for seq in self._order:
             self.uncertain.add(seq, seq)
         self._order.clear()
+        self._timed.clear()
 
     def lose_all(self) -> None:
         """Take everything that was sent for lost."""
@@ -93,4 +109,5 @@ class InFlight:
                 order[seq] = count
                 order.move_to_end(seq, last=False)
                 return
+            self._timed.pop(seq, None)
             self.lost.add(seq, seq)

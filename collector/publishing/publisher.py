@@ -164,6 +164,7 @@ class Publisher:
         self._pump_is_scheduled = False
         with suppress(OutboxBusy, OutboxFull):  # the next tick tries again
             self._send_what_may_go()
+            self.in_flight.time_last()
 
     def _send_what_may_go(self) -> None:
         fresh, unacknowledged, in_flight = self.fresh, self._unacknowledged, self.in_flight

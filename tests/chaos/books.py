@@ -2,12 +2,12 @@
 
 import json
 import re
-import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+from tests.metrics import counted_at
 from tests.stack import Broker, Collector
 
-LINE = re.compile(r"^(?:collector_)?(accepted|stored|rejected|pending) +(\d+)\b", re.MULTILINE)
+LINE = re.compile(r"^(accepted|stored|rejected|pending) +(\d+)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -28,20 +28,17 @@ class Books:
 
 def books_from_metrics(url: str) -> Books:
     """Return the books of the running collector; OSError when it does not respond."""
-    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as response:
-        return _parse(response.read().decode())
+    found = counted_at(url, timeout_s=10)
+    return Books(**{field.name: found[field.name] for field in fields(Books)})
 
 
 def books_from_command(collector: Collector) -> Books:
     """Return what `books` reads from the outbox's file, which may be a second behind."""
-    return _parse(collector.command("books").stdout)
+    found = LINE.findall(collector.command("books").stdout)
+    return Books(**{name: int(number) for name, number in found})
 
 
 def bridge_counter(broker: Broker, name: str) -> int:
     """Return a counter of the bridge's last status."""
     status = json.loads(broker.retained("status/bridge/bridge"))
     return int(status["counters"][name])
-
-
-def _parse(text: str) -> Books:
-    return Books(**{name: int(number) for name, number in LINE.findall(text)})

@@ -3,10 +3,8 @@
 import contextlib
 import http.client
 import random
-import re
 import socket
 import time
-import urllib.request
 
 import pytest
 
@@ -17,6 +15,7 @@ from tests.chaos.faults import DATABASE_FAULTS, PROXIES, PROXY_FAULTS, SERVICE_F
 from tests.chaos.ledger import PostOutcome
 from tests.chaos.load import post_once
 from tests.chaos.rig import Rig
+from tests.metrics import counted_at
 from tests.stack import Service, wait_for
 
 SEED = 7
@@ -230,8 +229,7 @@ def listed(rig: Rig) -> int:
 
 def waiting(rig: Rig) -> int:
     """Return how many messages of devices wait for the outbox."""
-    with urllib.request.urlopen(f"{rig.collector.url}/metrics", timeout=10) as response:
-        return int(re.findall(rb"^collector_mqtt_waiting (\d+)", response.read(), re.MULTILINE)[0])
+    return counted_at(rig.collector.url, timeout_s=10)["mqtt_waiting"]
 
 
 def listening(port: int) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from tests.builders import Json
+from tests.metrics import counted
 from tests.stack import Collector
 
 JSON = "application/json"
@@ -55,9 +56,5 @@ def problem(response: httpx.Response, status: int) -> Json:
 
 
 def metrics(http: httpx.Client) -> dict[str, int]:
-    """Return the collector's metrics without their prefix `collector_`."""
-    lines = http.get("/metrics").text.splitlines()
-    return {
-        name.removeprefix("collector_"): int(number)
-        for name, number in (line.split() for line in lines if not line.startswith("#"))
-    }
+    """Return what the collector counts, by the names of its status."""
+    return counted(http.get("/metrics").text)

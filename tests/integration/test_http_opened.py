@@ -68,12 +68,14 @@ def test_any_identity_sees_the_description(opened: httpx.Client, login: dict[str
 
 def test_a_reader_sees_the_counters_and_a_device_does_not(opened: httpx.Client) -> None:
     for login in (bearer(READER), basic("prometheus", READER)):
-        assert "collector_accepted 0\n" in opened.get("/metrics", headers=login).text
+        assert (
+            "collector_readings_accepted_total 0.0\n" in opened.get("/metrics", headers=login).text
+        )
     members = problem(opened.get("/metrics", headers=bearer(DEVICE)), 403)
     assert "kitchen is no reader" in members["detail"]
     assert "--reader" in problem(opened.get("/metrics"), 401)["detail"]
     counted = opened.get("/metrics", headers=bearer(READER)).text
-    assert "collector_http_refused_token 2\n" in counted
+    assert 'collector_http_requests_refused_total{reason="token"} 2.0\n' in counted
 
 
 @pytest.mark.parametrize(

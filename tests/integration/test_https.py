@@ -13,6 +13,7 @@ import pytest
 from tests.builders import reading
 from tests.certificates import Authority
 from tests.integration.posting import client, problem, send
+from tests.metrics import counted_at
 from tests.service import free_port
 from tests.stack import Collector, wait_for
 
@@ -114,8 +115,7 @@ def test_new_certificates_are_taken_up_while_readings_arrive(https: Https, senso
 
 def pending(https: Https) -> int:
     """Return how many readings the collector has accepted and not delivered."""
-    lines = httpx.get(f"{https.collector.url}/metrics").text.splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("collector_pending "))
+    return counted_at(https.collector.url)["pending"]
 
 
 def test_a_pair_that_does_not_fit_leaves_the_last_one(https: Https) -> None:

@@ -22,10 +22,9 @@ MAY_IMPORT = {
 LAYERS = {
     "telemetry": [
         "ranges timestamp topics process backoff decode origin printable thread not_json tls",
-        "durations",
-        "host_names",
+        "host_names durations",
         "settings reading receipt status",
-        "faults vitals",
+        "faults vitals exposition listeners",
         "published",
         "mqtt influx",
         "dead_letters",
@@ -54,6 +53,8 @@ LAYERS = {
         "aside state",
         "forwarding",
         "writer",
+        "metrics",
+        "metrics_server",
         "check",
         "service",
     ],

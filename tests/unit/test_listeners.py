@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from collector.http.listeners import LOOPBACK, listen, names
+from telemetry.listeners import LOOPBACK, listen, names
 from telemetry.settings import SettingError
 from tests.service import free_port
 
@@ -42,24 +42,24 @@ def test_a_loopback_address_that_the_machine_lacks_is_left_out(
     monkeypatch: pytest.MonkeyPatch, family: socket.AddressFamily, code: int
 ) -> None:
     failing(monkeypatch, family, code=code)
-    assert len(closing(listen(LOOPBACK, free_port()))) == 1
+    assert len(closing(listen(LOOPBACK, free_port(), "COLLECTOR"))) == 1
 
 
 def test_control_with_both_there_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, code=0)
-    assert len(closing(listen(LOOPBACK, free_port()))) == 2
+    assert len(closing(listen(LOOPBACK, free_port(), "COLLECTOR"))) == 2
 
 
 def test_without_any_loopback_address_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, socket.AF_INET, socket.AF_INET6, code=errno.EADDRNOTAVAIL)
     with pytest.raises(SettingError, match="COLLECTOR_HOST='localhost': cannot listen on"):
-        listen(LOOPBACK, free_port())
+        listen(LOOPBACK, free_port(), "COLLECTOR")
 
 
 def test_a_port_in_use_closes_the_other_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     made = failing(monkeypatch, socket.AF_INET6, code=errno.EADDRINUSE)
     with pytest.raises(SettingError, match=r"COLLECTOR_PORT='1337': cannot listen on \[::1\]:1337"):
-        listen(LOOPBACK, 1337)
+        listen(LOOPBACK, 1337, "COLLECTOR")
     assert [listener.fileno() for listener in made] == [-1]
 
 
@@ -74,7 +74,7 @@ def test_every_address_of_a_name_is_listened_on_once(monkeypatch: pytest.MonkeyP
     resolve = resolving_to("127.0.0.1", "127.0.0.2", "127.0.0.1")
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     port = free_port()
-    found = listen("collector.example", port)
+    found = listen("collector.example", port, "COLLECTOR")
     assert names(found) == f"127.0.0.1:{port} and 127.0.0.2:{port}"
     closing(found)
 
@@ -85,4 +85,4 @@ def test_an_address_of_a_name_that_is_not_of_this_machine_is_an_error(
     resolve = resolving_to("127.0.0.1", "192.0.2.1")
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with pytest.raises(SettingError, match=r"cannot listen on 192\.0\.2\.1:"):
-        listen("collector.example", free_port())
+        listen("collector.example", free_port(), "COLLECTOR")

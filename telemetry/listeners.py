@@ -1,4 +1,4 @@
-"""The sockets that the collector listens on."""
+"""The sockets that a service listens on."""
 
 import errno
 import os
@@ -20,19 +20,20 @@ _MISSING = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 Address = tuple[socket.AddressFamily, Any]
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
+def listen(host: str, port: int, prefix: str) -> list[socket.socket]:
     """Return a listening socket for each address of `host`; raises SettingError if one fails.
 
+    `prefix` is that of the settings, whose names end in `_HOST` and `_PORT`.
     Of LOOPBACK, an address that the machine does not have is left out, unless it has none.
     """
     found: list[socket.socket] = []
     missing = None
     with ExitStack() as opened:
-        for family, address in _addresses(host, port):
+        for family, address in _addresses(host, port, prefix):
             try:
                 listener = socket.create_server(address, family=family, backlog=_BACKLOG)
             except OSError as error:
-                missing = _setting_error(host, address, error)
+                missing = _setting_error(prefix, host, address, error)
                 if host == LOOPBACK and error.errno in _MISSING:
                     continue
                 raise missing from None
@@ -48,7 +49,7 @@ def names(listeners: Sequence[socket.socket]) -> str:
     return " and ".join(_name(listener.getsockname()) for listener in listeners)
 
 
-def _addresses(host: str, port: int) -> Iterator[Address]:
+def _addresses(host: str, port: int, prefix: str) -> Iterator[Address]:
     if host == LOOPBACK:
         yield from ((family, (loopback, port)) for family, loopback in _LOOPBACKS)
         return
@@ -57,15 +58,15 @@ def _addresses(host: str, port: int) -> Iterator[Address]:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         expected = f"expected an address of this machine or a name of one: {reason}"
-        raise SettingError("COLLECTOR_HOST", host, expected) from None
+        raise SettingError(f"{prefix}_HOST", host, expected) from None
     yield from dict.fromkeys((family, address) for family, _, _, _, address in resolved)
 
 
-def _setting_error(host: str, address: Any, error: OSError) -> SettingError:  # noqa: ANN401
+def _setting_error(prefix: str, host: str, address: Any, error: OSError) -> SettingError:  # noqa: ANN401
     reason = f"cannot listen on {_name(address)}: {os.strerror(error.errno or 0)}"
     if error.errno in _MISSING:
-        return SettingError("COLLECTOR_HOST", host, reason)
-    return SettingError("COLLECTOR_PORT", str(address[1]), reason)
+        return SettingError(f"{prefix}_HOST", host, reason)
+    return SettingError(f"{prefix}_PORT", str(address[1]), reason)
 
 
 def _name(address: Any) -> str:  # noqa: ANN401  as the socket module types it
