@@ -49,10 +49,8 @@ class MetricsServer:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.LimitOverrunError:
-            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            response = _response(
-                status, *_plain(f"the head is larger than {_MAX_HEAD_BYTES} bytes")
-            )
+            content = _plain(f"the head is larger than {_MAX_HEAD_BYTES} bytes")
+            response = _response(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, *content)
         else:
             async with self._turn:
                 response = self._response_to(head)
