@@ -16,7 +16,7 @@ from tests.metrics import counted_at
 from tests.stack import Stack
 
 _SETTLE_S = 900.0
-_POLL_S = 0.05
+_POLL_S = 0.1
 _QUIET_S = 0.5
 _receipt = msgspec.json.Decoder(Receipt)
 

@@ -43,6 +43,7 @@ class Connection(asyncio.Protocol):
         self._reader = Reader(self._limits.head_bytes)
         self._was_in_head = False
         self._is_answering = False
+        self._whole_at = 0.0
         self._is_write_paused = False
         self._task: asyncio.Task[None] | None = None
         self._is_last_request = False
@@ -96,8 +97,7 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         """End what has passed its deadline: a request, or the client's silence or not reading."""
         if self._is_receiving() and not self._is_closing:
-            detail = "the request has not arrived in time"
-            self._refuse(Problem(HTTPStatus.REQUEST_TIMEOUT, detail))
+            self._refuse(Problem(HTTPStatus.REQUEST_TIMEOUT, "the request has not arrived in time"))
         else:
             self.abort()
 

@@ -25,7 +25,7 @@ INVALID_FOR_COLLECTOR = [
     ("MAX_SERIES", "0"),
     ("MAX_CONNECTIONS_PER_ADDRESS", "few"),
 ]
-INVALID_FOR_BRIDGE = [("BATCH_MAX", "many"), ("BRIDGE_ID", "")]
+INVALID_FOR_BRIDGE = [("BATCH_MAX", "many"), ("BRIDGE_ID", ""), ("BRIDGE_METRICS_PORT", "65536")]
 
 
 def collector(directory: Path, **env: str) -> Collector:
@@ -76,8 +76,11 @@ def test_a_port_in_use_names_its_variable(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", free_port())) as taken:
         port = taken.getsockname()[1]
         line = startup_error(collector(tmp_path, COLLECTOR_PORT=str(port)))
+        of_bridge = startup_error(bridge(tmp_path, BRIDGE_METRICS_PORT=str(port)))
     assert line.startswith(f"collector: COLLECTOR_PORT='{port}': ")
+    assert of_bridge.startswith(f"bridge: BRIDGE_METRICS_PORT='{port}': ")
     assert "in use" in line
+    assert "in use" in of_bridge
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="the machine has no ::1")

@@ -101,9 +101,23 @@ def test_the_endpoints_named_answer(stack: Stack) -> None:
 
 
 def test_the_metrics_are_those_shown(stack: Stack) -> None:
-    metrics = shell(f"curl -s {stack.collector.url}/metrics", stack)
-    names = set(re.findall(r"^(\w+) \d+$", metrics, re.MULTILINE))
-    assert first_column(section("docs/operations.md", "Metrics")) == names
+    shown = {
+        name: kind
+        for names, kind, *_ in rows(section("docs/operations.md", "Metrics"))
+        for name in re.findall(r"`([^`]+)`", names)
+    }
+    found: dict[str, str] = {}
+    for url in (stack.collector.url, stack.bridge.metrics_url):
+        metrics = shell(f"curl -s {url}/metrics", stack)
+        found |= dict(re.findall(r"^# TYPE (\w+) (\w+)$", metrics, re.MULTILINE))
+    assert {name: re.split(r"\W", kind)[0] for name, kind in shown.items()} == found
+
+
+def test_the_alerts_are_about_metrics_shown() -> None:
+    rules = text("docs/examples/prometheus-rules.yml")
+    used = set(re.findall(r"\b(?:collector|bridge)_\w+", rules))
+    assert used
+    assert used <= first_column(section("docs/operations.md", "Metrics"))
 
 
 def test_messages_have_the_fields_shown(stack: Stack) -> None:
