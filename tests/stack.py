@@ -191,7 +191,6 @@ class Bridge(Service):
     ) -> None:
         """Prepare a bridge; `env` adds settings or replaces them."""
         self.metrics_port = free_port()
-        self.metrics_url = f"http://127.0.0.1:{self.metrics_port}"
         settings = {
             "BRIDGE_METRICS_PORT": str(self.metrics_port),
             "MQTT_PORT": str(mqtt_port),

@@ -8,18 +8,25 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from collector.outbox.books import read_books
 from tests.builders import reading
 from tests.integration.points import wait_points
 from tests.integration.poster import Poster
 from tests.integration.posting import STORED, client, send
-from tests.stack import Stack, wait_for
+from tests.stack import Bridge, Collector, Stack, wait_for
 
 OPENMETRICS = "application/openmetrics-text"
 
 
-def samples(url: str) -> dict[str, float]:
-    """Return the samples at a URL by their names, with the labels of Prometheus' notation."""
-    text = httpx.get(f"{url}/metrics", trust_env=False, timeout=30).text
+def ask(service: Collector | Bridge, accept: str = "*/*") -> httpx.Response:
+    port = service.metrics_port if isinstance(service, Bridge) else service.port
+    url = f"http://127.0.0.1:{port}/metrics"
+    return httpx.get(url, headers={"Accept": accept}, trust_env=False, timeout=30)
+
+
+def samples(service: Collector | Bridge) -> dict[str, float]:
+    """Return the samples of a service by their names, with labels in Prometheus' notation."""
+    text = ask(service).text
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -30,7 +37,7 @@ def samples(url: str) -> dict[str, float]:
 
 def both(stack: Stack) -> dict[str, float]:
     """Return the samples of both services."""
-    found = samples(stack.collector.url), samples(stack.bridge.metrics_url)
+    found = samples(stack.collector), samples(stack.bridge)
     return {
         name: value
         for service in found
@@ -60,7 +67,8 @@ def test_they_count_what_was_done(restartable: Stack, sensor: str) -> None:
     assert changed["collector_readings_published_total"] == 20
     assert changed["bridge_readings_stored_total"] == 20
     assert changed['collector_http_requests_refused_total{reason="origin"}'] == 1
-    assert changed["collector_http_answer_seconds_count"] == 22
+    answers = changed["collector_http_answer_seconds_count"]
+    assert 21 <= answers <= 22  # what is refused by its head has perhaps not arrived whole
     assert 1 <= changed["collector_outbox_commit_seconds_count"] <= 20
     assert 1 <= changed["collector_receipt_seconds_count"] <= 20
     assert changed["bridge_write_seconds_count"] <= changed["bridge_writes_total"]
@@ -73,7 +81,8 @@ def test_they_count_what_was_done(restartable: Stack, sensor: str) -> None:
 def test_what_a_kill_resets_and_what_not(restartable: Stack, sensor: str) -> None:
     with client(restartable.collector) as http:
         assert send(http, reading(sensor), path=STORED).status_code == 201
-    wait_for(lambda: both(restartable)["collector_readings_pending"] == 0)
+    # On disk too: what is not is sent again.
+    wait_for(lambda: read_books(restartable.collector.outbox).pending == 0)
     before = both(restartable)
     for part in (restartable.collector, restartable.bridge):
         part.kill()
@@ -92,17 +101,16 @@ def test_the_backlog_has_an_age(restartable: Stack, sensor: str) -> None:
     try:
         with client(restartable.collector) as http:
             assert send(http, reading(sensor)).status_code == 201
-            wait_for(lambda: samples(restartable.collector.url)["collector_oldest_pending_seconds"])
+            wait_for(lambda: samples(restartable.collector)["collector_oldest_pending_seconds"])
     finally:
         restartable.bridge.resume()
-    wait_for(lambda: samples(restartable.collector.url)["collector_oldest_pending_seconds"] == 0)
-    assert samples(restartable.collector.url)["collector_audit_reach_seconds"] > 0
+    wait_for(lambda: samples(restartable.collector)["collector_oldest_pending_seconds"] == 0)
+    assert samples(restartable.collector)["collector_audit_reach_seconds"] > 0
 
 
 @pytest.mark.parametrize("service", ["collector", "bridge"])
 def test_openmetrics_if_asked_for(restartable: Stack, service: str) -> None:
-    urls = {"collector": restartable.collector.url, "bridge": restartable.bridge.metrics_url}
-    answer = httpx.get(f"{urls[service]}/metrics", headers={"Accept": OPENMETRICS}, trust_env=False)
+    answer = ask(getattr(restartable, service), OPENMETRICS)
     assert answer.headers["content-type"].startswith(OPENMETRICS)
     families = {family.name for family in openmetrics(answer.text)}  # type: ignore[no-untyped-call]
     assert {f"{service}_build", f"{service}_event_loop_lag_seconds", "process_open_fds"} <= families
@@ -111,7 +119,7 @@ def test_openmetrics_if_asked_for(restartable: Stack, service: str) -> None:
 def test_a_flood_at_the_bridges_port_keeps_no_reading_back(restartable: Stack, sensor: str) -> None:
     """Connections that say nothing, ask again and again, or go away."""
     address = "127.0.0.1", restartable.bridge.metrics_port
-    wait_for(lambda: samples(restartable.bridge.metrics_url))
+    wait_for(lambda: samples(restartable.bridge))
     held: list[socket.socket] = []
     try:
         with Poster(restartable.collector, sensor) as poster:
@@ -132,7 +140,7 @@ def test_a_flood_at_the_bridges_port_keeps_no_reading_back(restartable: Stack, s
 def answered(stack: Stack) -> dict[str, float]:
     """Return the bridge's samples; nothing while it has too many connections."""
     try:
-        return samples(stack.bridge.metrics_url)
+        return samples(stack.bridge)
     except httpx.TransportError:
         time.sleep(0.1)
         return {}

@@ -107,8 +107,8 @@ def test_the_metrics_are_those_shown(stack: Stack) -> None:
         for name in re.findall(r"`([^`]+)`", names)
     }
     found: dict[str, str] = {}
-    for url in (stack.collector.url, stack.bridge.metrics_url):
-        metrics = shell(f"curl -s {url}/metrics", stack)
+    for port in (stack.collector.port, stack.bridge.metrics_port):
+        metrics = shell(f"curl -s http://127.0.0.1:{port}/metrics", stack)
         found |= dict(re.findall(r"^# TYPE (\w+) (\w+)$", metrics, re.MULTILINE))
     assert {name: re.split(r"\W", kind)[0] for name, kind in shown.items()} == found
 

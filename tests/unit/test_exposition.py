@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import Metric
-from prometheus_client.openmetrics import parser as openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from telemetry.durations import Histogram
@@ -41,10 +41,10 @@ def families(exposition: Exposition, accept: str) -> dict[str, Metric]:
     text = content.decode()
     found: Iterable[Metric]
     if media_type == OPENMETRICS:
-        found = openmetrics.text_string_to_metric_families(text)
+        found = openmetrics(text)  # type: ignore[no-untyped-call]
     else:
         assert media_type == PLAIN
-        found = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+        found = text_string_to_metric_families(text)
     return {family.name: family for family in found}
 
 
