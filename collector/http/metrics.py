@@ -8,12 +8,12 @@ from collector.http.connections import Connections
 from collector.lane import Lane
 from telemetry.exposition import Exposition
 
-# Of these, the outbox keeps the first four.
+_EVER = "since the outbox was created"
 COUNTERS = {
-    "accepted": ("readings_accepted", "Readings accepted since the outbox was created"),
-    "healed": ("readings_healed", "Readings found missing in InfluxDB and replayed"),
-    "unverified": ("readings_unverified", "Readings pruned before they were read back"),
-    "discarded": ("readings_discarded", "Rejected readings that have left the outbox"),
+    "accepted": ("readings_accepted", f"Readings accepted {_EVER}"),
+    "healed": ("readings_healed", f"Readings found missing in InfluxDB and replayed, {_EVER}"),
+    "unverified": ("readings_unverified", f"Readings pruned before they were read back, {_EVER}"),
+    "discarded": ("readings_discarded", f"Rejected readings that have left the outbox, {_EVER}"),
     "published": ("readings_published", "Readings sent to the broker, replays included"),
     "replayed": ("readings_replayed", "Readings sent to the broker again"),
     "mqtt_refused": ("mqtt_messages_refused", "Messages of devices that were refused"),

@@ -92,6 +92,14 @@ def test_who_is_slow_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     serve(scenario)
 
 
+def test_control_with_more_patience_nobody_is_closed() -> None:
+    async def scenario(dial: Dial) -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(answer(dial, b"GET /met"), 0.5)
+
+    serve(scenario)
+
+
 def test_of_connections_beyond_the_bound_nothing_is_read() -> None:
     async def scenario(dial: Dial) -> None:
         silent = [await dial() for _ in range(CONNECTIONS)]
