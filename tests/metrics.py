@@ -6,7 +6,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from collector.http.metrics import COUNTERS, GAUGES
 
-_KEYS = {f"collector_{name}": key for key, (name, _) in {**COUNTERS, **GAUGES}.items()}
+_KEYS = {
+    f"collector_{name}": key
+    for key, (name, _) in {**COUNTERS, **GAUGES}.items()
+    if not key.endswith("_ms")  # told in seconds
+}
 
 
 def counted(text: str) -> dict[str, int]:
