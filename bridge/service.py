@@ -74,6 +74,7 @@ class Bridge:
                 mqtt=self._mqtt.run(),
                 writer=self._writer.run(),
                 status=self._publish_statuses(),
+                storage=self._storage.maintain(),
             )
         finally:
             self._storage.close()
@@ -212,4 +213,7 @@ class Bridge:
 async def serve() -> None:
     """Run the bridge with the settings of the environment."""
     settings = load(Settings)
-    await Bridge(settings, InfluxStorage(settings.influx, settings.influx_readers)).run()
+    storage = InfluxStorage(
+        settings.influx, settings.influx_readers, settings.retention_s, settings.rollups_kept
+    )
+    await Bridge(settings, storage).run()
