@@ -70,7 +70,7 @@ def _rollup(text: str) -> Rollup:
     interval_s = seconds(matched[1]) if matched else 0
     if not matched or not interval_s or _HOUR_S % interval_s:
         raise ValueError(
-            "expected intervals that divide an hour, and how long each is kept, as 1m:90d,1h"
+            "expected a list of intervals that divide an hour, with times to keep: 1m:90d,1h"
         )
     keep_s = seconds(matched[2]) if matched[2] else FOREVER
     if matched[2] and keep_s < _LEAST_S:

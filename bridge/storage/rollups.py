@@ -79,17 +79,22 @@ class Rollups:
         kept_ns = seconds(raw["duration"]) * 10**9
         ends_at = self._clock() + _TURN_NS
         horizon = self._horizon()
+        failure: InfluxDBClientError | None = None
         for hour in self._due.hours(self._clock() - kept_ns if kept_ns else 0):
             began = self._clock()
+            if began > ends_at:
+                break
             if hour.due + _SETTLE_NS > began:
                 continue
-            if hour.start >= horizon:
-                self._roll(hour, raw["name"])
-            self._due.settle(hour)
-            took_ns = self._clock() - began
-            time.sleep(max(0, took_ns) / 10**9)
-            if began > ends_at:
-                return
+            try:
+                if hour.start >= horizon:
+                    self._roll(hour, raw["name"])
+                self._due.settle(hour)
+            except InfluxDBClientError as error:  # of this hour; it does not hold up the others
+                failure = error
+            time.sleep(max(0, self._clock() - began) / 10**9)
+        if failure:
+            raise failure
 
     def _roll(self, hour: Hour, raw: str) -> None:
         for rollup in self._rollups:
