@@ -5,14 +5,14 @@ they are, and goes with them. `due` is set with each write to the hour, `done` t
 the hour has been rolled up. A write meanwhile sets another `due`, so none is lost.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from influxdb import InfluxDBClient
 
 HOUR_NS = 3600 * 10**9
-# Continuous queries see what is stored within this time after its `ts`. It is rolled up once more
-# when its hour is over, as they leave out what ended while InfluxDB was down.
+# What is stored within this time after its `ts` waits for the end of its hour. Continuous queries
+# have seen most of it, but not what came a little late, or ended while InfluxDB was down.
 LATE_NS = 600 * 10**9
 _MARKER = "rollup_due"
 _PAGE = 5000
@@ -25,15 +25,11 @@ class Hour(NamedTuple):
     due: int
 
 
-def lines(times: Iterable[int], now: int) -> list[str]:
+def lines(times: Sequence[int], now: int) -> list[str]:
     """Return the markers for readings of these times; all are ns."""
-    due: dict[int, int] = {}
-    for ns in times:
-        hour = ns // HOUR_NS
-        if ns < now - LATE_NS:
-            due[hour] = now
-        else:
-            due.setdefault(hour, (hour + 1) * HOUR_NS + LATE_NS)
+    late_before = now - LATE_NS
+    due = {hour: (hour + 1) * HOUR_NS + LATE_NS for hour in {ns // HOUR_NS for ns in times}}
+    due |= {ns // HOUR_NS: now for ns in times if ns < late_before}
     return [f"{_MARKER} due={at}i {_time(hour * HOUR_NS)}" for hour, at in due.items()]
 
 

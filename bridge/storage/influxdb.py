@@ -73,7 +73,7 @@ class InfluxStorage:
         return f"{_COUNTERS},instance={_tag(instance)},service={_tag(service)} {fields} {ns}"
 
     def time(self, record: str) -> int:
-        return int(record.rpartition(" ")[2])
+        return int(record[record.rindex(" ") :])
 
     def point(self, record: str) -> tuple[str, str]:
         series, _, rest = record.rpartition(" value=")
@@ -100,7 +100,7 @@ class InfluxStorage:
     def _write(self, records: Sequence[str]) -> Result:
         if not self._has_rollups:
             return self._post(records)
-        markers = due.lines(map(self.time, records), time.time_ns())
+        markers = due.lines([self.time(record) for record in records], time.time_ns())
         result = self._post([*records, *markers])
         # The number of dropped points must not include markers. What is rejected needs none, and
         # what is not is written again.

@@ -11,7 +11,7 @@ from influxdb.exceptions import InfluxDBClientError
 from influxdb.line_protocol import quote_ident
 
 from bridge.keeping import FOREVER, Rollup, seconds
-from bridge.storage.due import HOUR_NS, LATE_NS, Due, Hour
+from bridge.storage.due import HOUR_NS, Due, Hour
 from bridge.storage.policy_choice import PolicyChoice
 from bridge.storage.retention import HORIZON, Policies
 
@@ -106,7 +106,8 @@ class Rollups:
 
     def _continue(self, rollup: Rollup, raw: str) -> None:
         """Make the continuous query; replace one of another form."""
-        resample = f"RESAMPLE FOR {2 * rollup.interval_s + LATE_NS // 10**9}s"
+        # Once more an interval later, for what was on its way when the interval ended.
+        resample = f"RESAMPLE FOR {2 * rollup.interval_s}s"
         create = (
             f"CREATE CONTINUOUS QUERY {quote_ident(rollup.name)} ON {quote_ident(self._database)}"
             f" {resample} BEGIN {self._select(rollup, raw)} END"

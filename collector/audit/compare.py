@@ -59,6 +59,7 @@ class Audit:
 
     def run(self, on_progress: Callable[[int], None]) -> Result:
         """Compare; raises InfluxUnreachable. Tells up to which sequence number it has come."""
+        self._read_back.kept_since()  # raises InfluxUnreachable also if nothing is stored
         for rows in self._window.chunks():
             self._counts["audited"] += len(rows)
             stored = []

@@ -40,6 +40,9 @@ class Database:
         records = [self.storage.reading(f"{sensor}/temp", value, ns) for ns, value in points]
         return asyncio.run(self.storage.write(records)).outcome
 
+    def write_by_hand(self, line: str, policy: str) -> None:
+        self._client.write([line], {"db": self.name, "rp": policy}, protocol="line")
+
     def turn(self, ahead: int = LATER) -> None:
         """Do what a bridge does that has just been started."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.integration.posting import client, metrics
 from tests.stack import Stack, wait_for
 
 
@@ -40,23 +41,17 @@ def test_what_expires_stays_rolled_up_and_is_not_missing(tmp_path: Path) -> None
         restart(stack, "3d")
         wait_for(lambda: counts(stack, "autogen", "value") == 1, 30, "two have expired")
         assert "deletes what is older than 3 days" in stack.bridge.log_text()
-        refused = post(stack, 5)
-        assert refused.status_code == 422
-        assert "beyond retention" in refused.text or "outside retention" in refused.text
-        stack.collector.command("rejected", "--discard")
         stack.influx.kill()  # then the collector reads everything back
         stack.influx.start()
         stack.influx.wait_ready()
         wait_for(lambda: "InfluxDB was restarted" in stack.collector.log_text(), 30)
-        wait_for(lambda: metric(stack, "unaudited") == 0, 30, "all are read back")
-        assert (metric(stack, "healed"), metric(stack, "unhealed")) == (0, 0)
+        with client(stack.collector) as http:
+            wait_for(lambda: metrics(http)["unaudited"] == 0, 30, "all are read back")
+            assert (metrics(http)["healed"], metrics(http)["unhealed"]) == (0, 0)
         audit = stack.collector.command("audit")
         assert audit.returncode == 0, audit.stdout
         assert "expired               2" in audit.stdout
         assert counts(stack, "rollup_1h", "value") == 3
-
-
-def metric(stack: Stack, name: str) -> float:
-    text = httpx.get(f"{stack.collector.url}/metrics").text
-    (line,) = (line for line in text.splitlines() if line.startswith(f"collector_{name} "))
-    return float(line.split()[1])
+        refused = post(stack, 5)
+        assert refused.status_code == 422
+        assert "beyond retention" in refused.text or "outside retention" in refused.text

@@ -4,8 +4,10 @@ import asyncio
 import time
 
 import pytest
+from influxdb.exceptions import InfluxDBClientError
 
 from bridge.storage import Outcome, due
+from bridge.storage.rollups import Rollups
 from tests.integration.rolled_up import DAY, HOUR, LATER, Database, S, hour
 from tests.stack import Influx, wait_for
 
@@ -86,13 +88,14 @@ def test_a_kill_between_any_two_steps_loses_no_hour(
     assert database.rolled("1h") == [(start, 2.0, 2)]
 
 
-def test_control_without_its_marker_a_late_reading_is_not_rolled_up(
-    own_influx: Influx, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("ago", [0, 5 * DAY])
+def test_control_without_its_marker_a_reading_is_not_rolled_up(
+    own_influx: Influx, monkeypatch: pytest.MonkeyPatch, ago: int
 ) -> None:
     database = Database(own_influx, "control")
     database.turn(0)
     monkeypatch.setattr(due, "lines", lambda *_: [])
-    database.write((hour(5 * DAY), 1.0))
+    database.write((hour(ago), 1.0))
     database.turn()
     assert database.rolled("1h") == []
 
@@ -105,29 +108,52 @@ def killed(*_: object) -> None:
     raise Killed
 
 
-def test_what_the_raw_readings_have_lost_stays_in_the_roll_ups(own_influx: Influx) -> None:
+def expired(own_influx: Influx, start: int) -> Database:
+    """Return a database that has rolled up an hour, and lost its readings: 1 and 3."""
     database = Database(own_influx, "expired", raw="12d")
     database.turn(0)
-    start = hour(6 * DAY)
     database.write((start, 1.0), (start + S, 3.0))
     database.turn()
-    assert database.rolled("1h") == [(start, 2.0, 2)]
     shortened = Database(own_influx, "expired", raw="3d")
-    assert shortened.policies()["autogen"] == ("72h0m0s", "24h0m0s")
     wait_for(lambda: not shortened.query("SELECT * FROM data"), 30, "the readings have expired")
-    shortened.turn()
+    return shortened
+
+
+def test_what_the_raw_readings_have_lost_stays_in_the_roll_ups(own_influx: Influx) -> None:
+    start, recent = hour(6 * DAY), hour(DAY)
+    shortened = expired(own_influx, start)
     assert shortened.write((start + 2 * S, 9.0)) is Outcome.REJECTED
     shortened.turn()
     assert shortened.rolled("1h") == [(start, 2.0, 2)]
     # InfluxDB takes it now, but the other readings of that hour are gone.
     lengthened = Database(own_influx, "expired", raw="12d")
-    assert lengthened.write((start + 2 * S, 9.0)) is Outcome.STORED
+    assert lengthened.write((start + 2 * S, 9.0), (recent, 5.0)) is Outcome.STORED
     lengthened.turn()
-    assert lengthened.rolled("1h") == [(start, 2.0, 2)]
-    recent = hour(DAY)
-    lengthened.write((recent, 5.0))
+    assert lengthened.rolled("1h") == [(start, 2.0, 2), (recent, 5.0, 1)]
+
+
+def test_control_a_horizon_that_is_not_minded_is_noticed(
+    own_influx: Influx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = hour(6 * DAY)
+    expired(own_influx, start)
+    monkeypatch.setattr(Rollups, "_horizon", lambda _: 0)
+    lengthened = Database(own_influx, "expired", raw="12d")
+    lengthened.write((start + 2 * S, 9.0))
     lengthened.turn()
-    assert lengthened.rolled("1h")[1:] == [(recent, 5.0, 1)]
+    assert lengthened.rolled("1h") == [(start, 9.0, 1)]
+
+
+def test_an_hour_that_cannot_be_rolled_up_does_not_hold_up_others(own_influx: Influx) -> None:
+    database = Database(own_influx, "conflict")
+    database.turn(0)
+    bad, good = hour(80 * DAY), hour(3 * HOUR)
+    database.write_by_hand(f'data,sensor_id=7,type=temp value="x" {bad}', "rollup_1m")
+    database.write((bad, 1.0), (good, 2.0))
+    for _ in range(2):
+        with pytest.raises(InfluxDBClientError, match="field type conflict"):
+            database.turn()
+    assert database.rolled("1m")[-1] == (good, 2.0, 1)
 
 
 def test_of_a_write_with_refused_readings_the_number_of_these_is_told(own_influx: Influx) -> None:
