@@ -56,6 +56,7 @@ class InfluxStorage:
         self._policies = Policies(self._client, self._database)
         self._keep_s = keep_s
         self._unprepared = ""
+        self._is_prepared = asyncio.Event()
         self._thread = Thread("influxdb")
         background = influx.client(access, _BACKGROUND_TIMEOUT_S)
         self._has_rollups = bool(rollups)
@@ -86,10 +87,13 @@ class InfluxStorage:
         return await self._thread.run(self._create)
 
     async def prepare(self) -> Result:
-        return await self._thread.run(self._prepare)
+        result = await self._thread.run(self._prepare)
+        self._is_prepared.set()
+        return result
 
     async def maintain(self) -> None:
         thread = Thread("rollups")
+        await self._is_prepared.wait()  # before, there may be no account
         while True:
             await thread.run(self._roll_up)
             await asyncio.sleep(_TURN_EVERY_S)

@@ -158,7 +158,7 @@ class Rollups:
             self._due.mark(starts, now - _SETTLE_NS)
             count += len(starts)
             start = end
-        logger.info("%d hours with readings are rolled up in the background", count)
+        logger.info("hours with readings, rolled up in the background: %d", count)
 
     def _horizon(self) -> int:
         return self._one(f"SELECT max(since) AS since FROM {HORIZON}", "since") or 0  # noqa: S608

@@ -12,7 +12,7 @@ from tests.integration.rolled_up import HOUR, SETTINGS, Database, S, hour
 from tests.stack import Stack, wait_for
 
 HOURS = 40
-ROUNDS = 6
+ROUNDS = 4
 
 
 def late(first: int, number: int) -> list[dict[str, object]]:
