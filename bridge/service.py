@@ -84,6 +84,7 @@ class Bridge:
                 status=self._publish_statuses(),
                 vitals=self._vitals.run(),
                 metrics=metrics.run(listeners),
+                storage=self._storage.maintain(),
             )
         finally:
             self._storage.close()
@@ -226,5 +227,7 @@ async def serve() -> None:
     settings = load(Settings)
     host, port = settings.bridge_metrics_host, settings.bridge_metrics_port
     listeners = listen(host, port, "BRIDGE_METRICS") if port else []
-    bridge = Bridge(settings, InfluxStorage(settings.influx, settings.influx_readers))
-    await bridge.run(listeners)
+    storage = InfluxStorage(
+        settings.influx, settings.influx_readers, settings.retention_s, settings.rollups_kept
+    )
+    await Bridge(settings, storage).run(listeners)

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from telemetry.settings import ConnectionSettings, Text
+from bridge import keeping
+from telemetry.settings import ConnectionSettings, SettingError, Text
 
 _Port = Annotated[int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for none")]
 
@@ -24,6 +25,32 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     # Of accounts that the bridge makes in InfluxDB, and which only read; empty: it makes none.
     influx_auditor_password: str = ""
     influx_grafana_password: str = ""
+    # How long readings are kept: 30d, 8w, INF; empty: as InfluxDB is told otherwise.
+    retention: str = ""
+    # Intervals, and how long their means are kept: 1m:90d,1h; empty: none.
+    rollups: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise SettingError for values that cannot be used, also of the connections."""
+        super().__post_init__()
+        _ = self.rollups_kept
+
+    @property
+    def retention_s(self) -> int | None:
+        """How long readings are kept; 0: for ever; None: untouched."""
+        try:
+            return keeping.retention_s(self.retention)
+        except ValueError as error:
+            raise SettingError("RETENTION", self.retention, str(error)) from None
+
+    @property
+    def rollups_kept(self) -> list[keeping.Rollup]:
+        """The roll-ups, finest first."""
+        raw_s = self.retention_s
+        try:
+            return keeping.rollups(self.rollups, raw_s)
+        except ValueError as error:
+            raise SettingError("ROLLUPS", self.rollups, str(error)) from None
 
     @property
     def influx_readers(self) -> dict[str, str]:

@@ -14,7 +14,8 @@ shift
 
 now=$(sha256sum <"$password")
 if [ -e "$data/grafana.db" ] && [ "$now" != "$(cat "$last" 2>/dev/null)" ]; then
-    grafana cli --homepath "${GF_PATHS_HOME:-/usr/share/grafana}" \
+    if command -v grafana >/dev/null; then cli="grafana cli"; else cli=grafana-cli; fi  # before 9.4
+    $cli --homepath "${GF_PATHS_HOME:-/usr/share/grafana}" \
         admin reset-admin-password --password-from-stdin <"$password"
 fi
 (umask 077 && echo "$now" >"$last")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from run.configuration import ROOT, SEARCH_PATH
 from run.environment import PYTHON
+from run.grafana import Grafana
 from run.workspace import Workspace
 
 PARTS = ("broker", "db", "collector", "bridge", "dashboard", "simulator")
@@ -28,6 +29,8 @@ class Command(NamedTuple):
     settings: Mapping[str, str] = {}
     may_end: bool = False
     """Whether it is not started again after exit code 0."""
+    is_optional: bool = False
+    """Whether the others go on without it, also if it cannot be started."""
 
 
 def commands(workspace: Workspace, environ: Mapping[str, str]) -> list[Command]:
@@ -41,22 +44,23 @@ def commands(workspace: Workspace, environ: Mapping[str, str]) -> list[Command]:
     secret = str(directory / SECRETS / "influx-bridge")
     influx = [str(directory / "db"), str(port["INFLUX_PORT"]), _database(environ), secret]
     collector_port = str(port["COLLECTOR_PORT"])
-    found = [
+    return [
         Command("broker", [*_START, *(str(directory / path) for path in _BROKER_PATHS)]),
         Command("db", [*python, "run.database", *influx]),
         Command("collector", [*python, "collector"], account(directory, "collector")),
         Command("bridge", [*python, "bridge"], account(directory, "bridge")),
-        Command(
-            "dashboard",
-            [*_GRAFANA, str(directory), "grafana-server", "--homepath", "/usr/share/grafana"],
-        ),
+        *([_dashboard(directory, workspace.grafana)] if workspace.grafana else []),
         Command(
             "simulator",
             [*python, "device", *simulator(directory, collector_port), "--quiet", *options],
             may_end=True,
         ),
     ]
-    return [one for one in found if one.name != "dashboard" or workspace.has_grafana]
+
+
+def _dashboard(directory: Path, grafana: Grafana) -> Command:
+    argv = [*_GRAFANA, str(directory), *grafana.argv]
+    return Command("dashboard", argv, grafana.environment, is_optional=True)
 
 
 def account(directory: Path, service: str) -> dict[str, str]:
@@ -123,7 +127,10 @@ def _grafana(workspace: Workspace) -> dict[str, str]:
         "GF_SECURITY_ADMIN_PASSWORD": f"$__file{{{password}}}",
         "GF_SERVER_HTTP_ADDR": workspace.bind_address,
         "GF_SERVER_HTTP_PORT": str(workspace.ports["GRAFANA_PORT"]),
-        "GF_LOG_LEVEL": "warn",
+        # What it does at its first start fills pages; the terminal shows errors.
+        "GF_LOG_MODE": "console file",
+        "GF_LOG_CONSOLE_LEVEL": "error",
+        "GF_LOG_FILE_LEVEL": "info",
         "GF_PATHS_DATA": str(state),
         "GF_PATHS_LOGS": str(state / "log"),
         "GF_PATHS_PLUGINS": str(state / "plugins"),

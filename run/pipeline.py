@@ -76,7 +76,8 @@ class Pipeline:
         while not await asyncio.to_thread(self._are_ready):  # noqa: ASYNC110  other processes
             await asyncio.sleep(_POLL_S)
         supervisor.is_ready.set()
-        say(self.summary(time.monotonic() - self._started))
+        trouble = supervisor.trouble("dashboard") if self._workspace.grafana else "is not installed"
+        say(self.summary(time.monotonic() - self._started, trouble))
         supervisor.start(self._part(simulator))
 
     def _part(self, command: parts.Command) -> Part:
@@ -97,15 +98,15 @@ class Pipeline:
             return False
         return True
 
-    def summary(self, seconds: float) -> str:
-        """Return the text that tells what one can do now."""
+    def summary(self, seconds: float, trouble: str | None = None) -> str:
+        """Return the text that tells what one can do now; `trouble` is Grafana's."""
         port, directory = self._workspace.ports, self._workspace.directory
         here = f"RUN_DIR={shlex.quote(str(directory))} " if directory != ROOT / ".run" else ""
         collector = f"http://localhost:{port['COLLECTOR_PORT']}"
-        dashboard = "Grafana is not installed"
-        if self._workspace.has_grafana:
-            scheme = "https" if self._settings.get("TLS") else "http"
-            dashboard = f"{scheme}://localhost:{port['GRAFANA_PORT']}"
+        scheme = "https" if self._settings.get("TLS") else "http"
+        dashboard = f"{scheme}://localhost:{port['GRAFANA_PORT']}"
+        if trouble:
+            dashboard = f"Grafana {trouble}"
         return f"""
 Ready in {seconds:.1f} s. A simulated sensor, 123, sends a reading each second.
 

@@ -14,6 +14,7 @@ _STOP_S = 8
 # A part that has run for as long is started again at once; one that ends sooner, after a wait.
 _SETTLED_S = 10
 _WAIT_MAX_S = 10
+_OPTIONAL_WAIT_MAX_S = 120
 _PIECE = 1 << 16
 # What a part has printed last is read within this time, even if something keeps its output open.
 _RELAY_S = 1
@@ -31,18 +32,28 @@ class Part:
         # Should this process be killed, the parts must not go on and hold the ports.
         self._argv = ["setpriv", "--pdeathsig", "KILL", *command.argv]
         self._may_end = command.may_end
+        self._is_optional = command.is_optional
         self._environment = {**environment, **command.settings}
         self._lines = lines
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
         self._last_line = ""
+        self._started = 0.0
+        self._failure = ""  # of an optional part, which then is tried again silently
 
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    @property
+    def trouble(self) -> str | None:
+        """Why an optional part does not run, or not for long yet."""
+        if not self._failure or self._is_settled():
+            return None
+        return f"{self._failure}: {self._last_line}"
+
     async def run(self, on_start: Callable[[], None], ready: asyncio.Event) -> None:
-        """Run until `stop`; raises PartFailed if it ends before `ready` is set."""
+        """Run until `stop`; raises PartFailed if it ends before `ready`, and is not optional."""
         read_end, write_end = os.pipe()
         relay = asyncio.create_task(self._relay(read_end))
         try:
@@ -63,23 +74,28 @@ class Part:
         """Start the process again and again; return when stopping, or if it never was ready."""
         wait_s = 0.0
         while not self._stopping.is_set():
-            started = time.monotonic()
+            self._started = time.monotonic()
             self._process = await self._start(output)
             on_start()
             if self._stopping.is_set():  # meanwhile
                 self.signal(signal.SIGTERM)
             await self._process.wait()
-            if self._stopping.is_set() or not ready.is_set():
+            if self._stopping.is_set() or not (ready.is_set() or self._is_optional):
                 return
             if self._may_end and self._process.returncode == 0:
                 self._lines.say(self.name, "has ended")
                 await self._stopping.wait()
                 return
-            settled = time.monotonic() - started > _SETTLED_S
-            wait_s = 0.0 if settled else min(2 * wait_s + 0.5, _WAIT_MAX_S)
-            self._lines.say_trouble(self.name, f"{self._ending()}: it is started again")
+            longest_s = _OPTIONAL_WAIT_MAX_S if self._is_optional else _WAIT_MAX_S
+            wait_s = 0.0 if self._is_settled() else min(2 * wait_s + 0.5, longest_s)
+            if self.trouble is None:
+                self._lines.say_trouble(self.name, f"{self._ending()}: it is started again")
+            self._failure = self._ending() if self._is_optional else ""
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait_s)
+
+    def _is_settled(self) -> bool:
+        return time.monotonic() - self._started > _SETTLED_S
 
     def _ending(self) -> str:
         code = self._process.returncode if self._process else None
@@ -128,7 +144,8 @@ class Part:
         text = line.decode(errors="replace").rstrip()
         if text:
             self._last_line = text
-            self._lines.say(self.name, text)
+            if self.trouble is None:
+                self._lines.say(self.name, text)
 
 
 class Supervisor:
@@ -163,6 +180,10 @@ class Supervisor:
                     say_trouble(f"{name} did not stop within {_STOP_S} s and is killed")
                     self._parts[name].signal(signal.SIGKILL)
                     await asyncio.wait([task])
+
+    def trouble(self, name: str) -> str | None:
+        """Return why an optional part does not run."""
+        return self._parts[name].trouble
 
     def kill(self) -> None:
         """Kill what still runs."""

@@ -7,7 +7,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import shutil
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,11 +16,11 @@ from typing import Self
 
 from run.configuration import (
     ROOT,
-    SEARCH_PATH,
     write_broker_configuration,
     write_grafana_configuration,
     write_influx_configuration,
 )
+from run.grafana import Grafana, find
 from run.state import State
 
 PORTS = {
@@ -50,6 +49,8 @@ class Workspace:
     directory: Path
     bind_address: str = LOOPBACK
     """Where the collector, the broker and Grafana listen: there, or everywhere."""
+    grafana: Grafana | None = None
+    """None: it is not installed."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -59,23 +60,20 @@ class Workspace:
             name: _port(name, environment.get(name) or default) for name, default in wanted.items()
         }
         _check_distinct(ports)
-        return cls(ports, directory(environment), _bind_address(environment))
+        bind_address = _bind_address(environment)
+        return cls(ports, directory(environment), bind_address, find(environment))
 
     @property
     def collector_host(self) -> str:
         # Each loopback address that the machine has, or each address.
         return "localhost" if self.bind_address == LOOPBACK else self.bind_address
 
-    @property
-    def has_grafana(self) -> bool:
-        return shutil.which("grafana-server", path=SEARCH_PATH) is not None
-
     def check(self) -> None:
         """Raise WorkspaceError if a port is in use or another `make run` uses the directory."""
         if is_locked(self.directory):
             raise _used(self.directory)
         for name, port in self.ports.items():
-            if name != "GRAFANA_PORT" or self.has_grafana:
+            if name != "GRAFANA_PORT" or self.grafana:
                 _check_free(name, port)
 
     def prepare(self) -> None:

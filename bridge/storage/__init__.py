@@ -60,5 +60,8 @@ class Storage(Protocol):
     async def prepare(self) -> Result:
         """Set up an existing database, as far as allowed; WAIT if the storage does not answer."""
 
+    async def maintain(self) -> None:
+        """Do what is needed beside the writes, for ever; never raises as `write` does not."""
+
     def close(self) -> None:
         """Close the connection."""

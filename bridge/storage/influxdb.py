@@ -1,14 +1,17 @@
 """InfluxDB 1.x: its line protocol, and the client for it."""
 
+import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
-from influxdb.line_protocol import quote_ident
-
-from bridge.storage import Outcome, Result
+from bridge.keeping import Rollup
+from bridge.storage import Outcome, Result, due
 from bridge.storage.accounts import Accounts
 from bridge.storage.answers import failure
+from bridge.storage.retention import Policies
+from bridge.storage.rollups import Rollups
 from telemetry import influx
 from telemetry.reading import label_fault
 from telemetry.settings import InfluxAccess
@@ -17,15 +20,12 @@ from telemetry.thread import Thread
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 10
+_BACKGROUND_TIMEOUT_S = 300
+_TURN_EVERY_S = 10
 _READINGS = "data"  # the measurement of the readings
 _COUNTERS = "pipeline"  # that of the services' counters
 _TAG_ESCAPES = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
 _STORED = Result(Outcome.STORED)
-# Each shard costs memory and open files. With InfluxDB's default of a week, readings with `ts` in
-# some hundred weeks are more than it can open; in twelve weeks, all since 1970 are 250 shards.
-_DEFAULT_SHARD = "168h0m0s"
-_SHARD = "12w"
-_INFINITE = "0s"
 _NO_ACCOUNTS = (
     "accounts in InfluxDB cannot be made; if the one of INFLUX_USERNAME is no administrator, use"
     " GRANT ALL PRIVILEGES TO it, or make `auditor` and `grafana` by hand"
@@ -37,17 +37,31 @@ class InfluxStorage:
 
     name = "InfluxDB"
 
-    def __init__(self, access: InfluxAccess, readers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        access: InfluxAccess,
+        readers: Mapping[str, str] | None = None,
+        keep_s: int | None = None,
+        rollups: Sequence[Rollup] = (),
+    ) -> None:
         """Prepare to write with the account of `access`, and to make those of `readers`.
 
-        `readers` are passwords by name, of accounts that may read the database.
+        `readers` are passwords by name, of accounts that may read the database. Readings are kept
+        for `keep_s`, or as long as InfluxDB is told otherwise, and `rollups` are made of them.
         """
         self._database = access["database"]
         self._client = influx.client(access, TIMEOUT_S)
         self._accounts = Accounts(self._client, access, readers or {})
         self._no_accounts = ""
+        self._policies = Policies(self._client, self._database)
+        self._keep_s = keep_s
         self._unprepared = ""
+        self._is_prepared = asyncio.Event()
         self._thread = Thread("influxdb")
+        background = influx.client(access, _BACKGROUND_TIMEOUT_S)
+        self._has_rollups = bool(rollups)
+        self._rollups = Rollups(background, self._database, rollups)
+        self._not_rolled_up = ""
 
     def reading(self, series: str, value: float, ns: int) -> str:
         return f"{_series_key(series)} value={value!r} {ns}"  # a number without suffix is a float
@@ -60,7 +74,7 @@ class InfluxStorage:
         return f"{_COUNTERS},instance={_tag(instance)},service={_tag(service)} {fields} {ns}"
 
     def time(self, record: str) -> int:
-        return int(record.rpartition(" ")[2])
+        return int(record[record.rindex(" ") :])
 
     def point(self, record: str) -> tuple[str, str]:
         series, _, rest = record.rpartition(" value=")
@@ -73,14 +87,40 @@ class InfluxStorage:
         return await self._thread.run(self._create)
 
     async def prepare(self) -> Result:
-        return await self._thread.run(self._prepare)
+        result = await self._thread.run(self._prepare)
+        self._is_prepared.set()
+        return result
+
+    async def maintain(self) -> None:
+        thread = Thread("rollups")
+        await self._is_prepared.wait()  # before, there may be no account
+        while True:
+            await thread.run(self._roll_up)
+            await asyncio.sleep(_TURN_EVERY_S)
 
     def close(self) -> None:
         self._client.close()
 
     def _write(self, records: Sequence[str]) -> Result:
+        if not self._has_rollups:
+            return self._post(records)
+        markers = due.lines([self.time(record) for record in records], time.time_ns())
+        result = self._post([*records, *markers])
+        # The number of dropped points must not include markers. What is rejected needs none, and
+        # what is not is written again.
+        return self._post(records) if result.outcome is Outcome.REJECTED else result
+
+    def _post(self, records: Sequence[str]) -> Result:
         params = {"db": self._database}
         return _request(lambda: self._client.write(records, params, protocol="line"))
+
+    def _roll_up(self) -> None:
+        detail = _request(self._rollups.turn).detail
+        if detail.startswith("no answer") or "database not found" in detail:
+            return  # the writer says so
+        if self._has_rollups and detail and detail != self._not_rolled_up:
+            logger.warning("readings are not rolled up: %s", detail)
+        self._not_rolled_up = detail
 
     def _create(self) -> Result:
         created = _request(lambda: self._client.create_database(self._database))
@@ -90,7 +130,7 @@ class InfluxStorage:
         return Result(Outcome.WAIT, created.detail)
 
     def _prepare(self) -> Result:
-        """Make the accounts, and lengthen the default policy's shards unless someone set them."""
+        """Make the accounts, and set how long the default policy and its shards are."""
         detail = _request(self._accounts.make).detail
         if detail.startswith(("no answer", "401")):
             return Result(Outcome.WAIT, detail)
@@ -98,21 +138,14 @@ class InfluxStorage:
             self._no_accounts = detail
             if detail:
                 logger.warning("%s: %s", _NO_ACCOUNTS, detail)
-        detail = _request(self._lengthen_shards).detail
+        detail = _request(lambda: self._policies.keep_raw(self._keep_s)).detail
         if detail.startswith(("no answer", "401")):
             return Result(Outcome.WAIT, detail)
         if detail != self._unprepared and "database not found" not in detail:
             self._unprepared = detail
-            logger.warning("shards keep their duration of a week: %s", detail)
+            if detail:
+                logger.warning("retention and shards keep their durations: %s", detail)
         return _STORED
-
-    def _lengthen_shards(self) -> None:
-        for policy in self._client.get_list_retention_policies(self._database):
-            shard = (policy["duration"], policy["shardGroupDuration"])
-            if policy["default"] and shard == (_INFINITE, _DEFAULT_SHARD):
-                name, database = quote_ident(policy["name"]), quote_ident(self._database)
-                alter = f"ALTER RETENTION POLICY {name} ON {database} SHARD DURATION {_SHARD}"
-                self._client.query(alter, method="POST")
 
 
 @lru_cache(maxsize=65536)

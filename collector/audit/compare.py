@@ -59,7 +59,7 @@ class Audit:
 
     def run(self, on_progress: Callable[[int], None]) -> Result:
         """Compare; raises InfluxUnreachable. Tells up to which sequence number it has come."""
-        kept_since = self._read_back.kept_since()
+        self._read_back.kept_since()  # raises InfluxUnreachable also if nothing is stored
         for rows in self._window.chunks():
             self._counts["audited"] += len(rows)
             stored = []
@@ -68,7 +68,9 @@ class Audit:
                 self._counts[state.value] += 1
                 if state is State.STORED:
                     stored.append(row)
-            self._judge(list(differing(stored, self._read_back)), kept_since)
+            if suspects := list(differing(stored, self._read_back)):
+                # Asked now: more may have expired since the audit began.
+                self._judge(suspects, self._read_back.kept_since())
             if rows:
                 on_progress(rows[-1].seq)
         return Result(**{name: self._counts[name] for name in Result._fields})

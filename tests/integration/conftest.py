@@ -2,13 +2,14 @@
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.integration.http_connection import Connection, Dial
 from tests.integration.posting import client
-from tests.stack import Stack
+from tests.stack import Influx, Stack
 
 _numbers = itertools.count(1)
 
@@ -34,6 +35,18 @@ def http(pipeline: Stack) -> Iterator[httpx.Client]:
     """A client of the shared collector."""
     with client(pipeline.collector) as http:
         yield http
+
+
+@pytest.fixture
+def own_influx(tmp_path: Path) -> Iterator[Influx]:
+    """An InfluxDB that may be killed, and that looks for what has expired each second."""
+    influx = Influx(tmp_path / "influx")
+    influx.env |= {
+        "INFLUXDB_RETENTION_CHECK_INTERVAL": "1s",
+        "INFLUXDB_CONTINUOUS_QUERIES_ENABLED": "false",  # of which these tests say nothing
+    }
+    with influx:
+        yield influx
 
 
 @pytest.fixture

@@ -99,5 +99,8 @@ class FaultyStorage:
         self.exists = self.exists or self.creation == STORED
         return self.creation
 
+    async def maintain(self) -> None:
+        await asyncio.Event().wait()
+
     def close(self) -> None:
         self.closed = True

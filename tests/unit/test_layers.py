@@ -46,6 +46,7 @@ LAYERS = {
         "service",
     ],
     "bridge": [
+        "keeping",
         "settings",
         "storage",
         "decode",

@@ -1,0 +1,80 @@
+"""How long InfluxDB keeps points: its retention policies and the duration of their shards."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from influxdb import InfluxDBClient
+from influxdb.line_protocol import quote_ident
+
+from bridge.keeping import FOREVER, UNTOUCHED, seconds
+
+logger = logging.getLogger(__name__)
+
+# Since when the raw readings are complete, after RETENTION was lengthened. What is older has been
+# deleted at least in part, though InfluxDB takes readings of that time again.
+HORIZON = "rollup_horizon"
+_DAY_S = 86400
+# Each shard costs memory and open files. With InfluxDB's default of a week, readings with `ts` in
+# some hundred weeks are more than it can open; in twelve weeks, all since 1970 are 250 shards.
+_DEFAULT_SHARD = "168h0m0s"
+_LONG_SHARD = "12w"
+# A shard is deleted as a whole. Of whole days, so that an hour never lies in two.
+_SHARDS = 30
+
+
+class Policies:
+    """The retention policies of a database; methods raise what InfluxDBClient does."""
+
+    def __init__(self, client: InfluxDBClient, database: str) -> None:
+        self._client = client
+        self._database = database
+
+    def default(self) -> Mapping[str, Any]:
+        """Return the default policy, as InfluxDB shows it."""
+        return next(policy for policy in self._all() if policy["default"])
+
+    def keep_raw(self, keep_s: int | None) -> None:
+        """Keep what is in the default policy for `keep_s`, or leave that as it is."""
+        policy = self.default()
+        kept_s = seconds(policy["duration"])
+        if keep_s not in (UNTOUCHED, kept_s):
+            if kept_s and not 0 < keep_s <= kept_s:
+                self._note_horizon(time.time_ns() - kept_s * 10**9)
+            self._set("ALTER", policy["name"], keep_s, kept_s)
+        elif kept_s == FOREVER and policy["shardGroupDuration"] == _DEFAULT_SHARD:
+            self._set("ALTER", policy["name"], FOREVER, FOREVER)
+
+    def names(self) -> set[str]:
+        """Return the names of all policies."""
+        return {policy["name"] for policy in self._all()}
+
+    def make(self, name: str, keep_s: int) -> None:
+        """Make a policy, or change how long it keeps points."""
+        held = {policy["name"]: seconds(policy["duration"]) for policy in self._all()}
+        if name not in held:
+            self._set("CREATE", name, keep_s, keep_s)
+        elif held[name] != keep_s:
+            self._set("ALTER", name, keep_s, held[name])
+
+    def _all(self) -> list[dict[str, Any]]:
+        return list(self._client.get_list_retention_policies(self._database))
+
+    def _set(self, verb: str, name: str, keep_s: int, kept_s: int) -> None:
+        shard = f"{max(1, keep_s // _DAY_S // _SHARDS)}d" if keep_s else _LONG_SHARD
+        replication = " REPLICATION 1" if verb == "CREATE" else ""
+        self._client.query(
+            f"{verb} RETENTION POLICY {quote_ident(name)} ON {quote_ident(self._database)}"
+            f" DURATION {f'{keep_s}s' if keep_s else 'INF'}{replication} SHARD DURATION {shard}",
+            method="POST",
+        )
+        if keep_s and (keep_s < kept_s or not kept_s):
+            days = keep_s // _DAY_S
+            logger.warning("InfluxDB deletes what is older than %d days in %s", days, name)
+        elif keep_s != kept_s:
+            logger.info("InfluxDB keeps %s for longer", name)
+
+    def _note_horizon(self, ns: int) -> None:
+        lines = [f"{HORIZON} since={ns}i {time.time_ns()}"]
+        self._client.write(lines, {"db": self._database}, protocol="line")
