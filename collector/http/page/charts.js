@@ -28,11 +28,19 @@ export class Charts {
   }
 
   #series; #changed; #range;
+  #databaseUp = false;
   #charts = [];
   #past = new Map(); // key → points of the range
   #asked = 0; // when the past was asked for
   #request = 0; // only the newest request counts
   #now = 0;
+
+  /** Whether InfluxDB answers; until it does, nothing is asked of it. */
+  set databaseUp(up) {
+    const again = up && !this.#databaseUp;
+    this.#databaseUp = up;
+    if (again) this.#ask();
+  }
 
   toggle({ key }) {
     const keys = [...this.chosen.keys()];
@@ -94,7 +102,7 @@ export class Charts {
   async #ask() {
     this.#asked = performance.now();
     const keys = [...this.chosen.keys()];
-    if (!keys.length) return;
+    if (!keys.length || !this.#databaseUp) return;
     const request = ++this.#request;
     try {
       const past = await history(keys, RANGES[this.#range].from);

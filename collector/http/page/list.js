@@ -39,6 +39,7 @@ export class List {
       else cell.removeAttribute("aria-sort");
     }
     this.#element.ariaRowCount = rows.length + 1;
+    this.#element.style.setProperty("--rows", rows.length);
     this.render();
   }
 

@@ -13,6 +13,7 @@ import { summarise } from "./state.js";
 import { write } from "./element.js";
 
 const ARRANGE_MS = 1_000; // rows change places at most this often
+const SAMPLED_MS = 10_000;
 const FIRST = 3; // series that are charted for somebody who has chosen none
 const at = (id) => document.getElementById(id);
 
@@ -26,6 +27,7 @@ const order = { column: "sensor", descending: false };
 let arranged = { version: -1, at: 0 };
 let lead = 0; // the collector's clock before the viewer's, in ms
 let pipeline = null; // the last pipeline event
+let sampledAt = -Infinity;
 let scheduled = false;
 
 const now = () => Date.now() + lead;
@@ -82,12 +84,14 @@ function choose() {
   charts.choose(stored ?? alike.map(({ key }) => key));
 }
 
-/** Say that not every reading is seen here, and that nothing is lost by it. */
+/** Say that not every reading is seen here; the words stay for a while, to be read in peace. */
 function showSampled({ arrived, shown, forgotten }) {
+  if (shown < arrived) sampledAt = performance.now();
   const parts = [];
-  if (shown < arrived) parts.push("Readings arrive faster than they are shown: these are samples.");
+  if (performance.now() - sampledAt < SAMPLED_MS) {
+    parts.push("Sampled: readings arrive faster than this page shows them. All of them are kept.");
+  }
   if (forgotten) parts.push(`${formatCount(forgotten)} series that changed long ago are not listed.`);
-  if (parts.length) parts.push("All are stored.");
   at("sampled").hidden = !parts.length;
   write(at("sampled"), parts.join(" "));
 }
@@ -110,9 +114,12 @@ listen({
   async pipeline(event) {
     pipeline = event;
     lead = event.at - Date.now();
-    overview.show(summarise(event));
+    const state = summarise(event);
+    overview.show(state);
+    const databaseUp = state.parts.some(({ name, state }) => name === "InfluxDB" && state === "up");
+    charts.databaseUp = databaseUp;
     refresh();
-    if (await fillCurves(series, list.inView)) refresh();
+    if (databaseUp && await fillCurves(series, list.inView)) refresh();
   },
   link(state) {
     if (state !== "open") overview.show(unheard(state));

@@ -84,16 +84,15 @@ const COLUMNS = {
 /** The rows that contain all words of `search`: pinned ones first, then by `column`. */
 export function arrange(rows, { search, column, descending, pins }) {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  const key = COLUMNS[column];
   const sign = descending ? -1 : 1;
-  const keyed = [];
-  for (const row of rows) {
-    if (words.every((word) => row.text.includes(word))) keyed.push([COLUMNS[column](row), row]);
-  }
-  keyed.sort(([a, left], [b, right]) => {
-    const pinned = pins.has(right.key) - pins.has(left.key);
-    if (pinned) return pinned;
+  const found = [...rows].filter(({ text }) => words.every((word) => text.includes(word)));
+  found.sort((left, right) => {
+    const [a, b] = [key(left), key(right)];
     if (a !== b) return a < b ? -sign : sign;
     return left.order < right.order ? -1 : 1;
   });
-  return keyed.map(([, row]) => row);
+  if (!pins.size) return found;
+  const pinned = (row) => pins.has(row.key);
+  return [...found.filter(pinned), ...found.filter((row) => !pinned(row))];
 }

@@ -1,6 +1,7 @@
 // What the pipeline's statuses mean: figures, parts, and what is wrong with advice.
 
 const SILENT_S = 10;
+const LATE_S = 60;
 
 const ADVICE = {
   broker: "Readings are still accepted and wait in the outbox. See whether Mosquitto runs: " +
@@ -13,6 +14,8 @@ const ADVICE = {
   password: "InfluxDB does not take the bridge's account. Compare INFLUX_USERNAME and " +
     "INFLUX_PASSWORD with InfluxDB's users.",
   full: "Free space on InfluxDB's disk, then start InfluxDB again.",
+  late: "After an outage this passes by itself; else more arrives than InfluxDB takes. See " +
+    "docs/operations.md",
   refusing: "InfluxDB answers, and rejects every reading. What was wrong with them: " +
     "./pipeline rejected",
 };
@@ -30,8 +33,12 @@ export function summarise({ broker, services, rate }) {
     ...brokerProblems(broker),
     ...(broker.up ? [...collectorProblems(collectors), ...bridgeProblems(bridges)] : []),
   ];
+  const counted = figures(broker.up ? collectors : [], broker.up ? rate : null);
+  if (!problems.length && counted.lag >= LATE_S) {
+    problems.push({ title: "Readings reach InfluxDB late", reason: null, advice: ADVICE.late });
+  }
   return {
-    figures: figures(broker.up ? collectors : [], broker.up ? rate : null),
+    figures: counted,
     parts: [
       collectorPart(collectors, broker.up),
       { name: "Broker", state: broker.up ? "up" : "down" },
