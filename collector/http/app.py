@@ -12,7 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from collector.http import docs, elsewhere
+from collector.http import docs, elsewhere, page_files, stream
 from collector.http.guard import guarded
 from collector.http.openapi import document
 from collector.http.origins import Origins
@@ -38,7 +38,10 @@ class App(FastAPI):
                 allow_headers=["*"],
                 expose_headers=["Retry-After"],
             )
-        self.router.routes.append(Route("/data", _OnlyPost()))
+        self.router.routes.append(Route("/data", _OnlyElsewhere()))
+        self.router.routes.append(Route(stream.PATH, _OnlyElsewhere()))
+        self.router.routes.append(Route(page_files.PATH, page_files.page))
+        self.mount(page_files.FILES, page_files.static)
         self.get(docs.PATH, response_class=HTMLResponse)(docs.page)
         self.mount(docs.ASSETS, docs.assets())
         self.add_exception_handler(HTTPStatus.NOT_FOUND, _not_found)
@@ -73,8 +76,8 @@ class App(FastAPI):
         return document(datetime.now(UTC))
 
 
-class _OnlyPost:
-    """An endpoint that any other method than POST comes to."""
+class _OnlyElsewhere:
+    """An endpoint whose own method never comes here."""
 
     async def __call__(self, _: Scope, __: Receive, ___: Send) -> None:
         raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)

@@ -7,6 +7,8 @@ from collector.http.problem import Problem
 
 METHODS = {
     "/data": "POST",
+    "/": "GET",
+    "/live": "GET",
     "/healthz": "GET",
     "/readyz": "GET",
     "/metrics": "GET",

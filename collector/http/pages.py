@@ -7,7 +7,8 @@ from collector.http.head import Head
 from collector.http.problem import Problem
 from collector.http.sender import Senders
 
-_METRICS = "/metrics"
+_READERS = ("/", "/live", "/history", "/history.csv", "/metrics")
+_READERS_FILES = "/page/"
 # Health says nothing that a connection does not; /data has its own rules.
 _FREE = ("/healthz", "/readyz", "/data")
 _HOW = {
@@ -32,7 +33,7 @@ class Pages:
         # A browser asks with OPTIONS, without its password, whether a page may ask.
         if not self._opened or head.path in _FREE or head.method == "OPTIONS":
             return
-        needs_reader = head.path == _METRICS
+        needs_reader = head.path in _READERS or head.path.startswith(_READERS_FILES)
         authorization = dict(head.headers).get(b"authorization", b"")
         try:
             identity = self._senders.known(authorization, address)

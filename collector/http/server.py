@@ -15,8 +15,10 @@ from collector.http.connection import Connection
 from collector.http.connections import Connections
 from collector.http.data import DataEndpoint
 from collector.http.door import Door
+from collector.http.handover import HandOver
 from collector.http.limits import Limits
 from collector.lane import Lane
+from collector.live.hub import Hub
 
 
 class Server(uvicorn.Server):
@@ -26,11 +28,13 @@ class Server(uvicorn.Server):
         self,
         endpoint: DataEndpoint,
         lanes: Sequence[Lane],
+        hub: Hub,
         limits: Limits,
         certificate: Certificate | None = None,
     ) -> None:
         self._connections = Connections(limits)
-        plain = partial(Connection, endpoint, self._connections)
+        hand_over = HandOver(hub, self._connections, endpoint.origins)
+        plain = partial(Connection, endpoint, self._connections, hand_over)
         protocol = partial(Door, certificate, self._connections, plain) if certificate else plain
         super().__init__(
             uvicorn.Config(

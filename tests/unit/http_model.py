@@ -16,8 +16,10 @@ from collector.http.app import App
 from collector.http.connection import Connection
 from collector.http.connections import Connections
 from collector.http.data import DataEndpoint
+from collector.http.handover import HandOver
 from collector.http.limits import Limits
 from collector.lane import Lane
+from collector.live.hub import Hub
 from collector.settings import Settings
 from tests.builders import reading_json
 from tests.identities import LOOPBACK, give
@@ -90,11 +92,14 @@ class Server:
         app = App([lane], self.endpoint.origins, self.connections.refused)
         config = uvicorn.Config(app, ws="none", log_config=None, lifespan="off")
         config.load()
+        self._hand_over = HandOver(Hub(settings), self.connections, self.endpoint.origins)
         self._uvicorns = {"config": config, "server_state": ServerState(), "app_state": {}}
 
     def dial(self) -> tuple[Connection, Wire]:
         wire = Wire()
-        wire.protocol = connection = Connection(self.endpoint, self.connections, **self._uvicorns)
+        wire.protocol = connection = Connection(
+            self.endpoint, self.connections, self._hand_over, **self._uvicorns
+        )
         connection.connection_made(cast("Any", wire))
         return connection, wire
 
