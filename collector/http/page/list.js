@@ -51,23 +51,23 @@ export class List {
 
   /** The rows in view. */
   get inView() {
-    return this.#lines.map(({ row }) => row).filter(Boolean);
+    return this.#lines.map(({ row }) => row);
   }
 
   render(redraw = false) {
     const height = parseFloat(getComputedStyle(this.#element).getPropertyValue("--row"));
     const { scrollTop, clientHeight } = this.#element;
     const first = Math.max(0, Math.floor(scrollTop / height) - SPARE);
-    const count = Math.min(this.rows.length - first, Math.ceil(clientHeight / height) + 2 * SPARE);
+    const wanted = Math.ceil(clientHeight / height) + 2 * SPARE;
+    const count = Math.max(0, Math.min(this.rows.length - first, wanted));
     this.#body.style.height = `${this.rows.length * height}px`;
     while (this.#lines.length < count) this.#lines.push(this.#newLine(this.#lines.length));
+    while (this.#lines.length > count) this.#lines.pop().element.remove();
     this.#lines.forEach((line, i) => {
-      line.element.hidden = i >= count;
       line.row = this.rows[first + i];
-      if (i < count) this.#write(line, first + i, height, redraw);
-      else line.row = null;
+      this.#write(line, first + i, height, redraw);
     });
-    const active = this.#lines.find(({ row }) => row && row.key === this.#active);
+    const active = this.#lines.find(({ row }) => row.key === this.#active);
     if (active) this.#element.setAttribute("aria-activedescendant", active.element.id);
     else this.#element.removeAttribute("aria-activedescendant");
   }
@@ -117,6 +117,7 @@ export class List {
 
   #activate(row, action) {
     this.#active = row.key;
+    this.#element.focus({ preventScroll: true }); // the button may be another row's from now on
     action(row);
   }
 
