@@ -14,7 +14,7 @@ from collector.http.listeners import listen, names
 from collector.http.server import Server
 from collector.journal import Journal
 from collector.lane import Lane
-from collector.live.hub import Hub
+from collector.live.live import Live
 from collector.settings import Settings, refuse_tokens_file
 from telemetry import process
 from telemetry.settings import load
@@ -47,8 +47,8 @@ async def serve() -> None:
     connections = connections_allowed(settings.connections)
     limits = Limits(connections, settings.max_connections_per_address or max(1, connections // 2))
     endpoint = DataEndpoint(lane, identities, settings)
-    hub = Hub(settings)
-    server = Server(endpoint, [lane], hub, limits, certificate)
+    live = Live.of(settings)
+    server = Server(endpoint, [lane], live, limits, certificate)
     logger.info(
         "collector %s listens on %s, %d readings pending in %s",
         lane.outbox.id,
@@ -59,7 +59,7 @@ async def serve() -> None:
 
     async def stop() -> None:
         await server.stop()
-        await hub.close()
+        await live.hub.close()
         await lane.leave()
 
     try:

@@ -12,18 +12,27 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from collector.http import docs, elsewhere, page_files, stream
+from collector.audit.unreachable import InfluxUnreachable
+from collector.http import docs, elsewhere, history, page_files, stream
 from collector.http.guard import guarded
 from collector.http.openapi import document
 from collector.http.origins import Origins
 from collector.http.problem import MEDIA_TYPE, Problem
+from collector.http.refusal import unavailable
 from collector.lane import Lane, counters
+from collector.live.history import History, HistoryBusy
 
 
 class App(FastAPI):
     """Everything but POST /data: FastAPI would cost as much as all the rest of it."""
 
-    def __init__(self, lanes: Sequence[Lane], origins: Origins, refused: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        past: History,
+        origins: Origins,
+        refused: Mapping[str, int],
+    ) -> None:
         super().__init__(
             docs_url=None,
             redoc_url=None,
@@ -44,6 +53,9 @@ class App(FastAPI):
         self.mount(page_files.FILES, page_files.static)
         self.get(docs.PATH, response_class=HTMLResponse)(docs.page)
         self.mount(docs.ASSETS, docs.assets())
+        self.router.routes.extend(history.routes(past))
+        for kind in (Problem, InfluxUnreachable, HistoryBusy):
+            self.add_exception_handler(kind, _refused)
         self.add_exception_handler(HTTPStatus.NOT_FOUND, _not_found)
         self.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _not_allowed)
         self.get("/healthz", response_class=PlainTextResponse)(_healthz)
@@ -94,6 +106,10 @@ async def _not_found(request: Request, _: Exception) -> Response:
 
 async def _not_allowed(request: Request, _: Exception) -> Response:
     return _response(elsewhere.not_allowed(request.url.path, request.method))
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    return _response(error if isinstance(error, Problem) else unavailable(str(error)))
 
 
 def _response(problem: Problem) -> Response:

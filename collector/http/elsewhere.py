@@ -9,6 +9,8 @@ METHODS = {
     "/data": "POST",
     "/": "GET",
     "/live": "GET",
+    "/history": "GET",
+    "/history.csv": "GET",
     "/healthz": "GET",
     "/readyz": "GET",
     "/metrics": "GET",

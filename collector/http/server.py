@@ -18,7 +18,7 @@ from collector.http.door import Door
 from collector.http.handover import HandOver
 from collector.http.limits import Limits
 from collector.lane import Lane
-from collector.live.hub import Hub
+from collector.live.live import Live
 
 
 class Server(uvicorn.Server):
@@ -28,17 +28,17 @@ class Server(uvicorn.Server):
         self,
         endpoint: DataEndpoint,
         lanes: Sequence[Lane],
-        hub: Hub,
+        live: Live,
         limits: Limits,
         certificate: Certificate | None = None,
     ) -> None:
         self._connections = Connections(limits)
-        hand_over = HandOver(hub, self._connections, endpoint.origins)
+        hand_over = HandOver(live.hub, self._connections, endpoint.origins)
         plain = partial(Connection, endpoint, self._connections, hand_over)
         protocol = partial(Door, certificate, self._connections, plain) if certificate else plain
         super().__init__(
             uvicorn.Config(
-                App(lanes, endpoint.origins, self._connections.refused),
+                App(lanes, live.history, endpoint.origins, self._connections.refused),
                 http=cast("type[asyncio.Protocol]", protocol),
                 access_log=False,
                 log_config=None,

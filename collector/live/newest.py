@@ -11,7 +11,7 @@ from telemetry.decode import Unreadable
 from telemetry.published import decode
 
 MAX_SERIES = 10_000
-MAX_SHOWN = 1_000
+MAX_SHOWN = 800
 """Readings in one frame: decoding one costs more than all else about it."""
 _NS_PER_MS = 1_000_000
 

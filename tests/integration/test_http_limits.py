@@ -16,7 +16,7 @@ from collector.http.data import DataEndpoint
 from collector.http.limits import Limits, connections_allowed
 from collector.http.server import Server
 from collector.lane import Lane
-from collector.live.hub import Hub
+from collector.live.live import Live
 from collector.settings import Settings
 from tests.builders import reading_json
 from tests.identities import OPEN
@@ -36,7 +36,7 @@ async def serving(directory: Path, limits: Limits) -> AsyncIterator[Dial]:
     """Serve without a broker; yields a function that connects."""
     settings = Settings(outbox_path=str(directory / "outbox.db"), max_body_bytes=1 << 20)
     lane = Lane(settings, Formats.of(settings), OPEN)
-    server = Server(DataEndpoint(lane, OPEN, settings), [lane], Hub(settings), limits)
+    server = Server(DataEndpoint(lane, OPEN, settings), [lane], Live.of(settings), limits)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     running = asyncio.create_task(server.run_on([listener]))

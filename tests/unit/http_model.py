@@ -19,7 +19,7 @@ from collector.http.data import DataEndpoint
 from collector.http.handover import HandOver
 from collector.http.limits import Limits
 from collector.lane import Lane
-from collector.live.hub import Hub
+from collector.live.live import Live
 from collector.settings import Settings
 from tests.builders import reading_json
 from tests.identities import LOOPBACK, give
@@ -89,10 +89,11 @@ class Server:
         self.outbox._db.execute("PRAGMA synchronous = OFF")  # many commits, and no crashes here
         self.endpoint = DataEndpoint(lane, identities, settings)
         self.connections = Connections(limits)
-        app = App([lane], self.endpoint.origins, self.connections.refused)
+        live = Live.of(settings)
+        app = App([lane], live.history, self.endpoint.origins, self.connections.refused)
         config = uvicorn.Config(app, ws="none", log_config=None, lifespan="off")
         config.load()
-        self._hand_over = HandOver(Hub(settings), self.connections, self.endpoint.origins)
+        self._hand_over = HandOver(live.hub, self.connections, self.endpoint.origins)
         self._uvicorns = {"config": config, "server_state": ServerState(), "app_state": {}}
 
     def dial(self) -> tuple[Connection, Wire]:
