@@ -15,7 +15,7 @@ from tests.stack import Stack
 
 Visit = Callable[..., Page]
 
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=20_000)
 
 
 def post(stack: Stack, *readings: Json) -> None:

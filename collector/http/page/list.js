@@ -43,6 +43,10 @@ export class List {
     this.render();
   }
 
+  scrollToTop() {
+    this.#element.scrollTop = 0;
+  }
+
   /** Which rows are charted (key → colour) and pinned, and the time of the pipeline in ms. */
   update(state) {
     this.#state = state;

@@ -36,6 +36,7 @@ function sort(column) {
   order.descending = order.column === column && !order.descending;
   order.column = column;
   rearrange();
+  list.scrollToTop();
 }
 
 function pin({ key }) {
@@ -97,7 +98,10 @@ function showSampled({ arrived, shown, forgotten }) {
 }
 
 showCommands(at("commands"));
-at("search").addEventListener("input", rearrange);
+at("search").addEventListener("input", () => {
+  rearrange();
+  list.scrollToTop();
+});
 listen({
   readings(event) {
     const first = !series.rows.size;

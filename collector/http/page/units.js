@@ -1,24 +1,32 @@
-// Values with the unit that their type's name implies; a wrong unit is worse than none.
+// Values with the unit that their type's name implies: a wrong unit is worse than none.
+// The names are those of collector/publishing/quantities.py, and a test compares the two.
 
-const UNITS = {
-  temp: "°C", temperature: "°C", dewpoint: "°C",
-  hum: "%", humidity: "%", rh: "%", moisture: "%", soil_moisture: "%",
-  press: "hPa", pressure: "hPa",
-  battery: "%", voltage: "V", current: "A",
-  power: "W", apower: "W", energy: "kWh",
-  illuminance: "lx", lux: "lx",
-  co2: "ppm", pm25: "µg/m³", pm10: "µg/m³",
-  rssi: "dBm",
+// The whole type, in small letters, its words joined by "_".
+const WHOLE = {
+  temp: "°C", hum: "%", press: "hPa", pressure: "hPa", battery: "%",
+  power: "W", energy: "kWh", current: "A", rssi: "dBm",
+  energy_power: "W", energy_apparentpower: "VA", energy_reactivepower: "var",
+  energy_voltage: "V", energy_current: "A", energy_total: "kWh", energy_today: "kWh",
 };
+// The last word or the last two.
+const LAST = {
+  temperature: "°C", color_temperature: "", colour_temperature: "", dewpoint: "°C",
+  humidity: "%", soil_moisture: "%", illuminance: "lx", lux: "lx",
+  co2: "ppm", carbondioxide: "ppm", pm25: "µg/m³", pm10: "µg/m³",
+  tc: "°C", tf: "°F", rh: "%",
+  apower: "W", act_power: "W", aprt_power: "VA", aenergy_total: "Wh", act_energy: "Wh",
+};
+// Tasmota's temperatures are in °C or °F, and its POWER is a switch.
+const TASMOTAS = /^(.+_(Temperature|DewPoint)(_\d+)?|POWER\d*)$/;
 
-/** The unit of a type such as `temp`, `soil_moisture` or `AM2301_Temperature_2`; "" if unknown. */
+/** The unit of a type; numbers at its end, as in `temp_2`, do not count. "" if unknown. */
 export function unitOf(type) {
+  if (TASMOTAS.test(type)) return "";
   const words = type.toLowerCase().split(/[^0-9a-z]+/);
   while (words.length > 1 && /^\d*$/.test(words.at(-1))) words.pop();
-  for (const name of [words.join("_"), words.slice(-2).join("_"), words.at(-1)]) {
-    if (Object.hasOwn(UNITS, name)) return UNITS[name];
-  }
-  return "";
+  const look = (names, name) => (Object.hasOwn(names, name) ? names[name] : undefined);
+  return look(WHOLE, words.join("_")) ?? look(LAST, words.slice(-2).join("_")) ??
+    look(LAST, words.at(-1)) ?? "";
 }
 
 const plain = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
