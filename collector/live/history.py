@@ -21,7 +21,8 @@ MAX_UNDER_WAY = 8
 _TIMEOUT_S = 10
 _ROWS_AT_ONCE = 5_000
 _FORMULA = "=+-@"  # what spreadsheets compute
-_NOTHING_YET = "database not found"
+_NOTHING_YET = ("database not found", "retention policy not found")
+_NS_PER_MS = 1_000_000
 _HEADERS = {
     "Content-Type": "application/x-www-form-urlencoded",
     "Accept": "application/json",  # else the client asks for msgpack
@@ -32,17 +33,21 @@ T = TypeVar("T")
 
 
 class Range(NamedTuple):
-    """How far back, and which time each point of a chart stands for, in seconds."""
+    """How far back, and how long a point of a chart is, in seconds.
+
+    `rollup` is the retention policy that may hold means of what is no longer kept.
+    """
 
     seconds: int
     step: int
+    rollup: str = ""
 
 
 RANGES = {
     "minutes": Range(900, 3),
     "hour": Range(3600, 12),
-    "day": Range(86_400, 300),
-    "week": Range(604_800, 1800),
+    "day": Range(86_400, 300, "rollup_1m"),
+    "week": Range(604_800, 1800, "rollup_1h"),
 }
 
 
@@ -92,36 +97,45 @@ class History:
 
     async def charts(self, wanted: Sequence[Series], span: Range) -> list[list[Point]]:
         """Return the points of each series: (ms, mean, min, max), where there are readings."""
-        period = _time(span)
-        statements = [
-            "SELECT mean(value), min(value), max(value) FROM data"  # noqa: S608  labels are quoted
-            f" WHERE {_where(series)} AND {period} GROUP BY time({span.step}s) fill(none)"
-            for series in wanted
-        ]
+        since, until = _period(span)
         with self._admitted():
-            return await self._run(lambda: self._query(statements, _points, "ms"))
+            return [
+                await self._run(partial(self._chart, series, span, since, until))
+                for series in wanted
+            ]
 
     async def table(self, wanted: Sequence[Series], span: Range) -> AsyncIterator[bytes]:
         """Yield the readings as pieces of CSV: `ts,type,value,sensor_id`, series by series."""
-        period = _time(span)
+        since, until = _period(span)
         heading = b"ts,type,value,sensor_id\r\n"
         with self._admitted():
             for series in wanted:
-                after: int | None = 0
+                after: int | None = since
                 while after is not None:
-                    piece = partial(self._piece, series, f"{period} AND time > {after}")
-                    text, after = await self._run(piece)
+                    text, after = await self._run(partial(self._rows, series, after, until))
                     yield heading + text
                     heading = b""
 
-    def _piece(self, series: Series, period: str) -> tuple[bytes, int | None]:
+    def _chart(self, series: Series, span: Range, since: int, until: int) -> list[Point]:
+        """Return the points of a series: of its readings, and before them of the roll-ups."""
+        tail = f"GROUP BY time({span.step}s) fill(none)"
+        select = "mean(value), min(value), max(value) FROM data"
+        points = self._query(f"{select} {_where(series, since, until)} {tail}", _points)
+        if span.rollup:
+            select = f'mean(value), min("min"), max("max") FROM {span.rollup}.data'
+            first = points[0][0] if points else until
+            where = _where(series, since, first - 1)
+            points = self._query(f"{select} {where} {tail}", _points) + points
+        return [(ns // _NS_PER_MS, mean, least, most) for ns, mean, least, most in points]
+
+    def _rows(self, series: Series, after: int, until: int) -> tuple[bytes, int | None]:
         """Return the next readings as CSV, and the time of the last if there are more."""
-        select = f"SELECT value FROM data WHERE {_where(series)} AND {period}"  # noqa: S608
-        (rows,) = self._query([f"{select} LIMIT {_ROWS_AT_ONCE}"], _rows, "ns")
-        labels = _harmless(series.type), _harmless(series.sensor_id)
+        where = _where(series, after, until)
+        rows = self._query(f"value FROM data {where} LIMIT {_ROWS_AT_ONCE}", _rows)
+        type_, sensor_id = _harmless(series.type), _harmless(series.sensor_id)
         text = io.StringIO()
         csv.writer(text).writerows(
-            (timestamp.render(ns), labels[0], value, labels[1])
+            (timestamp.render(ns), type_, value, sensor_id)
             for ns, value in rows
             if isinstance(value, float)
         )
@@ -141,38 +155,37 @@ class History:
         self._thread = self._thread or Thread("history")
         return await self._thread.run(call)
 
-    def _query(
-        self, statements: Sequence[str], answer: msgspec.json.Decoder[_Answer[T]], epoch: str
-    ) -> list[list[T]]:
-        """Return the rows of each statement; none while there is no database."""
-        text = ";".join(statements)
-        form = urlencode({"db": self._access["database"], "epoch": epoch, "q": text})
+    def _query(self, selection: str, answer: msgspec.json.Decoder[_Answer[T]]) -> list[T]:
+        """Return rows; none while there is no such database or retention policy."""
+        query = {"db": self._access["database"], "epoch": "ns", "q": f"SELECT {selection}"}
         try:
-            response = self._client.request("query", "POST", data=form, headers=_HEADERS)
-            return _found(answer.decode(response.content).results, len(statements))
+            answered = self._client.request(
+                "query", "POST", data=urlencode(query), headers=_HEADERS
+            )
+            return _found(answer.decode(answered.content))
         except Exception as error:
             why = f"{address(self._access)} {words(error, _TIMEOUT_S)}"
             raise InfluxUnreachable(why) from error
 
 
-def _found(results: Sequence[_Result[T]], statements: int) -> list[list[T]]:
-    for error in filter(None, (result.error for result in results)):
-        if not error.startswith(_NOTHING_YET):
-            raise InfluxError(error)
-        return [[] for _ in range(statements)]
-    if len(results) != statements:
-        raise ValueError(f"{len(results)} results of {statements} statements")
-    return [[row for series in result.series for row in series.values] for result in results]
+def _found(answer: _Answer[T]) -> list[T]:
+    (result,) = answer.results
+    if result.error and not result.error.startswith(_NOTHING_YET):
+        raise InfluxError(result.error)
+    return [row for series in result.series for row in series.values]
 
 
-def _time(span: Range) -> str:
-    now = time.time_ns()
-    return f"time > {now - span.seconds * 10**9} AND time <= {now}"
+def _period(span: Range) -> tuple[int, int]:
+    until = time.time_ns()
+    return until - span.seconds * 10**9, until
 
 
-def _where(series: Series) -> str:
+def _where(series: Series, after: int, until: int) -> str:
     sensor_id, type_ = map(influx.literal, series)
-    return f'"sensor_id" = {sensor_id} AND "type" = {type_}'
+    return (
+        f'WHERE "sensor_id" = {sensor_id} AND "type" = {type_}'
+        f" AND time > {after} AND time <= {until}"
+    )
 
 
 def _harmless(label: str) -> str:

@@ -14,8 +14,9 @@ from telemetry.mqtt import Sampler
 logger = logging.getLogger(__name__)
 
 MAX_VIEWERS = 300
-_LINGER_S = 3  # a page that is loaded again, or moves on to another, is back by then
+_LINGER_S = 2  # a page that is loaded again, or moves on to another, is back by then
 _PIPELINE_PERIODS = 2
+_AGAIN_S = 1
 
 
 class Viewer(Protocol):
@@ -73,7 +74,7 @@ class Hub:
                 logger.exception("the page's feed has failed, and begins again")
                 why = f"the page's feed has failed: {error!r:.200}"
                 self._show(b"", events.pipeline(why, self._grafana, [], 0))
-                await asyncio.sleep(1)
+                await asyncio.sleep(_AGAIN_S)
 
     async def _run(self) -> None:
         """Show what is on the broker; raises whatever fails."""

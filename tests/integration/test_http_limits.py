@@ -38,12 +38,11 @@ async def serving(directory: Path, limits: Limits) -> AsyncIterator[Dial]:
     lane = Lane(settings, Formats.of(settings), OPEN)
     server = Server(DataEndpoint(lane, OPEN, settings), [lane], Live.of(settings), limits)
     listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
     running = asyncio.create_task(server.run_on([listener]))
     writers: list[asyncio.StreamWriter] = []
 
     async def dial() -> Client:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 24)
+        reader, writer = await asyncio.open_connection(*listener.getsockname(), limit=1 << 24)
         writers.append(writer)
         return reader, writer
 
