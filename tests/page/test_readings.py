@@ -29,6 +29,13 @@ def find(page: Page, key: str) -> Locator:
     return row
 
 
+def chart(page: Page, key: str) -> None:
+    """Choose a series, unless it is chosen already."""
+    row = find(page, key)
+    if row.get_attribute("aria-selected") != "true":
+        row.click()
+
+
 def copied(page: Page, command: str) -> str:
     """Return what the button beside a command puts on the clipboard."""
     page.get_by_role("button", name=f"Copy: {command}").click()
@@ -109,9 +116,7 @@ def test_keys_alone_find_chart_and_pin_a_sensor(page: Page, pipeline: Stack) -> 
 def test_series_of_different_units_have_charts_of_their_own(page: Page, pipeline: Stack) -> None:
     post(pipeline, reading("u1"), reading("u1", type_="co2"), reading("u2"))
     for key in ("u1/temp", "u1/co2", "u2/temp"):
-        line = find(page, key)
-        if line.get_attribute("aria-selected") != "true":
-            line.click()
+        chart(page, key)
     charts = page.locator("figure")
     expect(charts.filter(has_text="u1 temp").filter(has_text="u2 temp")).to_have_count(1)
     expect(charts.filter(has_text="u1 temp").filter(has_text="u1 co2")).to_have_count(0)
@@ -123,7 +128,7 @@ def test_series_of_different_units_have_charts_of_their_own(page: Page, pipeline
 
 def test_the_past_comes_from_the_database(page: Page, pipeline: Stack) -> None:
     post(pipeline, reading("past"))
-    find(page, "past/temp").click()
+    chart(page, "past/temp")
     query = "SELECT value FROM data WHERE sensor_id = 'past'"
     wait_for(lambda: pipeline.influx.query(query), what="the reading in InfluxDB")
     with page.expect_response(re.compile(r"/history\?.*range=hour")) as answer:

@@ -27,12 +27,13 @@ export const groupOf = ({ type }) => unitOf(type) || type;
  */
 export function columns(points) {
   const table = [[], [], [], []];
+  const add = (row) => row.forEach((value, i) => table[i].push(value));
   const steps = points.slice(1).map(([ts], i) => ts - points[i][0]).sort((a, b) => a - b);
   const long = Math.max(8 * (steps[steps.length >> 1] ?? 0), 60_000);
   let before = Infinity;
   for (const [ts, ...values] of points) {
-    if (ts - before > long) [before + 1, null, null, null].forEach((v, i) => table[i].push(i ? v : v / 1000));
-    [ts / 1000, ...values].forEach((value, i) => table[i].push(value));
+    if (ts - before > long) add([(before + 1) / 1000, null, null, null]);
+    add([ts / 1000, ...values]);
     before = ts;
   }
   return table;

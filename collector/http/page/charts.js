@@ -24,7 +24,8 @@ export class Charts {
     const element = document.getElementById("charts");
     document.getElementById("clear").onclick = () => this.choose([]);
     new ResizeObserver(() => this.#charts.forEach((chart) => chart.resize())).observe(element);
-    matchMedia("(prefers-color-scheme: dark)").onchange = () => this.choose([...this.chosen.keys()]);
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    dark.onchange = () => this.choose([...this.chosen.keys()]); // in the colours of the other
   }
 
   #series; #changed; #range;

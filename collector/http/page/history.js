@@ -25,7 +25,7 @@ export function history(keys, range) {
   return request;
 }
 
-/** Fill the curves of these rows, each once; after a failure pause. Returns whether any was filled. */
+/** Fill the curves of these rows, each once; pause after a failure. Returns whether any was. */
 export async function fillCurves(series, rows) {
   const wanted = rows.filter(({ asked }) => !asked).slice(0, BATCH);
   if (!wanted.length || performance.now() < pausedUntil) return false;

@@ -51,7 +51,8 @@ function rearrange() {
   arranged = { version: series.version, at: performance.now() };
   list.show(rows, order.column, order.descending);
   const all = series.rows.size;
-  write(at("count"), search ? `${formatCount(rows.length)} of ${formatCount(all)}` : formatCount(all));
+  const found = search ? `${formatCount(rows.length)} of ` : "";
+  write(at("count"), found + formatCount(all));
 }
 
 function refresh() {
@@ -78,10 +79,12 @@ function showGrafana() {
   link.href = `${tls ? "https" : "http"}://${location.hostname}:${port}/d/readings?${query}`;
 }
 
+/** Chart what was charted the last time, or else the first series and some like it. */
 function choose() {
   const stored = recall("chosen", null);
-  const [first] = list.rows;
-  const alike = list.rows.filter(({ type }) => type === first.type).slice(0, FIRST);
+  const rows = arrange(series.rows.values(), { ...order, search: "", pins });
+  const [first] = rows;
+  const alike = rows.filter(({ type }) => type === first.type).slice(0, FIRST);
   charts.choose(stored ?? alike.map(({ key }) => key));
 }
 
@@ -92,7 +95,7 @@ function showSampled({ arrived, shown, forgotten }) {
   if (performance.now() - sampledAt < SAMPLED_MS) {
     parts.push("Sampled: readings arrive faster than this page shows them. All of them are kept.");
   }
-  if (forgotten) parts.push(`${formatCount(forgotten)} series that changed long ago are not listed.`);
+  if (forgotten) parts.push(`${formatCount(forgotten)} quiet series are not listed.`);
   at("sampled").hidden = !parts.length;
   write(at("sampled"), parts.join(" "));
 }

@@ -12,7 +12,7 @@ const FIGURES = {
   lag: ["Lag", "age of the oldest pending reading"],
   rate: ["Readings/s", "on the broker"],
 };
-const WORDS = { up: "up", down: "down", unknown: "unknown" };
+const PARTS = ["Collector", "Broker", "Bridge", "InfluxDB"];
 const LOST = {
   lost: {
     title: "No connection to the collector",
@@ -28,7 +28,7 @@ const LOST = {
 export function unheard(link) {
   return {
     figures: Object.fromEntries(Object.keys(FIGURES).map((name) => [name, null])),
-    parts: ["Collector", "Broker", "Bridge", "InfluxDB"].map((name) => ({ name, state: "unknown" })),
+    parts: PARTS.map((name) => ({ name, state: "unknown" })),
     problems: [{ reason: null, ...LOST[link] }],
   };
 }
@@ -37,7 +37,8 @@ export class Overview {
   constructor() {
     this.#figures = new Map(Object.entries(FIGURES).map(([name, [text, title]]) => {
       const value = make("dd", {}, "–");
-      document.getElementById("figures").append(make("div", { title }, make("dt", {}, text), value));
+      const figure = make("div", { title }, make("dt", {}, text), value);
+      document.getElementById("figures").append(figure);
       return [name, value];
     }));
   }
@@ -73,7 +74,8 @@ function formatFigure(name, value) {
 }
 
 function partItem({ name, state, note }) {
-  const item = make("li", {}, make("span.name", {}, name), make("span.state", {}, note || WORDS[state]));
+  const words = make("span.state", {}, note || state);
+  const item = make("li", {}, make("span.name", {}, name), words);
   item.dataset.state = state;
   return item;
 }

@@ -20,7 +20,8 @@ export function showCommands(list) {
       button.textContent = (await copy(text)) ? "Copied" : "Select it, and press Ctrl-C";
       setTimeout(() => { button.textContent = "Copy"; }, 2_000);
     };
-    const code = make("pre", { tabIndex: 0, ariaLabel: title, role: "region" }, make("code", {}, text));
+    const code = make("pre", { tabIndex: 0, ariaLabel: title, role: "region" });
+    code.append(make("code", {}, text));
     return make("li", {}, make("span", {}, title), make("div.command", {}, code, button));
   }));
 }

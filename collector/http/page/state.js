@@ -111,7 +111,8 @@ function bridgeProblems(bridges) {
   return bridges.map((bridge) => {
     if (!fresh(bridge)) return silence("Bridge", bridge, ADVICE.bridge);
     if (bridge.state === "refusing") {
-      return { title: "InfluxDB rejects the readings", reason: bridge.reason, advice: ADVICE.refusing };
+      const title = "InfluxDB rejects the readings";
+      return { title, reason: bridge.reason, advice: ADVICE.refusing };
     }
     return {
       title: "The bridge waits for InfluxDB",
