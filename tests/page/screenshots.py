@@ -27,7 +27,8 @@ TYPES = {"temp": (20.0, 3.0), "humidity": (48.0, 9.0), "co2": (620.0, 140.0)}
 CHOSEN = [f"{room}/{type_}" for type_ in ("temp", "co2") for room in ("kitchen", "office")]
 STEP_S, SPAN_S, SECOND = 5, 900, 10**9
 SIZES: tuple[ViewportSize, ...] = ({"width": 360, "height": 780}, {"width": 1440, "height": 900})
-SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
 
 def at(ns: int) -> Iterator[Json]:
@@ -49,9 +50,7 @@ def fill(stack: Stack) -> None:
     wait_for(lambda: [r["count"] for r in stack.influx.query(count)] == [len(readings)])
 
 
-def take(
-    browser: Browser, stack: Stack, size: ViewportSize, scheme: Literal["light", "dark"]
-) -> None:
+def take(browser: Browser, stack: Stack, size: ViewportSize, scheme: Scheme) -> None:
     """Open the page at this size, and take its picture once it shows its charts."""
     context = browser.new_context(viewport=size, color_scheme=scheme)
     chosen = str(CHOSEN).replace("'", '"')

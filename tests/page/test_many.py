@@ -33,3 +33,33 @@ def test_ten_thousand_sensors(page: Page, pipeline: Stack) -> None:
     expect(first.locator(".pin")).to_have_attribute("aria-pressed", "true")
     first.locator(".pin").click()
     expect(first).to_have_attribute("title", "0/temp")
+
+
+def test_series_that_come_and_go_for_days_do_not_fill_the_browser(page: Page) -> None:
+    known, newest = page.evaluate(
+        """async () => {
+            const { Series } = await import('/page/series.js');
+            const series = new Series();
+            const frame = (n) => Array.from({ length: 2000 }, (_, i) => [`${n}-${i}`, "t", n, i]);
+            for (let n = 1; n <= 50; n += 1) series.take({ all: false, readings: frame(n) });
+            return [series.rows.size, series.rows.has("50-1999/t")];
+        }"""
+    )
+    assert known <= 12_000
+    assert newest
+
+
+def test_points_of_a_series_are_bounded_and_span_the_time(page: Page) -> None:
+    points = page.evaluate(
+        """async () => {
+            const { Series } = await import('/page/series.js');
+            const series = new Series();
+            for (let ts = 0; ts < 800000; ts += 500) {
+                series.take({ all: false, readings: [["a", "t", ts, 1]] });
+            }
+            return series.rows.get("a/t").times;
+        }"""
+    )
+    assert 60 <= len(points) <= 120
+    assert points[0] == 0
+    assert points[-1] == 799_500

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import time
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -67,6 +68,15 @@ def test_a_reading_appears_and_moves_on(page: Page, pipeline: Stack) -> None:
     expect(page.locator('.row[title="attic/humidity"] .value')).to_have_text("48.25%")
     post(pipeline, reading("attic", value=49, type_="humidity"))
     expect(page.locator('.row[title="attic/humidity"] .value')).to_have_text("49%")
+
+
+def test_what_is_sampled_is_called_so(page: Page, pipeline: Stack) -> None:
+    post(pipeline, reading("slow"))
+    expect(find(page, "slow/temp")).to_be_visible()
+    expect(page.locator("#sampled")).to_be_hidden()
+    now = time.time_ns()
+    post(pipeline, *(reading("fast", now + i) for i in range(500)))
+    expect(page.locator("#sampled")).to_contain_text("Sampled")
 
 
 def test_figures_are_those_of_the_collector(page: Page, pipeline: Stack) -> None:

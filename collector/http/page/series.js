@@ -3,6 +3,7 @@
 const SPAN_MS = 900_000; // as /history?range=minutes
 const CURVE = 120; // points for the small curve
 const LONG = 1500; // points of a series that is charted
+const [MOST, KEPT] = [12_000, 10_000]; // series; the collector forgets the quiet ones, too
 
 /** Sorts kitchen2 before kitchen10 with plain comparison. */
 const natural = (text) => text.toLowerCase().replace(/\d+/g, (digits) => digits.padStart(19, "0"));
@@ -21,6 +22,7 @@ export class Series {
       this.rows = new Map();
       this.version += 1;
     }
+    this.#frame += 1;
     for (const [sensor, type, ts, value] of readings) {
       const key = `${sensor}/${type}`;
       let row = this.rows.get(key);
@@ -29,10 +31,20 @@ export class Series {
         this.rows.set(key, row);
         this.version += 1;
       }
+      row.frame = this.#frame;
       row.ts = ts;
       row.value = value;
       this.#append(row, ts, value);
     }
+    if (this.rows.size > MOST) this.#forget();
+  }
+
+  #frame = 0;
+
+  /** Let go of the series that were quiet for longest. */
+  #forget() {
+    const newest = [...this.rows.values()].sort((a, b) => b.frame - a.frame);
+    for (const { key } of newest.slice(KEPT)) this.rows.delete(key);
   }
 
   /** Put earlier points, [[ts, mean, …], …], before those that have arrived. */
@@ -65,7 +77,7 @@ function thin(row, most) {
 
 function newRow(key, sensor, type) {
   return {
-    key, sensor, type, ts: 0, value: 0,
+    key, sensor, type, ts: 0, value: 0, frame: 0,
     times: [], values: [],
     asked: false, // whether its curve was asked of /history
     order: `${natural(sensor)}/${natural(type)}`,
