@@ -29,7 +29,7 @@ export class Charts {
   }
 
   #series; #changed; #range;
-  #databaseUp = false;
+  #databaseAnswers = false;
   #charts = [];
   #past = new Map(); // key → points of the range
   #asked = 0; // when the past was asked for
@@ -37,9 +37,9 @@ export class Charts {
   #now = 0;
 
   /** Whether InfluxDB answers; until it does, nothing is asked of it. */
-  set databaseUp(up) {
-    const again = up && !this.#databaseUp;
-    this.#databaseUp = up;
+  set databaseAnswers(answers) {
+    const again = answers && !this.#databaseAnswers;
+    this.#databaseAnswers = answers;
     if (again) this.#ask();
   }
 
@@ -103,7 +103,7 @@ export class Charts {
   async #ask() {
     this.#asked = performance.now();
     const keys = [...this.chosen.keys()];
-    if (!keys.length || !this.#databaseUp) return;
+    if (!keys.length || !this.#databaseAnswers) return;
     const request = ++this.#request;
     try {
       const past = await history(keys, RANGES[this.#range].from);

@@ -123,10 +123,9 @@ listen({
     lead = event.at - Date.now();
     const state = summarise(event);
     overview.show(state);
-    const databaseUp = state.parts.some(({ name, state }) => name === "InfluxDB" && state === "up");
-    charts.databaseUp = databaseUp;
+    charts.databaseAnswers = state.history;
     refresh();
-    if (databaseUp && await fillCurves(series, list.inView)) refresh();
+    if (state.history && await fillCurves(series, list.inView)) refresh();
   },
   link(state) {
     if (state !== "open") overview.show(unheard(state));

@@ -24,7 +24,8 @@ const fresh = (service) => service.state !== "offline" && service.age_s <= SILEN
 
 /**
  * Figures (null where nobody reports), parts {name, state, note} with the state up, down or
- * unknown, and problems {title, reason, advice}, of the feed's pipeline event.
+ * unknown, problems {title, reason, advice}, and whether the database may be asked for history,
+ * of the feed's pipeline event.
  */
 export function summarise({ broker, services, rate }) {
   const collectors = services.filter(({ service }) => service === "collector");
@@ -33,6 +34,7 @@ export function summarise({ broker, services, rate }) {
     ...brokerProblems(broker),
     ...(broker.up ? [...collectorProblems(collectors), ...bridgeProblems(bridges)] : []),
   ];
+  const database = databasePart(bridges, broker.up);
   const counted = figures(broker.up ? collectors : [], broker.up ? rate : null);
   if (!problems.length && counted.lag >= LATE_S) {
     problems.push({ title: "Readings reach InfluxDB late", reason: null, advice: ADVICE.late });
@@ -43,8 +45,9 @@ export function summarise({ broker, services, rate }) {
       collectorPart(collectors, broker.up),
       { name: "Broker", state: broker.up ? "up" : "down" },
       bridgePart(bridges, broker.up),
-      databasePart(bridges, broker.up),
+      database,
     ],
+    history: database.state !== "down" || Boolean(database.note),
     problems,
   };
 }
@@ -122,8 +125,8 @@ function bridgeProblems(bridges) {
   });
 }
 
-function silence(name, { instance, state, age_s: age }, advice) {
-  const how = state === "offline" ? "is offline" : `is silent for ${Math.floor(age)} s`;
+function silence(name, { instance, state }, advice) {
+  const how = state === "offline" ? "is offline" : `has been silent for more than ${SILENT_S} s`;
   return { title: `${name} ${instance} ${how}`, reason: null, advice };
 }
 
