@@ -1,16 +1,19 @@
 """What is on the broker, as events."""
 
+import asyncio
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
 from collector.live import events
-from collector.live.newest import NewestReadings
+from collector.live.newest import AT_ONCE, NewestReadings
 from collector.live.services import Services
 from telemetry import topics
 from telemetry.mqtt import Sampler
 
 PERIOD_S = 0.5
+MAX_SHOWN = 800
+"""Readings in one frame: to decode one costs more than all else about it."""
 _RATE_PERIODS = 10
 _STATUS = topics.STATUS.encode()
 
@@ -25,13 +28,16 @@ class Feed:
         self._arrivals: deque[int] = deque([0], maxlen=_RATE_PERIODS)
         self._shown: list[bytes] = []
 
-    def begin_period(self) -> None:
+    async def begin_period(self) -> None:
         """Take what has arrived since the last call."""
         messages, arrived = self._sampler.take()
         statuses = [topic for topic in messages if topic.startswith(_STATUS)]
         self._services.put([(topic, messages.pop(topic)) for topic in statuses])
         self._newest.put(messages)
-        self._shown = self._newest.changes()
+        self._shown = []
+        for _ in range(MAX_SHOWN // AT_ONCE):
+            self._shown += self._newest.changes()
+            await asyncio.sleep(0)
         self._arrivals.append(max(0, arrived - len(statuses)))
 
     def changes(self) -> bytes:

@@ -87,7 +87,7 @@ class Hub:
                 await asyncio.sleep(PERIOD_S)
                 if connection.done() or not self._is_wanted():
                     break
-                feed.begin_period()
+                await feed.begin_period()
                 is_due = period % _PIPELINE_PERIODS == 0
                 self._show(feed.changes(), feed.pipeline(self._grafana) if is_due else b"", feed)
         finally:

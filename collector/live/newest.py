@@ -11,8 +11,8 @@ from telemetry.decode import Unreadable
 from telemetry.published import decode
 
 MAX_SERIES = 10_000
-MAX_SHOWN = 800
-"""Readings in one frame: decoding one costs more than all else about it."""
+AT_ONCE = 100
+"""Readings that are decoded in one go: requests wait for a millisecond at most."""
 _NS_PER_MS = 1_000_000
 
 
@@ -43,7 +43,7 @@ class NewestReadings:
 
     def changes(self) -> list[bytes]:
         """Return the next readings to show, each as `[sensor_id, type, ms, value]`."""
-        topics = list(islice(self._waiting, MAX_SHOWN))
+        topics = list(islice(self._waiting, AT_ONCE))
         shown = (self._show(topic, self._waiting.pop(topic)) for topic in topics)
         return [reading for reading in shown if reading]
 

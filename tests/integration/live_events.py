@@ -1,13 +1,19 @@
-"""A viewer of GET /live."""
+"""A viewer of GET /live, and a collector with its broker to look at."""
 
 import json
 import socket
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from tests.builders import Json
+from tests.builders import Json, published
 from tests.integration.http_connection import head
 from tests.service import PATIENCE
+from tests.stack import Broker, Collector
+
+TS = "2026-01-31T12:00:00Z"
+TS_MS = 1_769_860_800_000
 
 
 class Event(NamedTuple):
@@ -87,3 +93,48 @@ def readings(event: Event) -> dict[str, tuple[float, float]]:
     """Return time and value by series of a `readings` event; nothing of any other."""
     rows = event.data.get("readings", [])
     return {f"{sensor}/{type_}": (ms, value) for sensor, type_, ms, value in rows}
+
+
+class Live:
+    """A broker and a collector on it, without a database."""
+
+    def __init__(self, directory: Path) -> None:
+        self.broker = Broker(directory / "broker")
+        self.collector = self.another(directory / "collector")
+
+    def another(self, directory: Path) -> Collector:
+        env = {"GRAFANA_PORT": "3000"}
+        return Collector(directory, mqtt_port=self.broker.port, influx_port=1, env=env)
+
+    def viewer(self, **options: Any) -> Viewer:  # noqa: ANN401  Viewer's own
+        return Viewer(self.collector.port, **options)
+
+    def publish(self, topic: str, payload: bytes, *options: str) -> None:
+        argv = ["mosquitto_pub", "-p", str(self.broker.port), "-q", "1", "-t", topic, "-s"]
+        subprocess.run([*argv, *options], input=payload, check=True)
+
+    def connections(self) -> int:
+        """Return how many connections the collector has to the broker."""
+        rows = Path(f"/proc/{self.collector.pid}/net/tcp").read_text(encoding="ascii").splitlines()
+        inodes = {
+            row.split()[9]
+            for row in rows[1:]
+            if int(row.split()[2].partition(":")[2], 16) == self.broker.port
+        }
+        return len(inodes & {f"{n}" for n in _sockets(self.collector.pid)})
+
+
+def _sockets(pid: int) -> set[str]:
+    found = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            target = str(entry.readlink())
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            found.add(target[8:-1])
+    return found
+
+
+def json_of(sensor: str, value: float) -> bytes:
+    return json.dumps(published(sensor, value, TS)).encode()

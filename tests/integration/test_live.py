@@ -1,74 +1,21 @@
 """GET /live: what is on the broker, to every page that is open, at the cost of nothing else."""
 
-import json
 import os
 import signal
 import socket
-import ssl
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.builders import published, reading
-from tests.identities import give
-from tests.integration.live_events import Viewer, readings
-from tests.integration.posting import client, problem, send
+from tests.builders import reading
+from tests.integration.live_events import TS_MS, Live, json_of, readings
+from tests.integration.posting import client, send
 from tests.service import wait_for
-from tests.stack import CONNECT, Broker, Collector
+from tests.stack import CONNECT
 from tests.unit.live.test_newest import HOSTILE
-
-TS = "2026-01-31T12:00:00Z"
-TS_MS = 1_769_860_800_000
-
-
-class Live:
-    """A broker and a collector on it, without a database."""
-
-    def __init__(self, directory: Path) -> None:
-        self.broker = Broker(directory / "broker")
-        self.collector = self.another(directory / "collector")
-
-    def another(self, directory: Path) -> Collector:
-        env = {"GRAFANA_PORT": "3000"}
-        return Collector(directory, mqtt_port=self.broker.port, influx_port=1, env=env)
-
-    def viewer(self, **options: Any) -> Viewer:  # noqa: ANN401  Viewer's own
-        return Viewer(self.collector.port, **options)
-
-    def publish(self, topic: str, payload: bytes, *options: str) -> None:
-        argv = ["mosquitto_pub", "-p", str(self.broker.port), "-q", "1", "-t", topic, "-s"]
-        subprocess.run([*argv, *options], input=payload, check=True)
-
-    def connections(self) -> int:
-        """Return how many connections the collector has to the broker."""
-        rows = Path(f"/proc/{self.collector.pid}/net/tcp").read_text(encoding="ascii").splitlines()
-        inodes = {
-            row.split()[9]
-            for row in rows[1:]
-            if int(row.split()[2].partition(":")[2], 16) == self.broker.port
-        }
-        return len(inodes & {f"{n}" for n in _sockets(self.collector.pid)})
-
-
-def _sockets(pid: int) -> set[str]:
-    found = set()
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            target = str(entry.readlink())
-        except OSError:
-            continue
-        if target.startswith("socket:["):
-            found.add(target[8:-1])
-    return found
-
-
-def json_of(sensor: str, value: float) -> bytes:
-    return json.dumps(published(sensor, value, TS)).encode()
 
 
 @pytest.fixture(scope="module")
@@ -199,70 +146,3 @@ def test_open_streams_do_not_delay_the_end(own: Live) -> None:
         assert own.collector.stop() == 0
         assert time.monotonic() - started < 2
     assert "Traceback" not in own.collector.log_text()
-
-
-def test_head_and_http_1_0_and_other_methods(live: Live) -> None:
-    with Viewer(live.collector.port, "HEAD") as viewer:
-        assert (viewer.status, viewer.rest()) == (200, b"")
-    with socket.create_connection(("127.0.0.1", live.collector.port), timeout=30) as old:
-        old.sendall(b"GET /live HTTP/1.0\r\n\r\n")
-        received = b""
-        while b"event: pipeline" not in received:
-            received += old.recv(65536)
-        assert b"chunked" not in received
-    with client(live.collector) as http:
-        assert problem(http.post("/live"), 405)["detail"].endswith("send GET /live")
-
-
-def test_a_foreign_page_reads_nothing(live: Live) -> None:
-    port = live.collector.port
-    for host in ("evil.example", f"localhost.evil.example:{port}"):
-        with Viewer(port, Host=host) as viewer:
-            assert viewer.status == 403
-    for host in (f"127.0.0.1:{port}", f"[::1]:{port}", "LOCALHOST"):
-        with Viewer(port, Host=host, Origin="https://evil.example") as viewer:
-            assert viewer.status == 200
-            assert "access-control-allow-origin" not in viewer.fields
-
-
-def test_once_the_port_is_open_it_takes_a_reader(live: Live, tmp_path: Path) -> None:
-    collector = live.another(tmp_path)
-    give(tmp_path / "accounts", {"kitchen": ("secret", ["kitchen"])})
-    give(tmp_path / "accounts", {"screen": ("reader", [])}, reader=True)
-    collector.env["BIND_ADDRESS"] = "0.0.0.0"  # noqa: S104
-    with collector, client(collector) as http:
-        for path in ("/", "/page/index.html", "/live", "/history", "/history.csv"):
-            problem(http.get(path), 401)
-            problem(http.get(path, auth=("kitchen", "secret")), 403)
-        assert http.get("/", auth=("screen", "reader")).status_code == 200
-        with Viewer(collector.port, Authorization="Bearer reader", Host="any.name") as viewer:
-            assert viewer.pipeline()["broker"]
-
-
-def test_it_works_over_tls(live: Live, tmp_path: Path) -> None:
-    collector = live.another(tmp_path)
-    collector.env |= {"TLS": "127.0.0.1", "TLS_DIR": str(tmp_path / "tls")}
-    with collector:
-        context = ssl.create_default_context(cafile=tmp_path / "tls" / "ca.crt")
-
-        def wrap(plain: socket.socket) -> ssl.SSLSocket:
-            return context.wrap_socket(plain, server_hostname="127.0.0.1")
-
-        with Viewer(collector.port, wrap=wrap) as viewer:
-            live.publish("readings/tls/temp", json_of("tls", 5))
-            assert viewer.reading("tls/temp") == (TS_MS, 5)
-            assert viewer.pipeline()["grafana"] == {"port": 3000, "tls": True}
-
-
-def test_the_page_and_its_files(live: Live) -> None:
-    with client(live.collector) as http:
-        page = http.get("/")
-        assert page.headers["content-type"].startswith("text/html")
-        policy = page.headers["content-security-policy"]
-        assert "default-src 'none'; script-src 'self'" in policy
-        assert "unsafe" not in policy
-        file = http.get("/page/index.html")
-        again = http.get("/page/index.html", headers={"If-None-Match": file.headers["etag"]})
-        assert (file.status_code, again.status_code) == (200, 304)
-        for path in ("/page/", "/page/x.js", "/page/..%2Fapp.py", "/page/%2e%2e/app.py"):
-            problem(http.get(path), 404)

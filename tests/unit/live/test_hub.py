@@ -4,10 +4,12 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 
+from collector.http.stream import Stream
 from collector.live import hub as hub_module
 from collector.live.hub import MAX_VIEWERS, Hub
 from collector.settings import Settings
@@ -145,6 +147,28 @@ def test_a_failure_is_shown_and_the_feed_begins_again(caplog: pytest.LogCaptureF
 
     run(scenario)
     assert "the page's feed has failed" in caplog.text
+
+
+def test_a_stream_expires_when_nothing_can_be_written() -> None:
+    class Transport(asyncio.Transport):
+        def write(self, data: bytes | bytearray | memoryview) -> None:
+            """Take it."""
+
+    async def scenario(hub: Hub) -> None:
+        connection = SimpleNamespace(deadline=0.0)
+        stream = Stream(hub, Transport(), connection, unread_s=30)
+        hub.enter(stream)
+        now = asyncio.get_running_loop().time
+        await until(lambda: connection.deadline > now() + 29)
+        stream.pause_writing()
+        before = connection.deadline
+        periods = Sampler.made[0].periods
+        await until(lambda: Sampler.made[0].periods > periods + 5)
+        assert connection.deadline == before
+        stream.resume_writing()
+        await until(lambda: connection.deadline > before)
+
+    run(scenario)
 
 
 def test_the_number_of_viewers_is_bounded() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from collector.live.newest import MAX_SERIES, MAX_SHOWN, NewestReadings
+from collector.live.newest import AT_ONCE, MAX_SERIES, NewestReadings
 from telemetry.timestamp import render
 from tests.builders import published
 
@@ -49,13 +49,13 @@ def test_a_time_ahead_of_the_clock_does_not_stay_for_ever(newest: NewestReadings
     assert changes(newest) == [["7", "temp", NOW / 1e6, 2]]
 
 
-def test_more_than_a_frame_holds_comes_later_with_what_is_newest_then(
+def test_more_than_is_shown_at_once_comes_later_with_what_is_newest_then(
     newest: NewestReadings,
 ) -> None:
-    newest.put(dict(message(str(n)) for n in range(MAX_SHOWN + 1)))
-    assert len(changes(newest)) == MAX_SHOWN
-    newest.put(dict([message("0", 2), message(str(MAX_SHOWN), 3)]))
-    assert [(row[0], row[3]) for row in changes(newest)] == [(str(MAX_SHOWN), 3), ("0", 2)]
+    newest.put(dict(message(str(n)) for n in range(AT_ONCE + 1)))
+    assert len(changes(newest)) == AT_ONCE
+    newest.put(dict([message("0", 2), message(str(AT_ONCE), 3)]))
+    assert [(row[0], row[3]) for row in changes(newest)] == [(str(AT_ONCE), 3), ("0", 2)]
 
 
 def test_the_series_that_changed_last_are_known_and_the_others_counted(
