@@ -30,7 +30,7 @@ run: ## Run the whole pipeline without containers, until Ctrl-C
 
 .PHONY: test
 test: ## Run every test that does not need Docker (20 to 25 minutes on two cores)
-	@$(SETUP) mosquitto mosquitto-clients influxdb curl
+	@$(SETUP) mosquitto mosquitto-clients influxdb curl chromium
 	@echo 'Some 3,000 tests, most of them with a real broker, database, collector and bridge: 20 to'
 	@echo '25 minutes on two cores. make test-unit takes 3; make test ARGS="tests/run" runs a part.'
 	$(BIN)/python -m pytest --ignore=tests/compose $(ARGS)
@@ -55,6 +55,11 @@ test-compose: ## Run the tests of docker-compose.yml; they need Docker
 test-broker: ## Run the tests of MQTT with Mosquitto 2.1, as in docker-compose.yml
 	@$(SETUP) mosquitto mosquitto-clients influxdb
 	$(BIN)/python -m tests.newest_broker $(ARGS)
+
+.PHONY: screenshots
+screenshots: ## Take the pictures of the page in docs/pictures/
+	@$(SETUP) mosquitto influxdb chromium
+	$(BIN)/python -m tests.page.screenshots
 
 .PHONY: lint
 lint: ## Run ruff and mypy

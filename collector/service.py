@@ -13,6 +13,7 @@ from collector.http.limits import Limits, connections_allowed
 from collector.http.server import Server
 from collector.journal import Journal
 from collector.lane import Lane
+from collector.live.live import Live
 from collector.settings import Settings, refuse_tokens_file
 from telemetry import process
 from telemetry.listeners import listen, names
@@ -47,7 +48,8 @@ async def serve() -> None:
     connections = connections_allowed(settings.connections)
     limits = Limits(connections, settings.max_connections_per_address or max(1, connections // 2))
     endpoint = DataEndpoint(lane, identities, settings)
-    server = Server(endpoint, lane, limits, certificate)
+    live = Live.of(settings)
+    server = Server(endpoint, lane, live, limits, certificate)
     vitals = Vitals()
     lane.add_counters(server.connections.counters)
     lane.add_counters(vitals.counters)
@@ -61,6 +63,7 @@ async def serve() -> None:
 
     async def stop() -> None:
         await server.stop()
+        await live.hub.close()
         await lane.leave()
 
     try:

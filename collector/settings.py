@@ -48,6 +48,10 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     accounts_dir: str = ""  # empty: `accounts` beside the outbox
     bind_address: str = ""  # where the port can be reached; empty: where the collector listens
     allowed_origins: str = ""  # whose web pages may send readings, separated by commas; * is any
+    # Of Grafana on this machine, for the link to it on the page; 0: there is none.
+    grafana_port: Annotated[
+        int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for none")
+    ] = 0
     # Of POST /data?ack=stored.
     stored_timeout_s: Annotated[
         float, Meta(gt=0, le=60, description="a number of seconds above 0 and up to 60")

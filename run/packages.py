@@ -21,6 +21,7 @@ PROGRAMS = {
     "mosquitto-clients": "mosquitto_sub",
     "influxdb": "influxd",
     "curl": "curl",
+    "chromium": "chromium",
     "wrk": "wrk",
 }
 # Packages whose own service would occupy the default port.

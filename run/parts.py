@@ -86,9 +86,11 @@ def simulator(directory: Path, port: str) -> list[str]:
 
 def settings(workspace: Workspace, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the settings with which collector and bridge find everything."""
+    # The collector's page links to Grafana where there is one.
+    ports = workspace.ports if workspace.grafana else {**workspace.ports, "GRAFANA_PORT": 0}
     return {
         "INFLUX_DATABASE": _database(environ),
-        **{name: str(port) for name, port in workspace.ports.items()},
+        **{name: str(port) for name, port in ports.items()},
         "MQTT_HOST": "127.0.0.1",
         "INFLUX_HOST": "127.0.0.1",
         "BRIDGE_METRICS_HOST": "127.0.0.1",

@@ -110,7 +110,7 @@ class Pipeline:
         return f"""
 Ready in {seconds:.1f} s. A simulated sensor, 123, sends a reading each second.
 
-  page       {collector}/docs
+  page       {collector}/
   post       curl {collector}/data -H 'Content-Type: application/json' \\
                   -d '{{"type":"temp","value":21.5,"sensor_id":7}}'
   watch      {here}./pipeline watch

@@ -115,10 +115,10 @@ class Influx(Service):
             ]
         return rows
 
-    def write(self, lines: str | Iterable[str], db: str = "iot") -> None:
+    def write(self, lines: str | Iterable[str], db: str = "iot", policy: str = "") -> None:
         """Write line protocol with nanosecond timestamps."""
         body = (lines if isinstance(lines, str) else "\n".join(lines)).encode()
-        self._request(f"write?{urllib.parse.urlencode({'db': db})}", body)
+        self._request(f"write?{urllib.parse.urlencode({'db': db, 'rp': policy})}", body)
 
     def _request(self, path: str, body: bytes | None = None) -> bytes:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", body)

@@ -177,7 +177,7 @@ def _select(span: Span) -> str:
     # Quoted identifiers: `type` is a keyword elsewhere than in InfluxDB.
     return (
         f"SELECT value FROM {_MEASUREMENT}"  # noqa: S608  the labels are quoted
-        f' WHERE "sensor_id" = {_literal(sensor_id)} AND "type" = {_literal(type_)}'
+        f' WHERE "sensor_id" = {influx.literal(sensor_id)} AND "type" = {influx.literal(type_)}'
         f" AND time >= {span.rows[0].ns} AND time <= {span.rows[-1].ns} LIMIT {_limit(span)}"
     )
 
@@ -185,11 +185,6 @@ def _select(span: Span) -> str:
 def _limit(span: Span) -> int:
     """Return how many points of a span are read."""
     return 2 * len(span.rows) + _MORE_POINTS
-
-
-def _literal(text: str) -> str:
-    """Return `text` as a string literal of InfluxQL."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _identifier(text: str) -> str:

@@ -11,20 +11,25 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from collector.http import docs, elsewhere
+from collector.audit.unreachable import InfluxUnreachable
+from collector.http import docs, elsewhere, history, page_files, stream
 from collector.http.connections import Connections
 from collector.http.guard import guarded
 from collector.http.metrics import Metrics
 from collector.http.openapi import document
 from collector.http.origins import Origins
 from collector.http.problem import MEDIA_TYPE, Problem
+from collector.http.refusal import unavailable
 from collector.lane import Lane
+from collector.live.history import History, HistoryBusy
 
 
 class App(FastAPI):
     """Everything but POST /data: FastAPI would cost as much as all the rest of it."""
 
-    def __init__(self, lane: Lane, origins: Origins, connections: Connections) -> None:
+    def __init__(
+        self, lane: Lane, past: History, origins: Origins, connections: Connections
+    ) -> None:
         super().__init__(
             docs_url=None,
             redoc_url=None,
@@ -39,9 +44,15 @@ class App(FastAPI):
                 allow_headers=["*"],
                 expose_headers=["Retry-After"],
             )
-        self.router.routes.append(Route("/data", _OnlyPost()))
+        self.router.routes.append(Route("/data", _OnlyElsewhere()))
+        self.router.routes.append(Route(stream.PATH, _OnlyElsewhere()))
+        self.router.routes.append(Route(page_files.PATH, page_files.page))
+        self.mount(page_files.FILES, page_files.static)
         self.get(docs.PATH, response_class=HTMLResponse)(docs.page)
         self.mount(docs.ASSETS, docs.assets())
+        self.router.routes.extend(history.routes(past))
+        for kind in (Problem, InfluxUnreachable, HistoryBusy):
+            self.add_exception_handler(kind, _refused)
         self.add_exception_handler(HTTPStatus.NOT_FOUND, _not_found)
         self.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _not_allowed)
         self.get("/healthz", response_class=PlainTextResponse)(_healthz)
@@ -70,8 +81,8 @@ class App(FastAPI):
         return document(datetime.now(UTC))
 
 
-class _OnlyPost:
-    """An endpoint that any other method than POST comes to."""
+class _OnlyElsewhere:
+    """An endpoint whose own method never comes here."""
 
     async def __call__(self, _: Scope, __: Receive, ___: Send) -> None:
         raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
@@ -88,6 +99,10 @@ async def _not_found(request: Request, _: Exception) -> Response:
 
 async def _not_allowed(request: Request, _: Exception) -> Response:
     return _response(elsewhere.not_allowed(request.url.path, request.method))
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    return _response(error if isinstance(error, Problem) else unavailable(str(error)))
 
 
 def _response(problem: Problem) -> Response:

@@ -12,7 +12,7 @@ from collector.access.address import address_of
 from collector.http.body import Body, ChunkedBody, CountedBody
 from collector.http.connections import Connections
 from collector.http.data import DataEndpoint
-from collector.http.handover import hand_over
+from collector.http.handover import HandOver
 from collector.http.head import Head
 from collector.http.problem import Problem
 from collector.http.reader import Reader
@@ -30,12 +30,14 @@ class Connection(asyncio.Protocol):
         self,
         endpoint: DataEndpoint,
         connections: Connections,
+        hand_over: HandOver,
         **uvicorns: Any,  # noqa: ANN401
     ) -> None:
         self.deadline = math.inf
         self.held = 0
         self.address = ""
         self._endpoint = endpoint
+        self._hand_over = hand_over
         self._uvicorns = uvicorns
         self._connections = connections
         self._limits = connections.limits
@@ -176,7 +178,8 @@ class Connection(asyncio.Protocol):
             if head.problem:
                 self._respond(problem_response(head.problem))
             elif head.terms is None:
-                self._hand_over(head)
+                self._hand_over(head, self._transport, self, **self._uvicorns)
+                self._is_closing = True  # for this protocol
             elif head.terms.gzipped or head.terms.stored:
                 respond = partial(self._endpoint.respond, head.terms, content, self.address)
                 self._task = self._loop.create_task(self._run(respond))
@@ -190,11 +193,6 @@ class Connection(asyncio.Protocol):
         error = commit.exception()
         self._respond(problem_response(self._connections.problem(error)) if error else response)
         self._go_on()
-
-    def _hand_over(self, head: Head) -> None:
-        self._is_closing = True  # for this protocol
-        self._expect(self._limits.request_s)
-        hand_over(head, self._transport, self.connection_lost, **self._uvicorns)
 
     async def _run(self, respond: Callable[[], Awaitable[Response]]) -> None:
         try:

@@ -30,8 +30,8 @@ class DataEndpoint:
         self._outbox = lane.outbox
         self._series = lane.series
         self._senders = Senders(identities, lane.rate_limit)
-        self._pages = Pages(self._senders, opened=settings.opened)
         self.origins = Origins.load(settings.allowed_origins, settings.tls_names)
+        self._pages = Pages(self._senders, self.origins, opened=settings.opened)
         self.max_body_bytes = settings.max_body_bytes
         self._stored_timeout_s = settings.stored_timeout_s
         self._inflating = asyncio.Lock()  # what is inflated takes memory

@@ -7,6 +7,10 @@ from collector.http.problem import Problem
 
 METHODS = {
     "/data": "POST",
+    "/": "GET",
+    "/live": "GET",
+    "/history": "GET",
+    "/history.csv": "GET",
     "/healthz": "GET",
     "/readyz": "GET",
     "/metrics": "GET",

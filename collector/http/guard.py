@@ -3,15 +3,16 @@
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Send
 
-from collector.http import docs
+from collector.http import docs, page_files
 
-_ALWAYS = {
+ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",  # not no-referrer: the origin of some forms would be null
     "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_NOTHING = "default-src 'none'; frame-ancestors 'none'"
+NOTHING = "default-src 'none'; frame-ancestors 'none'"
+_POLICIES = {docs.PATH: docs.POLICY, page_files.PATH: page_files.POLICY}
 
 
 def guarded(path: str, send: Send) -> Send:
@@ -20,9 +21,11 @@ def guarded(path: str, send: Send) -> Send:
     async def send_guarded(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers.update(_ALWAYS)
-            headers["Content-Security-Policy"] = docs.POLICY if path == docs.PATH else _NOTHING
-            if not path.startswith(docs.ASSETS):
+            headers.update(ALWAYS)
+            headers["Content-Security-Policy"] = _POLICIES.get(path, NOTHING)
+            if path.startswith(page_files.FILES):
+                headers["Cache-Control"] = "no-cache"  # but kept, and asked for by its ETag
+            elif not path.startswith(docs.ASSETS):
                 headers["Cache-Control"] = "no-store"
         await send(message)
 

@@ -1,4 +1,4 @@
-"""Hands a request that is not POST /data over to uvicorn, which serves the FastAPI application."""
+"""Where a connection goes whose request is not POST /data: to the page's stream, or to uvicorn."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,7 +6,12 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from collector.http import stream
+from collector.http.connections import Connections
 from collector.http.head import Head
+from collector.http.origins import Origins
+from collector.http.stream import HandedOver
+from collector.live.hub import Hub
 
 # The body has been taken off, and the connection ends with the response.
 _NOT_PASSED_ON = {
@@ -26,18 +31,47 @@ class _OneRequest(HttpToolsProtocol):
         self._on_lost(exc)
 
 
-def hand_over(
-    head: Head,
-    transport: asyncio.Transport,
-    on_lost: Callable[[Exception | None], None],
-    **uvicorns: Any,  # noqa: ANN401  what uvicorn makes its protocols with
-) -> None:
-    """Let uvicorn answer the request and close the connection; `on_lost` is told the end."""
-    protocol = _OneRequest(on_lost, **uvicorns)
-    transport.set_protocol(protocol)
-    protocol.connection_made(transport)
-    protocol.data_received(_request(head))
-    transport.resume_reading()  # to notice when the client goes away
+class HandOver:
+    """Hands connections over; only then FastAPI, served by uvicorn, has to do with a request."""
+
+    def __init__(self, hub: Hub, connections: Connections, origins: Origins) -> None:
+        self._hub = hub
+        self._connections = connections
+        self._origins = origins
+
+    def __call__(
+        self,
+        head: Head,
+        transport: asyncio.Transport,
+        connection: HandedOver,
+        **uvicorns: Any,  # noqa: ANN401  what uvicorn makes its protocols with
+    ) -> None:
+        """Let somebody else answer the request and close the connection.
+
+        Raises Problem if nobody will.
+        """
+        if head.path == stream.PATH and head.method in ("GET", "HEAD"):
+            self._stream(head, transport, connection)
+            return
+        connection.deadline = asyncio.get_running_loop().time() + self._connections.limits.request_s
+        protocol = _OneRequest(connection.connection_lost, **uvicorns)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(_request(head))
+        transport.resume_reading()  # to notice when the client goes away
+
+    def _stream(self, head: Head, transport: asyncio.Transport, connection: HandedOver) -> None:
+        fields = self._connections.date
+        if head.site:
+            fields += self._origins.fields(head.site)
+        limits = self._connections.limits
+        if head.method == "HEAD":
+            connection.deadline = asyncio.get_running_loop().time() + limits.linger_s
+            transport.write(stream.head(fields))
+            transport.close()
+            return
+        stream.check(self._hub)
+        stream.Stream(self._hub, transport, connection, limits.unread_s).begin(fields)
 
 
 def _request(head: Head) -> bytes:

@@ -7,6 +7,7 @@ from collector.http.problem import MEDIA_TYPE
 from collector.http.reading_schema import READING, schemas
 from collector.intake.errors import MAX_READINGS
 from collector.intake.explanation import MAX_FAULTS
+from collector.live.history import MAX_SERIES, RANGES
 from telemetry import __version__
 
 _ACCEPTED = {"$ref": "#/components/schemas/Accepted"}
@@ -35,6 +36,17 @@ def document(now: datetime) -> dict[str, Any]:
         },
         "paths": {
             "/data": {"post": _post()},
+            "/": {"get": _get("The page, which shows /live and /history", "HTML", "text/html")},
+            "/live": {
+                "get": _get(
+                    "What is on the broker, as it changes",
+                    "events `readings` and `pipeline`, without end",
+                    "text/event-stream",
+                    **{"503": "too many viewers"},
+                )
+            },
+            "/history": {"get": _get_history("Points for a chart, by series", "application/json")},
+            "/history.csv": {"get": _get_history("Readings as a table", "text/csv")},
             "/healthz": {"get": _get("Whether the process answers", "alive")},
             "/readyz": {"get": _get_readyz()},
             "/metrics": {"get": _get("Metrics for Prometheus", "text, or that of OpenMetrics")},
@@ -103,9 +115,46 @@ def _post() -> dict[str, Any]:
     }
 
 
-def _get(summary: str, content: str, **problems: str) -> dict[str, Any]:
-    text = {"description": content, "content": {"text/plain": {"schema": {"type": "string"}}}}
+def _get(
+    summary: str, content: str, media_type: str = "text/plain", **problems: str
+) -> dict[str, Any]:
+    text = {"description": content, "content": {media_type: {"schema": {"type": "string"}}}}
     return {"summary": summary, "responses": {"200": text, **_problems(_ANY_REQUEST | problems)}}
+
+
+def _get_history(summary: str, media_type: str) -> dict[str, Any]:
+    problems = {
+        "400": "a parameter that is missing or unknown, or too many series",
+        "422": "a range, or a series, that cannot be",
+        "503": "InfluxDB does not answer, or too many ask",
+    }
+    described = _get(summary, "what InfluxDB holds", media_type, **problems)
+    if media_type != "text/csv":
+        described["responses"]["200"]["content"][media_type]["schema"] = {
+            "type": "object",
+            "additionalProperties": {
+                "type": "array",
+                "description": "of points: ms since 1970, mean, least, greatest",
+                "items": {"type": "array", "items": {"type": "number"}},
+            },
+        }
+    series = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MAX_SERIES}
+    described["parameters"] = [
+        {
+            "name": "series",
+            "in": "query",
+            "required": True,
+            "schema": series,
+            "description": "<sensor_id>/<type>, several by repetition",
+        },
+        {
+            "name": "range",
+            "in": "query",
+            "required": True,
+            "schema": {"type": "string", "enum": list(RANGES)},
+        },
+    ]
+    return described
 
 
 def _get_readyz() -> dict[str, Any]:

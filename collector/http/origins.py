@@ -44,6 +44,17 @@ class ForeignOrigin(Problem):
         super().__init__(HTTPStatus.FORBIDDEN, detail)
 
 
+class ForeignHost(Problem):
+    """A page may have let its own name lead here, to read what is not its own (DNS rebinding)."""
+
+    def __init__(self, host: str) -> None:
+        detail = (
+            f"readings are not shown under the name {host[:_MAX_SHOWN]!r}, which may be anybody's:"
+            f" use localhost or an address, or put http://{host[:_MAX_SHOWN]} into {_KEY}"
+        )
+        super().__init__(HTTPStatus.FORBIDDEN, detail)
+
+
 class ForeignPassword(Problem):
     """A page of another site, though an allowed one, sends its visitor's password."""
 
@@ -71,6 +82,13 @@ class Origins:
         """Raise ForeignOrigin unless the page may send requests that change something."""
         if not self._allows(site) and not self._is_own(site):
             raise ForeignOrigin(site.origin)
+
+    def check_host(self, host: bytes) -> None:
+        """Raise ForeignHost for a host that may be anybody's name; programs may leave it out."""
+        name = host.decode("latin-1").lower()
+        is_known = not name or _is_address(name) or _name(name) in self._names
+        if not is_known and not self._allows(Site(f"http://{name}", name)):
+            raise ForeignHost(name)
 
     @staticmethod
     def check_password(site: Site, authorization: bytes) -> None:

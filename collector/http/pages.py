@@ -4,10 +4,14 @@ from http import HTTPStatus
 
 from collector.access.identities import UnknownToken
 from collector.http.head import Head
+from collector.http.origins import Origins
 from collector.http.problem import Problem
 from collector.http.sender import Senders
 
-_METRICS = "/metrics"
+_READERS = ("/", "/live", "/history", "/history.csv", "/metrics")
+# What a page of another site may not read either, on a collector without identities.
+_READINGS = ("/live", "/history", "/history.csv")
+_FILES = "/page/"
 # Health says nothing that a connection does not; /data has its own rules.
 _FREE = ("/healthz", "/readyz", "/data")
 _HOW = {
@@ -23,16 +27,19 @@ class PageClosed(Problem):
 class Pages:
     """Refuses whatever is not free, so that a page which is added later is not open by mistake."""
 
-    def __init__(self, senders: Senders, *, opened: bool) -> None:
+    def __init__(self, senders: Senders, origins: Origins, *, opened: bool) -> None:
         self._senders = senders
+        self._origins = origins
         self._opened = opened
 
     def check(self, head: Head, address: str) -> None:
-        """Raise PageClosed or TooManyFailures for a request that its sender may not make."""
+        """Raise PageClosed, ForeignHost or TooManyFailures for a request that is refused."""
         # A browser asks with OPTIONS, without its password, whether a page may ask.
+        if not self._opened and head.path in _READINGS:
+            self._origins.check_host(dict(head.headers).get(b"host", b""))
         if not self._opened or head.path in _FREE or head.method == "OPTIONS":
             return
-        needs_reader = head.path == _METRICS
+        needs_reader = head.path in _READERS or head.path.startswith(_FILES)
         authorization = dict(head.headers).get(b"authorization", b"")
         try:
             identity = self._senders.known(authorization, address)

@@ -15,8 +15,10 @@ from collector.http.connection import Connection
 from collector.http.connections import Connections
 from collector.http.data import DataEndpoint
 from collector.http.door import Door
+from collector.http.handover import HandOver
 from collector.http.limits import Limits
 from collector.lane import Lane
+from collector.live.live import Live
 
 
 class Server(uvicorn.Server):
@@ -26,15 +28,17 @@ class Server(uvicorn.Server):
         self,
         endpoint: DataEndpoint,
         lane: Lane,
+        live: Live,
         limits: Limits,
         certificate: Certificate | None = None,
     ) -> None:
         self.connections = Connections(limits)
-        plain = partial(Connection, endpoint, self.connections)
+        hand_over = HandOver(live.hub, self.connections, endpoint.origins)
+        plain = partial(Connection, endpoint, self.connections, hand_over)
         protocol = partial(Door, certificate, self.connections, plain) if certificate else plain
         super().__init__(
             uvicorn.Config(
-                App(lane, endpoint.origins, self.connections),
+                App(lane, live.history, endpoint.origins, self.connections),
                 http=cast("type[asyncio.Protocol]", protocol),
                 access_log=False,
                 log_config=None,

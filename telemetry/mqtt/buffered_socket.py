@@ -19,6 +19,8 @@ class BufferedSocket(asyncio.Protocol):
     """
 
     def __init__(self, on_data: Callable[[bytes], None], on_eof: Callable[[], None]) -> None:
+        self.rest_s = 0.0
+        """For how long nothing is read after each read: fewer reads then take more at once."""
         self._loop = asyncio.get_running_loop()
         self._on_data = on_data
         self._on_eof = on_eof
@@ -52,8 +54,12 @@ class BufferedSocket(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        if not self._closed:
-            self._on_data(data)
+        if self._closed:
+            return
+        self._on_data(data)
+        if self.rest_s and not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._loop.call_later(self.rest_s, self._end_rest)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
         self.gone.set_result(None)
@@ -93,6 +99,10 @@ class BufferedSocket(asyncio.Protocol):
     def resume(self) -> None:
         """Read again."""
         if not self._closed:
+            self._transport.resume_reading()
+
+    def _end_rest(self) -> None:
+        if not self._transport.is_closing():  # also after `close`, to see the peer's end
             self._transport.resume_reading()
 
     def close(self) -> None:

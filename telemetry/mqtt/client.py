@@ -45,6 +45,9 @@ class MqttClient:
     retained. `qos` is that of the subscriptions, 0 or 1.
     """
 
+    _paho = PahoClient
+    _rest_s = 0.0
+
     def __init__(  # noqa: PLR0913  all are keywords
         self,
         *,
@@ -74,7 +77,7 @@ class MqttClient:
         self._connection: BufferedSocket | None = None
         self._up: asyncio.Future[None]  # resolves when connected and subscribed
         self._down: asyncio.Future[str]  # resolves to the reason for the end of the connection
-        self._client = PahoClient(
+        self._client = self._paho(
             unguessable(client_id, password) if client_id and password else client_id,
             clean_session=clean_session,
             on_arrival=on_message,
@@ -182,6 +185,7 @@ class MqttClient:
                 )
         except OSError as error:
             raise ConnectFailed(plain(error, tls=self._tls is not None)) from None
+        self._connection.rest_s = self._rest_s
         self._client.start(self._connection)
         handshake = (self._up, self._down, self._connection.gone)
         await asyncio.wait(handshake, timeout=HANDSHAKE_S, return_when=asyncio.FIRST_COMPLETED)

@@ -16,6 +16,7 @@ from collector.http.data import DataEndpoint
 from collector.http.limits import Limits, connections_allowed
 from collector.http.server import Server
 from collector.lane import Lane
+from collector.live.live import Live
 from collector.settings import Settings
 from tests.builders import reading_json
 from tests.identities import OPEN
@@ -35,14 +36,13 @@ async def serving(directory: Path, limits: Limits) -> AsyncIterator[Dial]:
     """Serve without a broker; yields a function that connects."""
     settings = Settings(outbox_path=str(directory / "outbox.db"), max_body_bytes=1 << 20)
     lane = Lane(settings, Formats.of(settings), OPEN)
-    server = Server(DataEndpoint(lane, OPEN, settings), lane, limits)
+    server = Server(DataEndpoint(lane, OPEN, settings), lane, Live.of(settings), limits)
     listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
     running = asyncio.create_task(server.run_on([listener]))
     writers: list[asyncio.StreamWriter] = []
 
     async def dial() -> Client:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 24)
+        reader, writer = await asyncio.open_connection(*listener.getsockname(), limit=1 << 24)
         writers.append(writer)
         return reader, writer
 

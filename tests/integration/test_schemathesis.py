@@ -40,9 +40,11 @@ def test_the_collector_is_as_it_is_described(
     pipeline: Stack, http: httpx.Client, tmp_path: Path
 ) -> None:
     document = http.get("/openapi.json").json()
-    code, printed = check(document, pipeline.collector.url, tmp_path)
+    # A stream does not end, and no schema says which series there can be.
+    without = ["--exclude-path-regex", "^/(live|history)"]
+    code, printed = check(document, pipeline.collector.url, tmp_path, *without)
     assert code == 0, printed
-    assert "Tested: 4" in printed
+    assert "Tested: 5" in printed
 
 
 def without_a_required_field(document: Json) -> None:

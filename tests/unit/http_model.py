@@ -16,8 +16,10 @@ from collector.http.app import App
 from collector.http.connection import Connection
 from collector.http.connections import Connections
 from collector.http.data import DataEndpoint
+from collector.http.handover import HandOver
 from collector.http.limits import Limits
 from collector.lane import Lane
+from collector.live.live import Live
 from collector.settings import Settings
 from tests.builders import reading_json
 from tests.identities import LOOPBACK, give
@@ -87,14 +89,18 @@ class Server:
         self.outbox._db.execute("PRAGMA synchronous = OFF")  # many commits, and no crashes here
         self.endpoint = DataEndpoint(lane, identities, settings)
         self.connections = Connections(limits)
-        app = App(lane, self.endpoint.origins, self.connections)
+        live = Live.of(settings)
+        app = App(lane, live.history, self.endpoint.origins, self.connections)
         config = uvicorn.Config(app, ws="none", log_config=None, lifespan="off")
         config.load()
+        self._hand_over = HandOver(live.hub, self.connections, self.endpoint.origins)
         self._uvicorns = {"config": config, "server_state": ServerState(), "app_state": {}}
 
     def dial(self) -> tuple[Connection, Wire]:
         wire = Wire()
-        wire.protocol = connection = Connection(self.endpoint, self.connections, **self._uvicorns)
+        wire.protocol = connection = Connection(
+            self.endpoint, self.connections, self._hand_over, **self._uvicorns
+        )
         connection.connection_made(cast("Any", wire))
         return connection, wire
 

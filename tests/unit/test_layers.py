@@ -40,6 +40,7 @@ LAYERS = {
         "audit",
         "lane",
         "journal",
+        "live",
         "http",
         "watch",
         "commands",

@@ -1,0 +1,71 @@
+"""GET /history and /history.csv: what InfluxDB holds of some series."""
+
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from collector.http.problem import Problem
+from collector.live.history import MAX_SERIES, RANGES, History, Range, Series
+from telemetry.reading import label_fault
+
+PATHS = ("/history", "/history.csv")
+_PARAMETERS = {"series", "range"}
+_MAX_SHOWN = 150
+
+
+def routes(history: History) -> list[Route]:
+    """Return the two endpoints."""
+
+    async def charts(request: Request) -> Response:
+        wanted, span = _asked(request)
+        points = await history.charts(wanted, span)
+        found = {"/".join(series): chart for series, chart in zip(wanted, points, strict=True)}
+        return Response(msgspec.json.encode(found), media_type="application/json")
+
+    async def table(request: Request) -> Response:
+        wanted, span = _asked(request)
+        pieces = history.table(wanted, span)
+        first = await anext(pieces)  # while there may still be a problem instead
+        name = f"readings-{request.query_params['range']}.csv"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return StreamingResponse(_joined(first, pieces), headers=headers, media_type="text/csv")
+
+    return [Route(path, get) for path, get in zip(PATHS, (charts, table), strict=True)]
+
+
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
+
+
+def _asked(request: Request) -> tuple[list[Series], Range]:
+    """Return the series and the range that a query names; raises Problem 400 or 422."""
+    query = request.query_params
+    for name in query.keys() - _PARAMETERS:
+        detail = f"{name[:_MAX_SHOWN]!r} is no parameter; send series=<sensor_id>/<type> and range"
+        raise Problem(HTTPStatus.BAD_REQUEST, detail)
+    names = query.getlist("series")
+    if not 1 <= len(names) <= MAX_SERIES:
+        detail = f"series: {len(names)} of them; send 1 to {MAX_SERIES} as series=7/temp"
+        raise Problem(HTTPStatus.BAD_REQUEST, detail)
+    span = query.get("range", "")
+    if span not in RANGES:
+        detail = f"range {span[:_MAX_SHOWN]!r}: send one of {', '.join(RANGES)}"
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+    return [_series(name) for name in dict.fromkeys(names)], RANGES[span]
+
+
+def _series(name: str) -> Series:
+    labels = name.split("/")
+    fault = "must be <sensor_id>/<type>" if len(labels) != 2 else None  # noqa: PLR2004
+    for label in labels:
+        fault = fault or label_fault(label)
+    if fault:
+        detail = f"series {name[:_MAX_SHOWN]!r}: {fault}"
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+    return Series(*labels)

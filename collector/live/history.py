@@ -1,0 +1,193 @@
+"""What InfluxDB holds of a series, for the page: points for a chart, readings as CSV."""
+
+import csv
+import io
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Generic, NamedTuple, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from collector.audit.unreachable import InfluxError, InfluxUnreachable, address, words
+from telemetry import influx, timestamp
+from telemetry.settings import InfluxAccess
+from telemetry.thread import Thread
+
+MAX_SERIES = 50
+MAX_UNDER_WAY = 8
+_TIMEOUT_S = 10
+_ROWS_AT_ONCE = 5_000
+_FORMULA = "=+-@"  # what spreadsheets compute
+_NOTHING_YET = ("database not found", "retention policy not found")
+_NS_PER_MS = 1_000_000
+_HEADERS = {
+    "Content-Type": "application/x-www-form-urlencoded",
+    "Accept": "application/json",  # else the client asks for msgpack
+    "Accept-Encoding": "identity",
+}
+
+T = TypeVar("T")
+
+
+class Range(NamedTuple):
+    """How far back, and how long a point of a chart is, in seconds.
+
+    `rollup` is the retention policy that may hold means of what is no longer kept.
+    """
+
+    seconds: int
+    step: int
+    rollup: str = ""
+
+
+RANGES = {
+    "minutes": Range(900, 3),
+    "hour": Range(3600, 12),
+    "day": Range(86_400, 300, "rollup_1m"),
+    "week": Range(604_800, 1800, "rollup_1h"),
+}
+
+
+class Series(NamedTuple):
+    """The two labels of a series."""
+
+    sensor_id: str
+    type: str
+
+
+Point = tuple[int, float, float, float]
+Row = tuple[int, float | str | bool | None]
+
+
+class _Series(msgspec.Struct, Generic[T]):
+    values: list[T]
+
+
+class _Result(msgspec.Struct, Generic[T]):
+    series: list[_Series[T]] = []
+    error: str | None = None
+
+
+class _Answer(msgspec.Struct, Generic[T]):
+    results: list[_Result[T]]
+
+
+_points = msgspec.json.Decoder(_Answer[Point])
+_rows = msgspec.json.Decoder(_Answer[Row])
+
+
+class HistoryBusy(Exception):
+    """Too many ask InfluxDB at once."""
+
+
+class History:
+    """Asks InfluxDB, one query at a time, with the account that may only read.
+
+    Its methods raise HistoryBusy or InfluxUnreachable.
+    """
+
+    def __init__(self, access: InfluxAccess) -> None:
+        self._access = access
+        self._client = influx.client(access, _TIMEOUT_S)
+        self._thread: Thread | None = None
+        self._under_way = 0
+
+    async def charts(self, wanted: Sequence[Series], span: Range) -> list[list[Point]]:
+        """Return the points of each series: (ms, mean, min, max), where there are readings."""
+        since, until = _period(span)
+        with self._admitted():
+            return [
+                await self._run(partial(self._chart, series, span, since, until))
+                for series in wanted
+            ]
+
+    async def table(self, wanted: Sequence[Series], span: Range) -> AsyncIterator[bytes]:
+        """Yield the readings as pieces of CSV: `ts,type,value,sensor_id`, series by series."""
+        since, until = _period(span)
+        heading = b"ts,type,value,sensor_id\r\n"
+        with self._admitted():
+            for series in wanted:
+                after: int | None = since
+                while after is not None:
+                    text, after = await self._run(partial(self._rows, series, after, until))
+                    yield heading + text
+                    heading = b""
+
+    def _chart(self, series: Series, span: Range, since: int, until: int) -> list[Point]:
+        """Return the points of a series: of its readings, and before them of the roll-ups."""
+        tail = f"GROUP BY time({span.step}s) fill(none)"
+        select = "mean(value), min(value), max(value) FROM data"
+        points = self._query(f"{select} {_where(series, since, until)} {tail}", _points)
+        if span.rollup:
+            select = f'mean(value), min("min"), max("max") FROM {span.rollup}.data'
+            first = points[0][0] if points else until
+            where = _where(series, since, first - 1)
+            points = self._query(f"{select} {where} {tail}", _points) + points
+        return [(ns // _NS_PER_MS, mean, least, most) for ns, mean, least, most in points]
+
+    def _rows(self, series: Series, after: int, until: int) -> tuple[bytes, int | None]:
+        """Return the next readings as CSV, and the time of the last if there are more."""
+        where = _where(series, after, until)
+        rows = self._query(f"value FROM data {where} LIMIT {_ROWS_AT_ONCE}", _rows)
+        type_, sensor_id = _harmless(series.type), _harmless(series.sensor_id)
+        text = io.StringIO()
+        csv.writer(text).writerows(
+            (timestamp.render(ns), type_, value, sensor_id)
+            for ns, value in rows
+            if isinstance(value, float)
+        )
+        return text.getvalue().encode(), rows[-1][0] if len(rows) == _ROWS_AT_ONCE else None
+
+    @contextmanager
+    def _admitted(self) -> Iterator[None]:
+        if self._under_way == MAX_UNDER_WAY:
+            raise HistoryBusy(f"{MAX_UNDER_WAY} others are asking for the history")
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    async def _run(self, call: Callable[[], T]) -> T:
+        self._thread = self._thread or Thread("history")
+        return await self._thread.run(call)
+
+    def _query(self, selection: str, answer: msgspec.json.Decoder[_Answer[T]]) -> list[T]:
+        """Return rows; none while there is no such database or retention policy."""
+        query = {"db": self._access["database"], "epoch": "ns", "q": f"SELECT {selection}"}
+        try:
+            answered = self._client.request(
+                "query", "POST", data=urlencode(query), headers=_HEADERS
+            )
+            return _found(answer.decode(answered.content))
+        except Exception as error:
+            why = f"{address(self._access)} {words(error, _TIMEOUT_S)}"
+            raise InfluxUnreachable(why) from error
+
+
+def _found(answer: _Answer[T]) -> list[T]:
+    (result,) = answer.results
+    if result.error and not result.error.startswith(_NOTHING_YET):
+        raise InfluxError(result.error)
+    return [row for series in result.series for row in series.values]
+
+
+def _period(span: Range) -> tuple[int, int]:
+    until = time.time_ns()
+    return until - span.seconds * 10**9, until
+
+
+def _where(series: Series, after: int, until: int) -> str:
+    sensor_id, type_ = map(influx.literal, series)
+    return (
+        f'WHERE "sensor_id" = {sensor_id} AND "type" = {type_}'
+        f" AND time > {after} AND time <= {until}"
+    )
+
+
+def _harmless(label: str) -> str:
+    """Return a label that no spreadsheet takes for a formula."""
+    return f"'{label}" if label[0] in _FORMULA else label
