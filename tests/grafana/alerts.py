@@ -12,7 +12,7 @@ Rows = list[dict[str, Any]]
 Ask = Callable[[str], Rows]
 """Runs a query; AssertionError if InfluxDB refuses it, OSError without an answer."""
 
-SECONDS = {"s": 1, "m": 60, "h": 3600}
+SECONDS = {"s": 1, "m": 60}
 _OPEN = re.compile(r"time > now\(\) - \w+")
 _TEST: dict[str, Callable[..., bool]] = {
     "gt": lambda value, limit: value > limit,
