@@ -167,9 +167,9 @@ def _add_readings(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--pattern",
         choices=PATTERNS,
-        default="walk",
+        default="uniform",
         help="values: uniform, random integers from 20 to 34; walk, a random walk in small steps; "
-        "sine, a daily cycle that peaks in the afternoon, UTC (default: walk)",
+        "sine, a daily cycle that peaks in the afternoon, UTC (default: uniform)",
     )
     group.add_argument(
         "--seed",

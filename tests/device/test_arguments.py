@@ -14,7 +14,7 @@ def test_the_defaults_are_those_of_the_original_device() -> None:
     assert (arguments.host, arguments.port) == ("localhost", 1337)
     assert (arguments.sensors, arguments.sensor_id, arguments.types) == (1, 123, ("temp",))
     assert (arguments.rate, arguments.count, arguments.batch) == (1, None, 1)
-    assert (arguments.pattern, arguments.seed, arguments.token) == ("walk", None, None)
+    assert (arguments.pattern, arguments.seed, arguments.token) == ("uniform", None, None)
     assert not arguments.quiet
     assert not arguments.mqtt
     assert arguments.tls is None
