@@ -10,7 +10,7 @@ from tests.grafana.statuses import bridge_at, collector_at
 from tests.stack import Influx
 
 PIPELINE = load("pipeline")
-OUTAGES = ("annotation", "Outages: seconds without a report, until then")
+OUTAGES = ("annotation", "Outages (s)")
 
 # Until 900, which is now.
 WRITTEN = [

@@ -55,7 +55,7 @@ EXPECTED: dict[tuple[str, str], list[dict[str, Any]]] = {
         *(row(sensor, "temp", 0) for sensor in ("1.5", "123", "1x5", SPECIAL)),
     ],
     ("annotation", "Restarts"): [],
-    ("annotation", "Outages: seconds without a report, until then"): [],
+    ("annotation", "Outages (s)"): [],
 }
 
 
