@@ -47,7 +47,11 @@ def interpolate(
         "__from": str(start),
         "__to": str(end),
     }
-    variables = {"sensor": None, "shown": None, "type": None, "policy": [""], **(selected or {})}
+    variables = {
+        **dict.fromkeys(("sensor", "shown", "type", "drawn")),
+        "policy": [""],
+        **(selected or {}),
+    }
 
     def value(found: re.Match[str]) -> str:
         name = found[1] or found[3]

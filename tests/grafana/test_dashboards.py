@@ -79,15 +79,16 @@ def test_what_is_chosen_defaults_to_all_and_may_be_several_values() -> None:
 
 def test_a_sensor_that_was_typed_in_stays() -> None:
     refresh = {v["name"]: v["refresh"] for v in load("readings")["templating"]["list"]}
-    assert refresh == {"policy": 2, "type": 2, "sensor": 1, "shown": 2}  # 1: on loading only
+    # 1: on loading only; 2: whenever the range moves, which is at every refresh.
+    assert refresh == {"policy": 2, "type": 2, "sensor": 1, "drawn": 2, "shown": 2}
 
 
 def test_every_variable_in_a_query_is_escaped_as_a_regular_expression() -> None:
     for q in queries(load("readings")):
-        assert not re.search(r"\$(sensor|shown|type)|\{(sensor|shown|type)\}", q.text)
+        assert not re.search(r"\$(sensor|shown|type|drawn)|\{(sensor|shown|type|drawn)\}", q.text)
         if q.title not in ("variable", "annotation"):
             assert re.search(r"=~ /\^\$\{(sensor|shown):regex\}\$/", q.text)
-            assert "=~ /^${type:regex}$/" in q.text
+            assert re.search(r"=~ /\^\$\{(type|drawn):regex\}\$/", q.text)
 
 
 def wrong_uid(dashboard: Dashboard) -> None:

@@ -31,7 +31,7 @@ EXPECTED: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("Sensors", "A"): [{"time": 0, "sensors": 4}],
     ("Readings", "A"): [{"time": at(0), "readings": 7}],
     ("Newest reading", "A"): [{"time": at(12), "latest": 25.5}],
-    ("$type", "A"): [
+    ("$drawn", "A"): [
         row("1.5", "temp", 0, value=1),
         row("123", "temp", 0, value=21),
         row("123", "temp", 10, value=25.5),
@@ -50,6 +50,7 @@ EXPECTED: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("variable", "sensor"): [
         {"time": at(0), "sensor_id": sensor} for sensor in ("1.5", "123", "1x5", SPECIAL)
     ],
+    ("variable", "drawn"): [{"time": at(0), "type": kind} for kind in (PPM, "temp")],
     ("variable", "shown"): [
         row(SPECIAL, PPM, 0),
         *(row(sensor, "temp", 0) for sensor in ("1.5", "123", "1x5", SPECIAL)),
@@ -80,17 +81,20 @@ def test_the_variables_select_exactly(ask: Ask, sensors: list[str], kinds: list[
     assert ask(query(READINGS, TABLE), selected) == expected
     shown = {row["sensor_id"] for row in ask(query(READINGS, "variable", "shown"), selected)}
     assert shown == {row["Sensor"] for row in expected}
+    drawn = [row["type"] for row in ask(query(READINGS, "variable", "drawn"), selected)]
+    assert drawn == sorted({row["Type"] for row in expected})
     counted = ask(query(READINGS, "Sensors"), selected)
     assert [row["sensors"] for row in counted] == [count for count in [len(shown)] if count]
 
 
 @pytest.mark.usefixtures("written")
 def test_every_panel_query_uses_both_variables(ask: Ask) -> None:
-    nothing = {"sensor": ["no such sensor"], "shown": ["no such sensor"]}
+    no_sensor = {key: ["no such sensor"] for key in ("sensor", "shown")}
+    no_type = {key: ["no such type"] for key in ("type", "drawn")}
     for title, ref, text in queries(READINGS):
         if title not in ("variable", "annotation"):
-            assert ask(text, nothing) == [], (title, ref)
-            assert ask(text, {"type": ["no such type"]}) == [], (title, ref)
+            assert ask(text, no_sensor) == [], (title, ref)
+            assert ask(text, no_type) == [], (title, ref)
 
 
 @pytest.mark.usefixtures("written")
@@ -116,7 +120,7 @@ def test_control_a_wrong_field_is_noticed(ask: Ask) -> None:
 
 @pytest.mark.usefixtures("written")
 def test_where_nothing_arrived_the_line_has_a_gap(ask: Ask) -> None:
-    rows = ask(query(READINGS, "$type"), {"shown": ["123"]})
+    rows = ask(query(READINGS, "$drawn"), {"shown": ["123"]})
     assert [row["value"] for row in rows] == [21, 25.5, *[None] * 89]
 
 
@@ -134,13 +138,13 @@ def test_a_long_range_reads_the_roll_up(influx: Influx, database: str, ask: Ask)
     assert chosen["policy"] == "rollup_1m"
     policy = {"policy": ["rollup_1m"]}
     rolled = [q for q in queries(READINGS) if "policy:raw" in q.text]
-    assert len(rolled) == 5
+    assert len(rolled) == 6
     assert not any(ask(q.text, policy) for q in rolled)
     whole = f"time >= {at(0)}ms AND time <= {at(900)}ms"
     mean = 'SELECT mean("value") AS "value" INTO "rollup_1m"."data" FROM "data"'
     influx.query(f"{mean} WHERE {whole} GROUP BY time(1m), *", db=database)
     assert all(ask(q.text, policy) for q in rolled)
-    [line] = present(ask(query(READINGS, "$type"), {**policy, "shown": ["123"]}))
+    [line] = present(ask(query(READINGS, "$drawn"), {**policy, "shown": ["123"]}))
     assert line == row("123", "temp", 0, value=22.5)
 
 

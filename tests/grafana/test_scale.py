@@ -23,7 +23,7 @@ def shown(ask: Ask, kinds: list[str] | None = None) -> list[str]:
 
 def lines(ask: Ask, sensors: list[str]) -> set[str]:
     """Return the sensors with a line, in a panel of the type `temp`."""
-    rows = ask(query(READINGS, "$type"), {"shown": sensors, "type": ["temp"]})
+    rows = ask(query(READINGS, "$drawn"), {"shown": sensors, "drawn": ["temp"]})
     return {row["sensor_id"] for row in present(rows)}
 
 
@@ -52,7 +52,7 @@ def test_retired_sensors_are_not_offered_and_hide_nobody(ask: Ask) -> None:
 
 @pytest.mark.usefixtures("retired_sensors")
 def test_control_a_limit_of_series_counts_those_that_are_silent(ask: Ask) -> None:
-    assert ask(query(READINGS, "$type") + " SLIMIT 30") == []
+    assert ask(query(READINGS, "$drawn") + " SLIMIT 30") == []
 
 
 def test_of_two_hundred_sensors_each_panel_draws_thirty(
