@@ -40,6 +40,7 @@ def commands(workspace: Workspace, environ: Mapping[str, str]) -> list[Command]:
     """
     directory, port = workspace.directory, workspace.ports
     python = [str(PYTHON), "-m"]
+    walk = ["--pattern", "walk"]
     options = shlex.split(environ.get("SIMULATOR_OPTIONS", ""))
     secret = str(directory / SECRETS / "influx-bridge")
     influx = [str(directory / "db"), str(port["INFLUX_PORT"]), _database(environ), secret]
@@ -52,7 +53,7 @@ def commands(workspace: Workspace, environ: Mapping[str, str]) -> list[Command]:
         *([_dashboard(directory, workspace.grafana)] if workspace.grafana else []),
         Command(
             "simulator",
-            [*python, "device", *simulator(directory, collector_port), "--quiet", *options],
+            [*python, "device", *simulator(directory, collector_port), "--quiet", *walk, *options],
             may_end=True,
         ),
     ]

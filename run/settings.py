@@ -6,6 +6,7 @@ import io
 import os
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -15,11 +16,16 @@ import collector.settings
 import device.arguments
 from collector.formats.formats import Formats
 from collector.http.origins import Origins
+from run.configuration import ROOT, SEARCH_PATH
 from run.workspace import PORTS, WorkspaceError
 from telemetry.listeners import listen
 from telemetry.settings import SettingError, load
 
 _SERVICES = (collector.settings.Settings, bridge.settings.Settings)
+_ALERTS = {
+    "ALERT_WEBHOOK", "ALERT_EMAIL", "GF_SMTP_ENABLED", "GF_SMTP_HOST", "GF_SMTP_USER",
+    "GF_SMTP_PASSWORD", "GF_SMTP_FROM_ADDRESS",
+}  # fmt: skip
 _OWN = {*PORTS, "MQTTS_PORT", "RUN_DIR", "SIMULATOR_OPTIONS", "GRAFANA_PASSWORD", "BIND_ADDRESS"}
 # Set by `make run` itself.
 _FIXED = {
@@ -57,7 +63,7 @@ def check(environ: Mapping[str, str] = os.environ) -> list[str]:
     behind `make run`.
     """
     ignored = _FIXED | _OF_COMPOSE
-    known = of_the_services() | _OWN
+    known = of_the_services() | _OWN | _ALERTS
     for name in sorted(_typed(environ) - known - ignored.keys() - {"PYTHON", "ARGS"}):
         raise WorkspaceError(f"{name} is not a setting{_meant(name, known)}; see docs/settings.md")
     try:
@@ -73,12 +79,26 @@ def check(environ: Mapping[str, str] = os.environ) -> list[str]:
     except SettingError as error:
         raise WorkspaceError(str(error)) from None
     _check_simulator(environ.get("SIMULATOR_OPTIONS", ""))
+    _check_alerts(environ)
     notes = [
         f"{name} has no effect on make run: {reason}"
         for name, reason in ignored.items()
         if name in environ
     ]
     return [*notes, *_misspelled(environ, known | ignored.keys())]
+
+
+def _check_alerts(environ: Mapping[str, str]) -> None:
+    given = {name: environ[name] for name in _ALERTS & environ.keys()}
+    done = subprocess.run(
+        ["sh", str(ROOT / "grafana" / "contact.sh")],
+        env={"PATH": SEARCH_PATH, **given},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise WorkspaceError(done.stderr.strip())
 
 
 def _check_simulator(options: str) -> None:

@@ -48,6 +48,11 @@ READINGS = [
 ]
 
 
+def present(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows without those of intervals that hold nothing."""
+    return [row for row in rows if None not in row.values()]
+
+
 @pytest.fixture
 def database(influx: Influx) -> Iterator[str]:
     """The name of a database for one test."""
@@ -61,7 +66,7 @@ def ask(influx: Influx, database: str) -> Ask:
     """A function that runs a query of a dashboard as Grafana would, with times in ms."""
 
     def ask(
-        text: str, chosen: Mapping[str, Sequence[str]] | None = None, interval_s: int = 5
+        text: str, chosen: Mapping[str, Sequence[str]] | None = None, interval_s: int = 10
     ) -> list[dict[str, Any]]:
         filled = interpolate(text, RANGE, chosen, interval_s)
         return influx.query(filled, db=database, epoch="ms")

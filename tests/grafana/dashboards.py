@@ -12,7 +12,7 @@ Dashboard = dict[str, Any]
 
 
 class Query(NamedTuple):
-    """A query of a panel (title and refId of the target) or a variable ("variable", name)."""
+    """A query: title and refId of a panel's, or "variable" or "annotation" and its name."""
 
     title: str
     ref: str
@@ -25,7 +25,7 @@ def load(name: str) -> Dashboard:
 
 
 def queries(dashboard: Dashboard) -> list[Query]:
-    """Return every query of every panel and variable."""
+    """Return every query of every panel, variable and annotation."""
     return [
         *(
             Query(panel["title"], target["refId"], target["query"])
@@ -35,6 +35,11 @@ def queries(dashboard: Dashboard) -> list[Query]:
         *(
             Query("variable", variable["name"], variable["query"])
             for variable in dashboard["templating"]["list"]
+        ),
+        *(
+            Query("annotation", annotation["name"], annotation["target"]["query"])
+            for annotation in dashboard["annotations"]["list"]
+            if "target" in annotation
         ),
     ]
 

@@ -12,7 +12,7 @@ PLACEHOLDER = re.compile(r"\$\{(\w+)(?::(\w+))?\}|\$(\w+)")
 SPECIAL = re.compile(r"[\\^$*+?.()|\[\]{}/]")
 STARTS_AS_NUMBER = re.compile(r"\s*[-+]?\.?\d")
 
-ALL = ".*"  # allValue of both variables, which is inserted unchanged
+ALL = ".*"  # allValue of the variables, which is inserted unchanged
 
 
 def as_regex(selected: Sequence[str]) -> str:
@@ -32,19 +32,26 @@ def interpolate(
     text: str,
     time_range: tuple[int, int],
     selected: Mapping[str, Sequence[str]] | None = None,
-    interval_s: int = 5,
+    interval_s: int = 10,
 ) -> str:
     """Replace macros and variables; a variable that is not in `selected` is set to All.
 
-    `time_range` is in milliseconds, both ends included. KeyError names an unknown placeholder.
+    Without a choice `policy` is empty, as when its query returns nothing. `time_range` is in
+    milliseconds, both ends included; its end is now. KeyError names an unknown placeholder.
     """
     start, end = time_range
     macros = {
         "timeFilter": f"time >= {start}ms and time <= {end}ms",
         "__interval": f"{interval_s}s",
         "__interval_ms": str(interval_s * 1000),
+        "__from": str(start),
+        "__to": str(end),
     }
-    variables = {"sensor": None, "type": None, **(selected or {})}
+    variables = {
+        **dict.fromkeys(("sensor", "shown", "type", "drawn")),
+        "policy": [""],
+        **(selected or {}),
+    }
 
     def value(found: re.Match[str]) -> str:
         name = found[1] or found[3]
@@ -53,6 +60,8 @@ def interpolate(
         values = variables[name]
         if values is None:
             return ALL
+        if found[2] == "raw":
+            return ",".join(values)
         return as_regex(values) if found[2] == "regex" else without_format(values)
 
-    return PLACEHOLDER.sub(value, text)
+    return PLACEHOLDER.sub(value, text).replace("now()", f"{end}ms")

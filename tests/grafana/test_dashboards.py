@@ -1,12 +1,13 @@
 """The dashboards fit Grafana's own model and refer only to provisioned data sources."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 import yaml
 
 from tests.grafana import faults
-from tests.grafana.dashboards import FOLDER, PROVISIONING, Dashboard, load, queries
+from tests.grafana.dashboards import FOLDER, PROVISIONING, Dashboard, load, queries, query
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 
@@ -46,27 +47,51 @@ def test_a_dashboard_shows_the_last_15_minutes_and_refreshes(name: str) -> None:
     assert dashboard["time"] == {"from": "now-15m", "to": "now"}
 
 
-def test_links_lead_to_the_dashboards() -> None:
-    uids = {load(name)["uid"] for name in NAMES}
-    targets = {link["url"] for name in NAMES for link in load(name)["links"]}
-    assert targets == {f"/d/{uid}" for uid in uids}
+@pytest.mark.parametrize("name", NAMES)
+def test_the_dashboards_are_linked_by_their_tag(name: str) -> None:
+    dashboard = load(name)
+    [link] = dashboard["links"]
+    assert (link["type"], link["tags"]) == ("dashboards", dashboard["tags"])
 
 
-def test_both_variables_default_to_all_and_allow_several_values() -> None:
+def test_a_click_on_a_sensor_shows_it_alone() -> None:
+    [table] = [panel for panel in load("readings")["panels"] if panel["type"] == "table"]
+    [link] = [
+        link
+        for override in table["fieldConfig"]["overrides"]
+        for entry in override["properties"]
+        if entry["id"] == "links"
+        for link in entry["value"]
+    ]
+    assert link["url"].startswith(f"/d/{load('readings')['uid']}?")
+    assert "var-sensor=${__data.fields.Sensor:percentencode}" in link["url"]
+
+
+def test_what_is_chosen_defaults_to_all_and_may_be_several_values() -> None:
     for variable in load("readings")["templating"]["list"]:
-        assert variable["multi"]
-        assert variable["includeAll"]
-        assert variable["allValue"] == ".*"  # not an expression of ten thousand names
-        assert variable["current"]["value"] == ["$__all"]
+        if variable["name"] != "policy":
+            assert variable["multi"]
+            assert variable["includeAll"]
+            assert variable["current"]["value"] == ["$__all"]
+        if variable["hide"] == 0:
+            assert variable["allValue"] == ".*"  # not an expression of ten thousand names
+
+
+def test_a_sensor_that_was_typed_in_stays() -> None:
+    refresh = {v["name"]: v["refresh"] for v in load("readings")["templating"]["list"]}
+    # 1: on loading only; 2: whenever the range moves, which is at every refresh. Those that depend
+    # on one that is refreshed are refreshed too, and forget what is not among their values.
+    assert refresh == {"policy": 2, "type": 1, "sensor": 1, "drawn": 2, "shown": 2}
+    for name in ("type", "sensor"):
+        assert "policy" not in query(load("readings"), "variable", name)
 
 
 def test_every_variable_in_a_query_is_escaped_as_a_regular_expression() -> None:
     for q in queries(load("readings")):
-        assert "$sensor" not in q.text
-        assert "$type" not in q.text
-        if q.title != "variable":
-            assert "=~ /^${sensor:regex}$/" in q.text
-            assert "=~ /^${type:regex}$/" in q.text
+        assert not re.search(r"\$(sensor|shown|type|drawn)|\{(sensor|shown|type|drawn)\}", q.text)
+        if q.title not in ("variable", "annotation"):
+            assert re.search(r"=~ /\^\$\{(sensor|shown):regex\}\$/", q.text)
+            assert re.search(r"=~ /\^\$\{(type|drawn):regex\}\$/", q.text)
 
 
 def wrong_uid(dashboard: Dashboard) -> None:

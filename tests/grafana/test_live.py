@@ -4,11 +4,17 @@ import re
 import time
 from typing import Any
 
+from tests.grafana import alerts
 from tests.grafana.dashboards import Query, load, queries, query
 from tests.grafana.interpolation import interpolate
 from tests.integration.posting import client, send
 from tests.stack import Stack, wait_for
 
+COMING = {
+    "uptime_s", "oldest_pending_s", "outbox_max_bytes", "connections", "http_refused",
+    "loop_lag_ms", "write_ms",
+}  # fmt: skip
+"""Counters that the services do not send yet."""
 RANGE_MS = 15 * 60 * 1000
 
 
@@ -19,30 +25,38 @@ def ask(stack: Stack, text: str) -> list[dict[str, Any]]:
 
 
 def counters_read(text: str) -> set[str]:
-    """Return the counters that a query of the pipeline reads, without its aliases."""
-    quoted = set(re.findall(r'"(\w+)"', re.sub(r'AS "\w+"', "", text)))
-    return quoted - {"pipeline", "service", "instance", "difference"}
+    """Return the counters of the measurement `pipeline` that a query reads."""
+    selected = re.findall(r'SELECT ((?:(?!SELECT).)*?) FROM "pipeline"', text)
+    return set(re.findall(r'"(\w+)"', re.sub(r'AS "\w+"', "", "".join(selected))))
 
 
 def test_the_first_reading_of_a_sensor_fills_both_dashboards(stack: Stack) -> None:
     with client(stack.collector) as http:
         reading = {"type": "temp", "value": 25.5, "sensor_id": 123}
         assert send(http, reading).status_code == 201
-    asked = [q for name in ("readings", "pipeline") for q in queries(load(name))]
+    asked = [
+        q
+        for name in ("readings", "pipeline")
+        for q in queries(load(name))
+        if q.ref != "policy" and q.title != "annotation" and not counters_read(q.text) & COMING
+    ]
 
     def empty() -> list[Query]:
         return [q for q in asked if not ask(stack, q.text)]
 
-    # A rate needs status messages, sent every 2 s, in two intervals of 5 s.
+    # A rate needs two status messages, sent every 2 s.
     wait_for(lambda: not empty(), timeout=60, what="rows for every query")
 
     [latest] = ask(stack, query(load("readings"), "Table of sensors"))
-    assert (latest["sensor_id"], latest["type"], latest["latest"]) == ("123", "temp", 25.5)
+    assert (latest["Sensor"], latest["Type"], latest["Value"]) == ("123", "temp", 25.5)
     [books] = ask(stack, query(load("pipeline"), "Books"))
     assert books["difference"] == 0
 
     sent = {row["fieldKey"] for row in ask(stack, 'SHOW FIELD KEYS FROM "pipeline"')}
-    assert set().union(*(counters_read(q.text) for q in queries(load("pipeline")))) <= sent
+    read = [q.text for q in queries(load("pipeline"))] + [
+        *map(alerts.query, alerts.rules().values())
+    ]
+    assert set().union(*map(counters_read, read)) - sent == COMING
 
 
 def test_control_a_counter_that_no_service_sends_is_noticed() -> None:

@@ -50,6 +50,12 @@ def test_a_name_without_effect_is_said(name: str) -> None:
         ("SIMULATOR_OPTIONS", "--rate fast", "argument --rate: 'fast': expected a number from"),
         ("SIMULATOR_OPTIONS", "'", "No closing quotation"),
         ("SIMULATOR_OPTIONS", "--help", "no help here"),
+        (
+            "ALERT_WEBHOOK",
+            "ops.example",
+            "expected an address that begins with http:// or https://",
+        ),
+        ("ALERT_EMAIL", "ops@example.org", "expected GF_SMTP_ENABLED=true with it"),
         ("TOKENS_FILE", "/no/such/file", "tokens are identities now"),
         ("ALLOWED_ORIGINS", "https://a.example/", "'https://a.example/' is no origin; expected"),
         ("RATE_LIMIT", "fast", "expected a number of readings per second, or 0 for any"),
