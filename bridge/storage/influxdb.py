@@ -11,7 +11,7 @@ from bridge.storage import Outcome, Result, due
 from bridge.storage.accounts import Accounts
 from bridge.storage.answers import failure
 from bridge.storage.retention import Policies
-from bridge.storage.rollups import Rollups
+from bridge.storage.rollups import READINGS, Rollups
 from telemetry import influx
 from telemetry.reading import label_fault
 from telemetry.settings import InfluxAccess
@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 TIMEOUT_S = 10
 _BACKGROUND_TIMEOUT_S = 300
 _TURN_EVERY_S = 10
-_READINGS = "data"  # the measurement of the readings
 _COUNTERS = "pipeline"  # that of the services' counters
 _TAG_ESCAPES = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
 _STORED = Result(Outcome.STORED)
@@ -152,7 +151,7 @@ class InfluxStorage:
 def _series_key(series: str) -> str:
     """Return measurement and tags of a series."""
     sensor_id, type_ = series.split("/")
-    return f"{_READINGS},sensor_id={_tag(sensor_id)},type={_tag(type_)}"
+    return f"{READINGS},sensor_id={_tag(sensor_id)},type={_tag(type_)}"
 
 
 def _tag(label: str) -> str:

@@ -17,7 +17,8 @@ from bridge.storage.retention import HORIZON, Policies
 
 logger = logging.getLogger(__name__)
 
-_READINGS = "data"
+READINGS = "data"
+"""The measurement of the readings, and of each roll-up."""
 _NAME = re.compile(r"rollup_\d+[smh]")
 _MEANS = (
     'mean("value") AS "value", min("value") AS "min", max("value") AS "max",'
@@ -128,7 +129,7 @@ class Rollups:
         )
 
     def _measurement(self, policy: str) -> str:
-        return ".".join(map(quote_ident, (self._database, policy, _READINGS)))
+        return ".".join(map(quote_ident, (self._database, policy, READINGS)))
 
     def _queries(self) -> Iterator[str]:
         """Yield the names of the continuous queries of roll-ups."""
@@ -144,14 +145,14 @@ class Rollups:
         """Let all hours with raw readings be due."""
         now = self._clock()
         count = 0
-        first = self._one(f"SELECT first(value) FROM {_READINGS}", "time")  # noqa: S608
+        first = self._one(f"SELECT first(value) FROM {READINGS}", "time")  # noqa: S608
         start = now if first is None else first
         start = max(start, now - kept_s * 10**9 + HOUR_NS) if kept_s else start
         start -= start % HOUR_NS
         while start < now:
             end = start + _STEP_NS
             counts = self._query(
-                f"SELECT count(value) FROM {_READINGS} WHERE time >= {start} AND time < {end}"  # noqa: S608
+                f"SELECT count(value) FROM {READINGS} WHERE time >= {start} AND time < {end}"  # noqa: S608
                 " GROUP BY time(1h) fill(none)"
             )
             starts = [point["time"] for point in counts]
