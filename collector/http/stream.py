@@ -55,7 +55,8 @@ class Stream(asyncio.Protocol):
         self._transport.resume_reading()  # to notice when the client goes away
 
     def write(self, data: bytes) -> None:
-        self._transport.write(data)
+        if not self._transport.is_closing():
+            self._transport.write(data)
         self._connection.deadline = self._loop.time() + self._unread_s
 
     def pause_writing(self) -> None:

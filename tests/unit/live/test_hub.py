@@ -154,6 +154,9 @@ def test_a_stream_expires_when_nothing_can_be_written() -> None:
         def write(self, data: bytes | bytearray | memoryview) -> None:
             """Take it."""
 
+        def is_closing(self) -> bool:
+            return False
+
     async def scenario(hub: Hub) -> None:
         connection = SimpleNamespace(deadline=0.0)
         stream = Stream(hub, Transport(), connection, unread_s=30)
