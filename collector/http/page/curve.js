@@ -3,10 +3,15 @@
 const SPAN_MS = 900_000;
 const PAD = 3;
 
-/** Draw the points of the last minutes into `canvas`, in its CSS colour. */
-export function drawCurve(canvas, row) {
-  const scale = window.devicePixelRatio;
-  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+/** The size and colour that CSS gives a canvas; to ask for each curve would cost a layout each. */
+export function penOf(canvas) {
+  const { color } = getComputedStyle(canvas);
+  const { clientWidth: width, clientHeight: height } = canvas;
+  return { width, height, colour: color, scale: window.devicePixelRatio };
+}
+
+/** Draw the points of the last minutes into `canvas`. */
+export function drawCurve(canvas, row, { width, height, colour, scale }) {
   canvas.width = width * scale;
   canvas.height = height * scale;
   const context = canvas.getContext("2d");
@@ -20,7 +25,6 @@ export function drawCurve(canvas, row) {
   const y = (value) =>
     size ? height - PAD - ((value - low) / size) * (height - 2 * PAD) : height / 2;
 
-  const colour = getComputedStyle(canvas).color;
   context.strokeStyle = context.fillStyle = colour;
   context.lineWidth = 1.5;
   context.lineJoin = "round";

@@ -1,7 +1,7 @@
 // The list of sensors: a grid that holds only the rows in view, however many there are.
 
 import { make, write } from "./element.js";
-import { drawCurve } from "./curve.js";
+import { drawCurve, penOf } from "./curve.js";
 import { formatAge, formatValue, unitOf } from "./units.js";
 
 const SPARE = 4; // rows kept above and below
@@ -22,7 +22,8 @@ export class List {
     element.append(make("div", { role: "rowgroup" }, this.#header), this.#body);
     element.addEventListener("scroll", () => this.render());
     element.addEventListener("keydown", (event) => this.#key(event));
-    new ResizeObserver(() => this.render(true)).observe(element);
+    new ResizeObserver(() => this.#measure()).observe(element);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#measure());
   }
 
   #element; #header; #body; #chart; #pin;
@@ -58,19 +59,33 @@ export class List {
     return this.#lines.map(({ row }) => row);
   }
 
-  render(redraw = false) {
-    const height = parseFloat(getComputedStyle(this.#element).getPropertyValue("--row"));
+  #height = 0; // of a row
+  #pen = null;
+
+  /** The sizes or colours have changed. */
+  #measure() {
+    this.#height = parseFloat(getComputedStyle(this.#element).getPropertyValue("--row"));
+    this.#pen = null;
+    for (const line of this.#lines) line.drawn = "";
+    this.render();
+  }
+
+  render() {
+    const height = this.#height;
+    if (!height) return;
     const { scrollTop, clientHeight } = this.#element;
-    const first = Math.max(0, Math.floor(scrollTop / height) - SPARE);
-    const wanted = Math.ceil(clientHeight / height) + 2 * SPARE;
-    const count = Math.max(0, Math.min(this.rows.length - first, wanted));
+    const count = Math.min(this.rows.length, Math.ceil(clientHeight / height) + 2 * SPARE);
+    const above = Math.max(0, Math.floor(scrollTop / height) - SPARE);
+    const first = Math.min(above, this.rows.length - count);
     this.#body.style.height = `${this.rows.length * height}px`;
     while (this.#lines.length < count) this.#lines.push(this.#newLine(this.#lines.length));
     while (this.#lines.length > count) this.#lines.pop().element.remove();
-    this.#lines.forEach((line, i) => {
-      line.row = this.rows[first + i];
-      this.#write(line, first + i, height, redraw);
-    });
+    if (count) this.#pen ??= penOf(this.#lines[0].canvas);
+    for (let index = first; index < first + count; index += 1) {
+      const line = this.#lines[index % count]; // so it stays that of the row while scrolling
+      line.row = this.rows[index];
+      this.#write(line, index);
+    }
     const active = this.#lines.find(({ row }) => row.key === this.#active);
     if (active) this.#element.setAttribute("aria-activedescendant", active.element.id);
     else this.#element.removeAttribute("aria-activedescendant");
@@ -95,11 +110,11 @@ export class List {
     return line;
   }
 
-  #write(line, index, height, redraw) {
+  #write(line, index) {
     const { element, row } = line;
     const { chosen, pins, now } = this.#state;
     const age = (now - row.ts) / 1000;
-    element.style.transform = `translateY(${index * height}px)`;
+    element.style.transform = `translateY(${index * this.#height}px)`;
     element.setAttribute("aria-rowindex", index + 2);
     element.ariaSelected = chosen.has(row.key);
     element.style.setProperty("--chosen", chosen.get(row.key) ?? "transparent");
@@ -115,7 +130,7 @@ export class List {
     write(line.unit, unitOf(row.type));
     write(line.age, formatAge(age));
     const drawn = `${row.key} ${row.ts} ${row.value} ${row.times.length}`;
-    if (drawn !== line.drawn || redraw) drawCurve(line.canvas, row);
+    if (drawn !== line.drawn) drawCurve(line.canvas, row, this.#pen);
     line.drawn = drawn;
   }
 
@@ -128,7 +143,7 @@ export class List {
   #key(event) {
     if (event.target !== this.#element || event.ctrlKey || event.metaKey || event.altKey) return;
     const index = this.rows.findIndex(({ key }) => key === this.#active);
-    const page = Math.max(1, Math.floor(this.#element.clientHeight / 50) - 2);
+    const page = Math.max(1, Math.floor(this.#element.clientHeight / this.#height) - 2);
     const moves = {
       ArrowDown: index + 1, ArrowUp: index - 1, PageDown: index + page, PageUp: index - page,
       Home: 0, End: this.rows.length - 1,
@@ -144,10 +159,10 @@ export class List {
     if (!this.rows.length) return;
     const to = Math.min(Math.max(index, 0), this.rows.length - 1);
     this.#active = this.rows[to].key;
-    const height = parseFloat(getComputedStyle(this.#element).getPropertyValue("--row"));
-    const room = this.#element.clientHeight - this.#header.offsetHeight - height;
+    const at = to * this.#height;
+    const room = this.#element.clientHeight - this.#header.offsetHeight - this.#height;
     const top = this.#element.scrollTop;
-    this.#element.scrollTop = Math.min(Math.max(top, to * height - room), to * height);
+    this.#element.scrollTop = Math.min(Math.max(top, at - room), at);
     this.render();
   }
 }
