@@ -1,9 +1,10 @@
 #!/bin/sh
 # contact.sh [DIRECTORY DATA]
 #
-# Checks ALERT_WEBHOOK and ALERT_EMAIL: whom Grafana sends alerts to, nobody by default. Writes that to
-# DIRECTORY/contact.yaml, for its provisioning. Grafana keeps what it was told once, so DATA/contacts
-# remembers it, and what is no longer set is deleted at the next start. What a user made in Grafana stays.
+# Checks ALERT_WEBHOOK and ALERT_EMAIL: whom Grafana sends alerts to, nobody by default. Writes that
+# to DIRECTORY/contact.yaml, for its provisioning. Grafana keeps what it was told once, so
+# DATA/contacts remembers it, and what is no longer set is deleted at the next start. What a user
+# made in Grafana stays.
 set -euf
 
 refuse() {
@@ -24,7 +25,8 @@ for address in $(echo "${ALERT_EMAIL:-}" | tr , ' '); do
     refuse ALERT_EMAIL "$address" "addresses as ops@example.org, separated by commas"
 done
 if [ "${ALERT_EMAIL:-}" ] && [ "${GF_SMTP_ENABLED:-}" != true ]; then
-    refuse ALERT_EMAIL "$ALERT_EMAIL" "GF_SMTP_ENABLED=true with it, and the mail server in GF_SMTP_HOST"
+    refuse ALERT_EMAIL "$ALERT_EMAIL" \
+        "GF_SMTP_ENABLED=true with it, and the mail server in GF_SMTP_HOST"
 fi
 [ $# -gt 0 ] || exit 0
 
