@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.grafana.conftest import PPM, SPECIAL, Ask, at, present
+from tests.grafana.conftest import PPM, SPECIAL, Ask, at, present, reading_line
 from tests.grafana.dashboards import load, queries, query
+from tests.grafana.interpolation import interpolate
 from tests.stack import Influx
 
 READINGS = load("readings")
@@ -123,6 +124,19 @@ def test_control_a_wrong_field_is_noticed(ask: Ask) -> None:
 def test_where_nothing_arrived_the_line_has_a_gap(ask: Ask) -> None:
     rows = ask(query(READINGS, LINES), {"shown": ["123"]})
     assert [row["value"] for row in rows] == [21, 25.5, *[None] * 89]
+
+
+def test_a_steady_rate_is_a_straight_line_to_both_ends(influx: Influx, database: str) -> None:
+    influx.write((reading_line("123", "temp", 20, n) for n in range(900)), db=database)
+    text = query(READINGS, "Rate of readings")
+
+    def rates(text: str) -> list[float]:
+        filled = interpolate(text, (at(107), at(707)), interval_s=20)
+        return [row["rate"] for row in influx.query(filled, db=database)]
+
+    assert rates(text) == [1] * 30
+    control = rates(text.replace(", ${__to}ms", ""))
+    assert (control[0], control[-1]) == (0.65, 0.35)
 
 
 CONFIGURATION = [
