@@ -131,6 +131,19 @@ def changed(uid: str, change: Callable[[dict[str, Any]], None]) -> alerts.Rule:
     return rule
 
 
+def shrug(rule: alerts.Rule) -> None:
+    rule["noDataState"] = "OK"
+
+
+def test_a_bridge_that_fell_silent_is_a_value_and_not_missing_data(
+    influx: Influx, database: str, ask: alerts.Ask
+) -> None:
+    # Without data Grafana fires at once, and in several instances.
+    influx.write(bridges(silent=True), db=database)
+    rule = changed("iot-nobody-stores", shrug)
+    assert alerts.firing(rule, ask, START + FAULT + 150) == {()}
+
+
 def test_control_another_threshold_field_or_state_is_noticed(
     influx: Influx, database: str, ask: alerts.Ask
 ) -> None:
@@ -141,9 +154,6 @@ def test_control_another_threshold_field_or_state_is_noticed(
 
     def misspelt(rule: alerts.Rule) -> None:
         rule["data"][0]["model"]["query"] = alerts.query(rule).replace("bytes", "byte")
-
-    def shrug(rule: alerts.Rule) -> None:
-        rule["noDataState"] = "OK"
 
     now = START + FAULT + 90
     assert not alerts.firing(changed("iot-outbox", higher), ask, now)

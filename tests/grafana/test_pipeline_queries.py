@@ -56,17 +56,15 @@ EXPECTED: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("Books over time", "A"): twice("c1", lowest=(0, 0), highest=(0, 0)),
     ("Pending over time", "A"): twice("c1", pending=(8, 25)),
     ("Oldest pending over time", "A"): twice("c1", oldest_pending_s=(5, 5)),
-    ("Outbox on disk", "A"): twice(
-        "c1", outbox_bytes=(12_000, 27_000), outbox_max_bytes=(100_000, 100_000)
-    ),
+    ("Outbox on disk", "A"): twice("c1", outbox_bytes=(12_000, 27_000)),
     ("Collector: sent to the broker", "A"): twice("c1", published=(10, 10), replayed=(1, 13 / 15)),
-    ("Collector: refused", "A"): twice("c1", http_refused=(5, 5), mqtt_refused=(1, 1)),
-    ("Bridge: writes", "A"): twice("bridge", writes=(5, 6 / 13), write_failures=(5, 1)),
+    ("Collector: refused", "A"): twice("c1", HTTP=(5, 5), MQTT=(1, 1)),
+    ("Bridge: writes", "A"): twice("bridge", writes=(5, 6 / 13), failures=(5, 1)),
     ("Delays", "A"): [
-        *({**each, "service": "bridge"} for each in twice("bridge", loop_lag_ms=(4, 4))),
-        *({**each, "service": "collector"} for each in twice("c1", loop_lag_ms=(2, 2))),
+        *({**each, "service": "bridge"} for each in twice("bridge", **{"event loop": (4, 4)})),
+        *({**each, "service": "collector"} for each in twice("c1", **{"event loop": (2, 2)})),
     ],
-    ("Delays", "B"): twice("bridge", write_ms=(9, 9)),
+    ("Delays", "B"): twice("bridge", **{"write to InfluxDB": (9, 9)}),
     ("Bridge: dead letters", "A"): twice(
         "bridge", rejected=(1, pytest.approx(1 / 13)), unreadable=(0.5, 0)
     ),

@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
-from tests.grafana.conftest import PPM, SPECIAL, Ask, at, present
+from tests.grafana.conftest import PPM, SPECIAL, Ask, at, present, reading_line
 from tests.grafana.dashboards import load, queries, query
+from tests.grafana.interpolation import interpolate
 from tests.stack import Influx
 
 READINGS = load("readings")
 TABLE = "Table of sensors"
+LINES = "$drawn, up to 30 sensors"
 
 
 def row(sensor: str, kind: str, seconds: int, **values: float) -> dict[str, Any]:
@@ -31,7 +33,7 @@ EXPECTED: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("Sensors", "A"): [{"time": 0, "sensors": 4}],
     ("Readings", "A"): [{"time": at(0), "readings": 7}],
     ("Newest reading", "A"): [{"time": at(12), "latest": 25.5}],
-    ("$drawn", "A"): [
+    (LINES, "A"): [
         row("1.5", "temp", 0, value=1),
         row("123", "temp", 0, value=21),
         row("123", "temp", 10, value=25.5),
@@ -42,7 +44,7 @@ EXPECTED: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("Rate of readings", "A"): [
         {"type": kind, "time": at(seconds), "rate": rates.get(seconds, 0)}
         for kind, rates in ((PPM, {0: 0.1}), ("temp", {0: 0.5, 10: 0.1}))
-        for seconds in range(0, 901, 10)
+        for seconds in range(0, 900, 10)
     ],
     (TABLE, "A"): LATEST,
     ("variable", "policy"): [],
@@ -120,8 +122,21 @@ def test_control_a_wrong_field_is_noticed(ask: Ask) -> None:
 
 @pytest.mark.usefixtures("written")
 def test_where_nothing_arrived_the_line_has_a_gap(ask: Ask) -> None:
-    rows = ask(query(READINGS, "$drawn"), {"shown": ["123"]})
+    rows = ask(query(READINGS, LINES), {"shown": ["123"]})
     assert [row["value"] for row in rows] == [21, 25.5, *[None] * 89]
+
+
+def test_a_steady_rate_is_a_straight_line_to_both_ends(influx: Influx, database: str) -> None:
+    influx.write((reading_line("123", "temp", 20, n) for n in range(900)), db=database)
+    text = query(READINGS, "Rate of readings")
+
+    def rates(text: str) -> list[float]:
+        filled = interpolate(text, (at(107), at(707)), interval_s=20)
+        return [row["rate"] for row in influx.query(filled, db=database)]
+
+    assert rates(text) == [1] * 30
+    control = rates(text.replace(", ${__to}ms", ""))
+    assert (control[0], control[-1]) == (0.65, 0.35)
 
 
 CONFIGURATION = [
@@ -144,7 +159,7 @@ def test_a_long_range_reads_the_roll_up(influx: Influx, database: str, ask: Ask)
     mean = 'SELECT mean("value") AS "value" INTO "rollup_1m"."data" FROM "data"'
     influx.query(f"{mean} WHERE {whole} GROUP BY time(1m), *", db=database)
     assert all(ask(q.text, policy) for q in rolled)
-    [line] = present(ask(query(READINGS, "$drawn"), {**policy, "shown": ["123"]}))
+    [line] = present(ask(query(READINGS, LINES), {**policy, "shown": ["123"]}))
     assert line == row("123", "temp", 0, value=22.5)
 
 
