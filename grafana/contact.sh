@@ -17,13 +17,11 @@ case ${ALERT_WEBHOOK:-} in
     '' | http://[!/]* | https://[!/]*) ;;
     *) refuse ALERT_WEBHOOK "$ALERT_WEBHOOK" "an address that begins with http:// or https://" ;;
 esac
-for address in $(echo "${ALERT_EMAIL:-}" | tr , ' '); do
-    case $address in
-        *@*@* | *[\;\<\>\"\']*) ;;
-        ?*@?*) continue ;;
-    esac
-    refuse ALERT_EMAIL "$address" "addresses as ops@example.org, separated by commas"
-done
+part="[^][:space:],;<>\"'@]+"
+if [ "${ALERT_EMAIL:-}" ] && ! printf '%s' "$ALERT_EMAIL" | tr '\n' ';' |
+    grep -Eqx "$part@$part(, ?$part@$part)*"; then
+    refuse ALERT_EMAIL "$ALERT_EMAIL" "addresses as ops@example.org, separated by commas"
+fi
 if [ "${ALERT_EMAIL:-}" ] && [ "${GF_SMTP_ENABLED:-}" != true ]; then
     refuse ALERT_EMAIL "$ALERT_EMAIL" \
         "GF_SMTP_ENABLED=true with it, and the mail server in GF_SMTP_HOST"

@@ -129,8 +129,12 @@ def test_who_is_no_longer_set_is_deleted_once(tmp_path: Path) -> None:
             {"ALERT_WEBHOOK": "http://a b"},
             "ALERT_WEBHOOK='http://a b': expected an address without",
         ),
-        ({**MAIL, "ALERT_EMAIL": "a@b, ops"}, "ALERT_EMAIL='ops': expected addresses as"),
+        ({**MAIL, "ALERT_EMAIL": "a@b, ops"}, "ALERT_EMAIL='a@b, ops': expected addresses as"),
         ({**MAIL, "ALERT_EMAIL": "<a@b>"}, "ALERT_EMAIL='<a@b>': expected addresses as"),
+        *[
+            ({**MAIL, "ALERT_EMAIL": bad}, f"ALERT_EMAIL='{bad}': expected addresses as")
+            for bad in (",", " ", "-n", "a@b.c d@e.f", "a@b\nc@d", "a@b@c", "a@b,")
+        ],
         ({"ALERT_EMAIL": "a@b"}, "ALERT_EMAIL='a@b': expected GF_SMTP_ENABLED=true with it"),
     ],
 )
