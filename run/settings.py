@@ -24,7 +24,7 @@ from telemetry.settings import SettingError, load
 _SERVICES = (collector.settings.Settings, bridge.settings.Settings)
 _ALERTS = {
     "ALERT_WEBHOOK", "ALERT_EMAIL", "GF_SMTP_ENABLED", "GF_SMTP_HOST", "GF_SMTP_USER",
-    "GF_SMTP_PASSWORD", "GF_SMTP_FROM_ADDRESS",
+    "GF_SMTP_PASSWORD", "GF_SMTP_FROM_ADDRESS", "GF_SERVER_ROOT_URL",
 }  # fmt: skip
 _OWN = {*PORTS, "MQTTS_PORT", "RUN_DIR", "SIMULATOR_OPTIONS", "GRAFANA_PASSWORD", "BIND_ADDRESS"}
 # Set by `make run` itself.

@@ -1,14 +1,14 @@
 """The measurement `rp_config`: which policy a dashboard asks, by the length of its range.
 
-Points with the tag `rp` (`raw`, or the roll-up's name) and the fields `policy` (as it is written
-in a query), `start` and `end` (lengths of a range in ms: from the one to below the other).
+Points with the tag `rp` (`raw`, or the roll-up's name) and the fields `policy` (its name, which
+the dashboard quotes), `start` and `end` (lengths of a range in
+ms: from the one to below the other).
 """
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from influxdb import InfluxDBClient
-from influxdb.line_protocol import quote_ident
 
 from bridge.keeping import Rollup
 
@@ -51,7 +51,7 @@ def _choices(raw: str, rollups: Sequence[Rollup]) -> Iterator[tuple[str, tuple[s
     kept = [rollup.keep_s * 1000 for rollup in rollups[:-1]]
     ends = [0, _RAW_MS, *kept, _ENDLESS_MS]
     for (rp, policy), (start, end) in zip(policies.items(), pairwise(ends), strict=True):
-        yield rp, (quote_ident(policy), start, end)
+        yield rp, (policy, start, end)
 
 
 def _text(text: str) -> str:

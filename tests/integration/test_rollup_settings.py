@@ -3,6 +3,10 @@
 import time
 from collections.abc import Sequence
 
+import pytest
+
+from tests.grafana.dashboards import load, query
+from tests.grafana.interpolation import interpolate
 from tests.integration.rolled_up import DAY, HOUR, Database, hour
 from tests.stack import Influx, wait_for
 
@@ -48,13 +52,30 @@ def test_dashboards_find_the_policy_for_the_length_of_their_range(own_influx: In
     for ahead in (0, 0, 25 * HOUR):
         database.turn(ahead)
         assert choices(database) == [
-            (0, 2 * day, "raw", '"autogen"'),
-            (2 * day, 90 * day, "rollup_1m", '"rollup_1m"'),
-            (90 * day, 10**13, "rollup_1h", '"rollup_1h"'),
+            (0, 2 * day, "raw", "autogen"),
+            (2 * day, 90 * day, "rollup_1m", "rollup_1m"),
+            (90 * day, 10**13, "rollup_1h", "rollup_1h"),
         ]
     other = Database(own_influx, "choice", "10m")
     other.turn(26 * HOUR)
     assert [rp for _, _, rp, _ in choices(other)] == ["raw", "rollup_10m"]
+
+
+def test_dashboards_read_each_policy_by_that_name(own_influx: Influx) -> None:
+    database = Database(own_influx, "boards")
+    times = [hour(DAY) + minute * 60 * 10**9 for minute in range(5)]
+    database.write(*((ns, 20.0) for ns in times))
+    database.turn()
+    span = (times[0] // 10**6, times[-1] // 10**6 + 60_000)
+    lines = query(load("readings"), "$drawn, up to 30 sensors")
+
+    def drawn(policy: str) -> bool:
+        return bool(database.query(interpolate(lines, span, {"policy": [policy]})))
+
+    names = [str(policy) for *_, policy in choices(database)]
+    assert [drawn(name) for name in names] == [True] * 3
+    with pytest.raises(AssertionError, match="retention policy not found"):
+        drawn("rollup_10m")
 
 
 def test_a_continuous_query_of_influxdb_rolls_up_what_is_recent(influx: Influx) -> None:

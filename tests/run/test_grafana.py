@@ -114,7 +114,12 @@ def test_the_password_is_set_by_either_program(tmp_path: Path, name: str, words:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "grafana-admin").write_text("random\n")
     (tmp_path / "grafana.db").touch()
-    environ = {"GF_PATHS_DATA": str(tmp_path), "GF_PATHS_HOME": "/home", "BIND_ADDRESS": "::1"}
+    environ = {
+        "GF_PATHS_DATA": str(tmp_path),
+        "GF_PATHS_PROVISIONING": str(tmp_path / "provisioning"),
+        "GF_PATHS_HOME": "/home",
+        "BIND_ADDRESS": "::1",
+    }
     path = f"{tmp_path}:/usr/bin:/bin"
     subprocess.run(
         ["sh", ROOT / "grafana" / "start.sh", tmp_path, "true"],
