@@ -24,7 +24,7 @@ from tests.service import free_port, wait_for
 PORTS = ("COLLECTOR_PORT", "MQTT_PORT", "MQTTS_PORT", "INFLUX_PORT", "GRAFANA_PORT")
 HEALTHY_S = 90.0
 COMMAND_S = 300.0
-LINE = re.compile(r"ts=\S+ type=temp value=\d+ sensor_id=123")
+LINE = re.compile(r"ts=\S+ type=temp value=\d+(\.\d+)? sensor_id=123")
 """A reading of the simulator in the collector's log."""
 
 

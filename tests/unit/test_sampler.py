@@ -35,6 +35,7 @@ def made() -> Sampler:
 def connect(sampler: Sampler) -> BufferedSocket:
     connection = BufferedSocket(sampler._client.feed, lambda: None)
     connection.connection_made(Sink())
+    sampler._up = asyncio.get_running_loop().create_future()
     sampler._down = asyncio.get_running_loop().create_future()
     sampler._client.start(connection)
     return connection
