@@ -50,17 +50,16 @@ class Rollups:
         self._choice = PolicyChoice(client, database)
         self._due = Due(client, database)
         self._prepared_at = 0
-
-    @property
-    def has_marked(self) -> bool:
-        """Whether all hours that are not rolled up are known to be due."""
-        return self._prepared_at > 0
+        self.has_marked = False
+        """Whether the last turn made sure that all hours are due that are not rolled up."""
 
     def turn(self) -> None:
         """Do what is to be done now, for about a minute."""
+        self.has_marked = False
         if self._clock() - self._prepared_at >= _PREPARED_NS:
             self._prepare()
             self._prepared_at = self._clock()
+            self.has_marked = True
         if self._rollups:
             self._roll_all()
 
