@@ -51,16 +51,15 @@ class InfluxStorage:
         self._database = access["database"]
         self._client = influx.client(access, TIMEOUT_S)
         self._accounts = Accounts(self._client, access, readers or {})
-        self._no_accounts = ""
+        self._said: dict[str, str] = {}
         self._policies = Policies(self._client, self._database)
+        self._due = due.Due(self._client, self._database)
         self._keep_s = keep_s
-        self._unprepared = ""
         self._is_prepared = asyncio.Event()
         self._thread = Thread("influxdb")
         background = influx.client(access, _BACKGROUND_TIMEOUT_S)
         self._has_rollups = bool(rollups)
         self._rollups = Rollups(background, self._database, rollups)
-        self._not_rolled_up = ""
 
     def reading(self, series: str, value: float, ns: int) -> str:
         return f"{_series_key(series)} value={value!r} {ns}"  # a number without suffix is a float
@@ -95,6 +94,8 @@ class InfluxStorage:
         await self._is_prepared.wait()  # before, there may be no account
         while True:
             await thread.run(self._roll_up)
+            # Between two writes, so that none of them makes an hour due that is deleted then.
+            await self._thread.run(self._shorten)
             await asyncio.sleep(_TURN_EVERY_S)
 
     def close(self) -> None:
@@ -117,9 +118,16 @@ class InfluxStorage:
         detail = _request(self._rollups.turn).detail
         if detail.startswith("no answer") or "database not found" in detail:
             return  # the writer says so
-        if self._has_rollups and detail and detail != self._not_rolled_up:
-            logger.warning("readings are not rolled up: %s", detail)
-        self._not_rolled_up = detail
+        if self._has_rollups:
+            self._warn("readings are not rolled up", detail)
+
+    def _shorten(self) -> None:
+        """Keep readings for as short a time as is set, once they are rolled up."""
+        keep_s = self._keep_s
+        if keep_s and self._rollups.has_marked:
+            detail = _request(lambda: self._policies.shorten_raw(keep_s, self._due)).detail
+            if not detail.startswith("no answer"):
+                self._warn("readings are kept for longer than RETENTION", detail)
 
     def _create(self) -> Result:
         created = _request(lambda: self._client.create_database(self._database))
@@ -133,18 +141,21 @@ class InfluxStorage:
         detail = _request(self._accounts.make).detail
         if detail.startswith(("no answer", "401")):
             return Result(Outcome.WAIT, detail)
-        if detail != self._no_accounts and "database not found" not in detail:
-            self._no_accounts = detail
-            if detail:
-                logger.warning("%s: %s", _NO_ACCOUNTS, detail)
-        detail = _request(lambda: self._policies.keep_raw(self._keep_s)).detail
+        self._warn(_NO_ACCOUNTS, detail)
+        at_once = not self._has_rollups
+        detail = _request(lambda: self._policies.keep_raw(self._keep_s, may_shorten=at_once)).detail
         if detail.startswith(("no answer", "401")):
             return Result(Outcome.WAIT, detail)
-        if detail != self._unprepared and "database not found" not in detail:
-            self._unprepared = detail
-            if detail:
-                logger.warning("retention and shards keep their durations: %s", detail)
+        self._warn("retention and shards keep their durations", detail)
         return _STORED
+
+    def _warn(self, message: str, detail: str) -> None:
+        """Log it unless that was the last time too; without a detail it is over."""
+        if "database not found" in detail or detail == self._said.get(message, ""):
+            return
+        self._said[message] = detail
+        if detail:
+            logger.warning("%s: %s", message, detail)
 
 
 @lru_cache(maxsize=65536)

@@ -1,14 +1,17 @@
 """How long InfluxDB keeps points: its retention policies and the duration of their shards."""
 
 import logging
+import math
 import time
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any
 
 from influxdb import InfluxDBClient
 from influxdb.line_protocol import quote_ident
 
 from bridge.keeping import FOREVER, UNTOUCHED, seconds
+from bridge.storage.due import Due
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +25,12 @@ _DEFAULT_SHARD = "168h0m0s"
 _LONG_SHARD = "12w"
 # A shard is deleted as a whole. Of whole days, so that an hour never lies in two.
 _SHARDS = 30
+_SAY_EVERY_S = 3600
+
+
+def is_shorter(keep_s: int, kept_s: int) -> bool:
+    """Return whether points go sooner if they are kept for `keep_s` instead of `kept_s`."""
+    return keep_s != FOREVER and (kept_s == FOREVER or keep_s < kept_s)
 
 
 class Policies:
@@ -30,29 +39,45 @@ class Policies:
     def __init__(self, client: InfluxDBClient, database: str) -> None:
         self._client = client
         self._database = database
+        self._said_at = -math.inf
 
     def default(self) -> Mapping[str, Any]:
         """Return the default policy, as InfluxDB shows it."""
         return next(policy for policy in self._all() if policy["default"])
 
-    def keep_raw(self, keep_s: int | None) -> None:
+    def keep_raw(self, keep_s: int | None, *, may_shorten: bool) -> None:
         """Keep what is in the default policy for `keep_s`, or leave that as it is."""
         policy = self.default()
         kept_s = seconds(policy["duration"])
-        if keep_s not in (UNTOUCHED, kept_s):
-            if kept_s and not 0 < keep_s <= kept_s:
-                self._note_horizon(time.time_ns() - kept_s * 10**9)
+        if keep_s in (UNTOUCHED, kept_s):
+            if kept_s == FOREVER and policy["shardGroupDuration"] == _DEFAULT_SHARD:
+                self._set("ALTER", policy["name"], FOREVER, FOREVER)
+        elif not is_shorter(keep_s, kept_s):
+            self._note_horizon(time.time_ns() - kept_s * 10**9)
             self._set("ALTER", policy["name"], keep_s, kept_s)
-        elif kept_s == FOREVER and policy["shardGroupDuration"] == _DEFAULT_SHARD:
-            self._set("ALTER", policy["name"], FOREVER, FOREVER)
+        elif may_shorten:
+            self._set("ALTER", policy["name"], keep_s, kept_s)
 
-    def names(self) -> set[str]:
-        """Return the names of all policies."""
-        return {policy["name"] for policy in self._all()}
+    def shorten_raw(self, keep_s: int, due: Due) -> None:
+        """Keep the default policy for `keep_s` only, once what that deletes is rolled up."""
+        kept_s = seconds(self.default()["duration"])
+        if not is_shorter(keep_s, kept_s):
+            return
+        now = time.time_ns()
+        since = now - kept_s * 10**9 if kept_s else 0
+        deleted = takewhile(lambda hour: hour.start < now - keep_s * 10**9, due.hours(since))
+        if number := sum(1 for _ in deleted):
+            self._say_waiting(keep_s // _DAY_S, number)
+        else:
+            self.keep_raw(keep_s, may_shorten=True)
+
+    def kept(self) -> dict[str, int]:
+        """Return how long each policy keeps points (s), by its name."""
+        return {policy["name"]: seconds(policy["duration"]) for policy in self._all()}
 
     def make(self, name: str, keep_s: int) -> None:
         """Make a policy, or change how long it keeps points."""
-        held = {policy["name"]: seconds(policy["duration"]) for policy in self._all()}
+        held = self.kept()
         if name not in held:
             self._set("CREATE", name, keep_s, keep_s)
         elif held[name] != keep_s:
@@ -69,11 +94,20 @@ class Policies:
             f" DURATION {f'{keep_s}s' if keep_s else 'INF'}{replication} SHARD DURATION {shard}",
             method="POST",
         )
-        if keep_s and (keep_s < kept_s or not kept_s):
+        if is_shorter(keep_s, kept_s):
             days = keep_s // _DAY_S
             logger.warning("InfluxDB deletes what is older than %d days in %s", days, name)
         elif keep_s != kept_s:
             logger.info("InfluxDB keeps %s for longer", name)
+
+    def _say_waiting(self, days: int, number: int) -> None:
+        if time.monotonic() - self._said_at >= _SAY_EVERY_S:
+            self._said_at = time.monotonic()
+            logger.warning(
+                "RETENTION of %d days waits: %d hours that it deletes are still to be rolled up",
+                days,
+                number,
+            )
 
     def _note_horizon(self, ns: int) -> None:
         lines = [f"{HORIZON} since={ns}i {time.time_ns()}"]

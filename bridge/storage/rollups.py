@@ -13,7 +13,7 @@ from influxdb.line_protocol import quote_ident
 from bridge.keeping import FOREVER, Rollup, seconds
 from bridge.storage.due import HOUR_NS, Due, Hour
 from bridge.storage.policy_choice import PolicyChoice
-from bridge.storage.retention import HORIZON, Policies
+from bridge.storage.retention import HORIZON, Policies, is_shorter
 
 logger = logging.getLogger(__name__)
 
@@ -50,12 +50,16 @@ class Rollups:
         self._choice = PolicyChoice(client, database)
         self._due = Due(client, database)
         self._prepared_at = 0
+        self.has_marked = False
+        """Whether the last turn made sure that all hours are due that are not rolled up."""
 
     def turn(self) -> None:
         """Do what is to be done now, for about a minute."""
+        self.has_marked = False
         if self._clock() - self._prepared_at >= _PREPARED_NS:
             self._prepare()
             self._prepared_at = self._clock()
+            self.has_marked = True
         if self._rollups:
             self._roll_all()
 
@@ -67,12 +71,19 @@ class Rollups:
         for name in held - wanted:
             self._drop(name)
             logger.info("%s is not continued; its data stay in the policy of that name", name)
-        if not wanted <= held & self._policies.names():
+        if not wanted <= held or not self._are_kept():
             self._mark_all(seconds(raw["duration"]))  # before: a roll-up that is there is complete
         for rollup in self._rollups:
             self._policies.make(rollup.name, rollup.keep_s)
             self._continue(rollup, raw["name"])
         self._choice.write(raw["name"], self._rollups, self._clock())
+
+    def _are_kept(self) -> bool:
+        """Return whether each roll-up has been kept for as long as is asked now."""
+        kept = self._policies.kept()
+        return all(
+            one.name in kept and not is_shorter(kept[one.name], one.keep_s) for one in self._rollups
+        )
 
     def _roll_all(self) -> None:
         """Roll up the hours that are due; rest as long as that takes."""

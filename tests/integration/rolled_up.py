@@ -6,7 +6,9 @@ from typing import Any
 
 from bridge import keeping
 from bridge.storage import Outcome
+from bridge.storage.due import Due
 from bridge.storage.influxdb import InfluxStorage
+from bridge.storage.retention import Policies
 from bridge.storage.rollups import Rollups
 from telemetry import influx as client
 from telemetry.settings import ConnectionSettings
@@ -31,6 +33,7 @@ class Database:
         self.storage = InfluxStorage(settings.influx, None, keep_s, wanted)
         self._client = client.client(settings.influx, 10)
         self._wanted = wanted
+        self._keep_s = keep_s
         assert self.create() is Outcome.STORED
 
     def create(self) -> Outcome:
@@ -50,6 +53,14 @@ class Database:
             return time.time_ns() + ahead
 
         Rollups(self._client, self.name, self._wanted, clock).turn()
+        self.shorten()
+
+    def shorten(self) -> None:
+        """Follow a shorter RETENTION, if nothing is lost by that."""
+        if self._keep_s:
+            Policies(self._client, self.name).shorten_raw(
+                self._keep_s, Due(self._client, self.name)
+            )
 
     def rolled(self, interval: str, sensor: str = "7") -> list[tuple[int, float, int]]:
         """Return time, mean and count of each interval."""

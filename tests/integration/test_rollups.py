@@ -115,6 +115,7 @@ def expired(own_influx: Influx, start: int) -> Database:
     database.write((start, 1.0), (start + S, 3.0))
     database.turn()
     shortened = Database(own_influx, "expired", raw="3d")
+    shortened.turn()
     wait_for(lambda: not shortened.query("SELECT * FROM data"), 30, "the readings have expired")
     return shortened
 
@@ -158,6 +159,7 @@ def test_an_hour_that_cannot_be_rolled_up_does_not_hold_up_others(own_influx: In
 
 def test_of_a_write_with_refused_readings_the_number_of_these_is_told(own_influx: Influx) -> None:
     database = Database(own_influx, "counted", raw="3d")
+    database.turn(0)
     old = [(hour(10 * DAY) + n, 1.0) for n in range(3)]
     records = [database.storage.reading("7/temp", v, ns) for ns, v in [*old, (hour(DAY), 1.0)]]
     result = asyncio.run(database.storage.write(records))
