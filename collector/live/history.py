@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import urlencode
@@ -110,7 +110,7 @@ class History:
                 for series in wanted
             ]
 
-    async def table(self, wanted: Sequence[Series], span: Range) -> AsyncIterator[bytes]:
+    async def table(self, wanted: Sequence[Series], span: Range) -> AsyncGenerator[bytes, None]:
         """Yield the readings as pieces of CSV: `ts,type,value,sensor_id`, series by series."""
         since, until = _period(span)
         heading = spreadsheet.HEADING
