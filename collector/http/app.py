@@ -21,7 +21,8 @@ from collector.http.origins import Origins
 from collector.http.problem import MEDIA_TYPE, Problem
 from collector.http.refusal import unavailable
 from collector.lane import Lane
-from collector.live.history import History, HistoryBusy
+from collector.live.history import History
+from collector.live.turns import HistoryBusy
 
 
 class App(FastAPI):

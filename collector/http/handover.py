@@ -1,7 +1,6 @@
 """Where a connection goes whose request is not POST /data: to the page's stream, or to uvicorn."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -9,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from collector.http import stream
 from collector.http.connections import Connections
 from collector.http.head import Head
+from collector.http.limits import Limits
 from collector.http.origins import Origins
 from collector.http.stream import HandedOver
 from collector.live.hub import Hub
@@ -20,15 +20,25 @@ _NOT_PASSED_ON = {
 
 
 class _OneRequest(HttpToolsProtocol):
-    """uvicorn's protocol, which also tells when the connection is lost."""
+    """uvicorn's protocol, on a connection that expires: when the client does not read, earlier."""
 
-    def __init__(self, on_lost: Callable[[Exception | None], None], **uvicorns: Any) -> None:  # noqa: ANN401
+    def __init__(self, connection: HandedOver, limits: Limits, **uvicorns: Any) -> None:  # noqa: ANN401
         super().__init__(**uvicorns)
-        self._on_lost = on_lost
+        self._connection = connection
+        self._unread_s = limits.unread_s
+        self._ends_at = connection.deadline = self.loop.time() + limits.request_s
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._connection.deadline = min(self._ends_at, self.loop.time() + self._unread_s)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._connection.deadline = self._ends_at
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._on_lost(exc)
+        self._connection.connection_lost(exc)
 
 
 class HandOver:
@@ -53,8 +63,7 @@ class HandOver:
         if head.path == stream.PATH and head.method in ("GET", "HEAD"):
             self._stream(head, transport, connection)
             return
-        connection.deadline = asyncio.get_running_loop().time() + self._connections.limits.request_s
-        protocol = _OneRequest(connection.connection_lost, **uvicorns)
+        protocol = _OneRequest(connection, self._connections.limits, **uvicorns)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         protocol.data_received(_request(head))

@@ -1,12 +1,14 @@
 """GET /history and /history.csv: what InfluxDB holds of some series."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from http import HTTPStatus
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from collector.http.problem import Problem
 from collector.live.history import MAX_SERIES, RANGES, History, Range, Series
@@ -31,10 +33,24 @@ def routes(history: History) -> list[Route]:
         pieces = history.table(wanted, span)
         first = await anext(pieces)  # while there may still be a problem instead
         name = f"readings-{request.query_params['range']}.csv"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return StreamingResponse(_joined(first, pieces), headers=headers, media_type="text/csv")
+        return _Download(name, first, pieces)
 
     return [Route(path, get) for path, get in zip(PATHS, (charts, table), strict=True)]
+
+
+class _Download(StreamingResponse):
+    """Pieces of CSV; however the response ends, they give their turn back at once."""
+
+    media_type = "text/csv"
+
+    def __init__(self, name: str, first: bytes, rest: AsyncGenerator[bytes, None]) -> None:
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        super().__init__(_joined(first, rest), headers=headers)
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._rest):
+            await super().__call__(scope, receive, send)
 
 
 async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -1,10 +1,8 @@
 """What InfluxDB holds of a series, for the page: points for a chart, readings as CSV."""
 
-import csv
-import io
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import urlencode
@@ -12,15 +10,21 @@ from urllib.parse import urlencode
 import msgspec
 
 from collector.audit.unreachable import InfluxError, InfluxUnreachable, address, words
-from telemetry import influx, timestamp
+from collector.live import spreadsheet
+from collector.live.turns import Turns
+from telemetry import influx
 from telemetry.settings import InfluxAccess
 from telemetry.thread import Thread
 
 MAX_SERIES = 50
-MAX_UNDER_WAY = 8
+MAX_UNDER_WAY = 8  # of charts; and as many tables
+MAX_WAITING = 100  # for a chart
 _TIMEOUT_S = 10
 _ROWS_AT_ONCE = 5_000
-_FORMULA = "=+-@"  # what spreadsheets compute
+_MEAN = "mean(value)"
+# A stored value, so always a number; the sum that a mean needs may be none.
+_MEDIAN = "percentile(value, 50)"
+_NO_NUMBER = b"unsupported value"
 _NOTHING_YET = ("database not found", "retention policy not found")
 _NS_PER_MS = 1_000_000
 _HEADERS = {
@@ -79,8 +83,8 @@ _points = msgspec.json.Decoder(_Answer[Point])
 _rows = msgspec.json.Decoder(_Answer[Row])
 
 
-class HistoryBusy(Exception):
-    """Too many ask InfluxDB at once."""
+class _NoNumber(InfluxUnreachable):
+    """InfluxDB has computed what JSON cannot express: an infinite mean."""
 
 
 class History:
@@ -93,36 +97,48 @@ class History:
         self._access = access
         self._client = influx.client(access, _TIMEOUT_S)
         self._thread: Thread | None = None
-        self._under_way = 0
+        self._charts = Turns(MAX_UNDER_WAY, MAX_WAITING, _TIMEOUT_S)
+        self._tables = Turns(MAX_UNDER_WAY)
+        self._piece = asyncio.Lock()  # so that charts wait for one table at most
 
     async def charts(self, wanted: Sequence[Series], span: Range) -> list[list[Point]]:
         """Return the points of each series: (ms, mean, min, max), where there are readings."""
         since, until = _period(span)
-        with self._admitted():
+        async with self._charts.turn():
             return [
                 await self._run(partial(self._chart, series, span, since, until))
                 for series in wanted
             ]
 
-    async def table(self, wanted: Sequence[Series], span: Range) -> AsyncIterator[bytes]:
+    async def table(self, wanted: Sequence[Series], span: Range) -> AsyncGenerator[bytes, None]:
         """Yield the readings as pieces of CSV: `ts,type,value,sensor_id`, series by series."""
         since, until = _period(span)
-        heading = b"ts,type,value,sensor_id\r\n"
-        with self._admitted():
+        heading = spreadsheet.HEADING
+        async with self._tables.turn():
             for series in wanted:
                 after: int | None = since
                 while after is not None:
-                    text, after = await self._run(partial(self._rows, series, after, until))
+                    async with self._piece:
+                        text, after = await self._run(partial(self._rows, series, after, until))
                     yield heading + text
                     heading = b""
 
     def _chart(self, series: Series, span: Range, since: int, until: int) -> list[Point]:
+        """Return the points of a series; with medians, if a mean of them is no number."""
+        try:
+            return self._points(_MEAN, series, span, since, until)
+        except _NoNumber:
+            return self._points(_MEDIAN, series, span, since, until)
+
+    def _points(
+        self, middle: str, series: Series, span: Range, since: int, until: int
+    ) -> list[Point]:
         """Return the points of a series: of its readings, and before them of the roll-ups."""
         tail = f"GROUP BY time({span.step}s) fill(none)"
-        select = "mean(value), min(value), max(value) FROM data"
+        select = f"{middle}, min(value), max(value) FROM data"
         points = self._query(f"{select} {_where(series, since, until)} {tail}", _points)
         if span.rollup:
-            select = f'mean(value), min("min"), max("max") FROM {span.rollup}.data'
+            select = f'{middle}, min("min"), max("max") FROM {span.rollup}.data'
             first = points[0][0] if points else until
             where = _where(series, since, first - 1)
             points = self._query(f"{select} {where} {tail}", _points) + points
@@ -132,28 +148,18 @@ class History:
         """Return the next readings as CSV, and the time of the last if there are more."""
         where = _where(series, after, until)
         rows = self._query(f"value FROM data {where} LIMIT {_ROWS_AT_ONCE}", _rows)
-        type_, sensor_id = _harmless(series.type), _harmless(series.sensor_id)
-        text = io.StringIO()
-        csv.writer(text).writerows(
-            (timestamp.render(ns), type_, value, sensor_id)
-            for ns, value in rows
-            if isinstance(value, float)
-        )
-        return text.getvalue().encode(), rows[-1][0] if len(rows) == _ROWS_AT_ONCE else None
-
-    @contextmanager
-    def _admitted(self) -> Iterator[None]:
-        if self._under_way == MAX_UNDER_WAY:
-            raise HistoryBusy(f"{MAX_UNDER_WAY} others are asking for the history")
-        self._under_way += 1
-        try:
-            yield
-        finally:
-            self._under_way -= 1
+        readings = ((ns, value) for ns, value in rows if isinstance(value, float))
+        text = spreadsheet.lines(readings, series.type, series.sensor_id)
+        return text, rows[-1][0] if len(rows) == _ROWS_AT_ONCE else None
 
     async def _run(self, call: Callable[[], T]) -> T:
         self._thread = self._thread or Thread("history")
-        return await self._thread.run(call)
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                return await self._thread.run(call)
+        except TimeoutError:
+            why = f"{address(self._access)} does not answer: no answer within {_TIMEOUT_S:g} s"
+            raise InfluxUnreachable(why) from None
 
     def _query(self, selection: str, answer: msgspec.json.Decoder[_Answer[T]]) -> list[T]:
         """Return rows; none while there is no such database or retention policy."""
@@ -162,10 +168,12 @@ class History:
             answered = self._client.request(
                 "query", "POST", data=urlencode(query), headers=_HEADERS
             )
-            return _found(answer.decode(answered.content))
+            if _NO_NUMBER not in answered.content:
+                return _found(answer.decode(answered.content))
         except Exception as error:
             why = f"{address(self._access)} {words(error, _TIMEOUT_S)}"
             raise InfluxUnreachable(why) from error
+        raise _NoNumber(f"{address(self._access)} has computed a value that is no number")
 
 
 def _found(answer: _Answer[T]) -> list[T]:
@@ -186,8 +194,3 @@ def _where(series: Series, after: int, until: int) -> str:
         f'WHERE "sensor_id" = {sensor_id} AND "type" = {type_}'
         f" AND time > {after} AND time <= {until}"
     )
-
-
-def _harmless(label: str) -> str:
-    """Return a label that no spreadsheet takes for a formula."""
-    return f"'{label}" if label[0] in _FORMULA else label
