@@ -58,15 +58,15 @@ class NewestReadings:
         except Unreadable:  # the bridge tells of it; or a device's, which comes again as a reading
             return None
         # As at the collector: a timestamp ahead counts as the present, or it would stay for long.
-        order = min(ns, self._now_ns())
+        ns = min(ns, self._now_ns())
         known = self._known.get(series)
-        if known and order < known[0]:
+        if known and ns < known[0]:
             return None
         if known is None and len(self._known) == MAX_SERIES:
             self._known.popitem(last=False)
             self.forgotten += 1
         sensor_id, type_ = series.split("/")
         reading = msgspec.json.encode((sensor_id, type_, ns / _NS_PER_MS, float(value)))
-        self._known[series] = order, reading
+        self._known[series] = ns, reading
         self._known.move_to_end(series)
         return reading

@@ -32,13 +32,16 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One pipeline for the tests of a module."""
+def begin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A pipeline whose collector knows of a Grafana."""
     stack = Stack(tmp_path_factory.mktemp("pipeline"))
     stack.collector.env["GRAFANA_PORT"] = "3000"
     with stack:
         yield stack
+
+
+pipeline = pytest.fixture(scope="package")(begin)
+own_pipeline = pytest.fixture(scope="module")(begin)
 
 
 @pytest.fixture

@@ -25,20 +25,10 @@ def serious(page: Page) -> list[tuple[str, list[str]]]:
 @pytest.mark.parametrize("width", [360, 1440])
 def test_nothing_serious(visit: Visit, pipeline: Stack, width: int, scheme: str) -> None:
     page = visit(width, scheme)
-    post(pipeline, reading("a"), reading("b", type_="humidity"))
+    post(pipeline, reading(1), reading(2))
     expect(page.locator("figure canvas")).to_be_visible()
     assert serious(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-def test_nothing_serious_while_the_bridge_is_away(visit: Visit, pipeline: Stack) -> None:
-    page = visit(scheme="dark")
-    pipeline.bridge.kill()
-    try:
-        expect(page.locator("#problems li")).to_have_count(1)
-        assert serious(page) == []
-    finally:
-        pipeline.start("bridge")
 
 
 def test_control_a_button_without_a_name_is_found(page: Page) -> None:

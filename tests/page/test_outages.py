@@ -1,13 +1,19 @@
 """A part is killed: the page says which, why and what helps, and that it works again."""
 
+import json
+import subprocess
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.builders import reading
-from tests.page.conftest import post
+from tests.page.conftest import Visit, own_pipeline, post
+from tests.page.test_accessibility import serious
 from tests.stack import Stack
 
 UNKNOWN = ["unknown"] * 7
+
+pipeline = own_pipeline
 
 
 @pytest.fixture
@@ -31,6 +37,66 @@ def works(page: Page, stack: Stack, sensor: str) -> None:
     expect(page.locator("#problems li")).to_have_count(0)
     post(stack, reading(sensor))
     expect(page.locator(f'.row[title="{sensor}/temp"]')).to_be_attached()
+
+
+def say(stack: Stack, instance: str, state: str, **counters: int) -> None:
+    """Publish the retained status of a collector, as anybody may on this broker."""
+    status = json.dumps({"state": state, "counters": counters})
+    argv = ["mosquitto_pub", "-p", str(stack.broker.port), "-r", "-m", status]
+    subprocess.run([*argv, "-t", f"status/collector/{instance}"], check=True)
+
+
+def clear(stack: Stack, instance: str) -> None:
+    """Clear a status, as docs/operations.md says."""
+    argv = ["mosquitto_pub", "-p", str(stack.broker.port), "-r", "-n"]
+    subprocess.run([*argv, "-t", f"status/collector/{instance}"], check=True)
+
+
+def test_collectors_that_are_gone_for_good(page: Page, pipeline: Stack) -> None:
+    works(page, pipeline, "before-gone")
+    for n in range(7):
+        say(pipeline, f"gone{n}", "offline")
+    expect(page.locator("#notes li >> nth=5")).to_have_text("and 2 more")
+    expect(page.locator("#notes")).to_contain_text("is offline")
+    assert serious(page) == []
+    works(page, pipeline, "beside-gone")
+    for n in range(7):
+        clear(pipeline, f"gone{n}")
+    expect(page.locator("#notes li")).to_have_count(0)
+
+
+def test_forged_counters_are_no_figures(page: Page, pipeline: Stack) -> None:
+    works(page, pipeline, "before-forged")
+    accepted = page.locator("#figures dd >> nth=0")
+    before = json.loads(pipeline.collector.command("books", "--json").stdout)["accepted"]
+    expect(accepted).to_have_text(f"{before}")
+    say(pipeline, "forged", "up", accepted=-4, oldest_pending_s=2**53)
+    part(page, "Collector", "up")
+    expect(page.locator("#parts li >> nth=0")).to_contain_text("2 of 2")
+    expect(accepted).to_have_text(f"{before}")
+    expect(page.locator("#figures dd >> nth=5")).to_have_text("0 s")
+    say(pipeline, "forged", "up", accepted=4)
+    expect(accepted).to_have_text(f"{before + 4}")
+    clear(pipeline, "forged")
+
+
+SEEN = """state => {
+    Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_hidden_page_holds_no_connection(page: Page, visit: Visit, pipeline: Stack) -> None:
+    other = visit()
+    works(page, pipeline, "before-hidden")
+    with page.expect_event("requestfailed", lambda request: request.url.endswith("/live")):
+        page.evaluate(SEEN, "hidden")
+    post(pipeline, reading("meanwhile-hidden"))
+    expect(other.locator('.row[title="meanwhile-hidden/temp"]')).to_be_attached()
+    expect(page.locator('.row[title="meanwhile-hidden/temp"]')).to_have_count(0)
+    page.evaluate(SEEN, "visible")
+    expect(page.locator('.row[title="meanwhile-hidden/temp"]')).to_be_attached()
+    works(page, pipeline, "after-hidden")
 
 
 def test_broker(page: Page, pipeline: Stack) -> None:
@@ -59,13 +125,15 @@ def test_database(page: Page, pipeline: Stack) -> None:
     works(page, pipeline, "after-database")
 
 
-def test_bridge(page: Page, pipeline: Stack) -> None:
+def test_bridge(visit: Visit, pipeline: Stack) -> None:
+    page = visit(scheme="dark")
     works(page, pipeline, "before-bridge")
     pipeline.bridge.kill()
     expect(page.locator("#verdict")).to_contain_text("is offline")
     part(page, "Bridge", "down")
     part(page, "InfluxDB", "unknown")
     expect(page.locator("#problems")).to_contain_text("Start the bridge")
+    assert serious(page) == []
     pipeline.start("bridge")
     works(page, pipeline, "after-bridge")
 

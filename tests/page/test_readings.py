@@ -9,9 +9,11 @@ from playwright.sync_api import Locator, Page, expect
 
 from collector.publishing.quantities import LAST, WHOLE, quantity
 from tests.builders import reading
-from tests.page.conftest import Visit, post
+from tests.page.conftest import Visit, own_pipeline, post
 from tests.service import wait_for
 from tests.stack import Stack
+
+pipeline = own_pipeline  # an empty one
 
 HOSTILE = ['<img src=x onerror="document.title=1">', "'\"><b>&amp;", "温 室"]
 

@@ -1,7 +1,7 @@
 // The charts of the chosen series, and their range.
 
 import { Chart, groupOf } from "./chart.js";
-import { history } from "./history.js";
+import { history, pause } from "./history.js";
 import { make, write } from "./element.js";
 import { recall, remember } from "./memory.js";
 
@@ -19,7 +19,8 @@ export class Charts {
     this.chosen = new Map(); // key → colour
     this.#series = series;
     this.#changed = changed;
-    this.#range = RANGES[recall("range")] ? recall("range") : "live";
+    const [range] = recall("range") ?? [];
+    this.#range = Object.hasOwn(RANGES, range) ? range : "live";
     this.#buttons();
     const element = document.getElementById("charts");
     document.getElementById("clear").onclick = () => this.choose([]);
@@ -32,7 +33,7 @@ export class Charts {
   #databaseAnswers = false;
   #charts = [];
   #past = new Map(); // key → points of the range
-  #asked = 0; // when the past was asked for
+  #due = Infinity; // when to ask for the past again
   #request = 0; // only the newest request counts
   #now = 0;
 
@@ -45,10 +46,12 @@ export class Charts {
 
   toggle({ key }) {
     const keys = [...this.chosen.keys()];
-    this.choose(this.chosen.has(key) ? keys.filter((k) => k !== key) : [...keys, key].slice(-MOST));
+    this.choose(this.chosen.has(key) ? keys.filter((k) => k !== key) : [...keys, key]);
   }
 
-  choose(keys) {
+  /** Chart these, the last ones if there are too many. */
+  choose(wanted) {
+    const keys = wanted.slice(-MOST);
     const before = this.chosen;
     const colours = palette();
     const used = new Set(keys.map((key) => before.get(key)));
@@ -68,8 +71,8 @@ export class Charts {
     this.#now = now;
     const known = [...this.chosen.keys()].filter((key) => this.#series.rows.has(key)).length;
     if (known > this.#charts.reduce((sum, { rows }) => sum + rows.length, 0)) this.#build();
-    const { seconds, every } = RANGES[this.#range];
-    if (every && performance.now() - this.#asked > every) this.#ask();
+    const { seconds } = RANGES[this.#range];
+    if (performance.now() > this.#due) this.#ask();
     const to = now / 1000;
     for (const chart of this.#charts) {
       chart.draw(chart.rows.map((row) => this.#points(row)), to - seconds, to);
@@ -101,18 +104,21 @@ export class Charts {
   }
 
   async #ask() {
-    this.#asked = performance.now();
+    const { from, every = Infinity } = RANGES[this.#range];
+    this.#due = performance.now() + every;
     const keys = [...this.chosen.keys()];
     if (!keys.length || !this.#databaseAnswers) return;
     const request = ++this.#request;
     try {
-      const past = await history(keys, RANGES[this.#range].from);
+      const past = await history(keys, from);
       if (request !== this.#request) return;
       this.#past = past;
       const empty = this.#range !== "live" && [...past.values()].every(({ length }) => !length);
       this.#note(empty ? "InfluxDB has no readings of these in this range." : "");
     } catch (error) {
-      if (request === this.#request) this.#note(`No history: ${error.message}`);
+      if (request !== this.#request) return;
+      this.#note(`No history: ${error.message}`);
+      this.#due = performance.now() + pause();
     }
     this.draw(this.#now);
   }
@@ -127,7 +133,7 @@ export class Charts {
     for (const button of buttons) {
       button.onclick = () => {
         this.#range = button.value;
-        remember("range", this.#range);
+        remember("range", [this.#range]);
         for (const other of buttons) other.ariaPressed = other === button;
         this.#past = new Map();
         this.choose([...this.chosen.keys()]);

@@ -1,4 +1,5 @@
 // The stream of events from the collector; it reconnects for as long as it takes.
+// A hidden page has none: a browser has six connections for all pages of one host.
 
 const STALLED_MS = 5_000;
 const REOPEN_MS = 15_000;
@@ -8,7 +9,7 @@ const REOPEN_MS = 15_000;
  * whenever that changes.
  */
 export function listen({ readings, pipeline, link }) {
-  let source;
+  let source = null;
   let state = "";
   let heard = 0; // when the last event came
   let opened = 0;
@@ -18,8 +19,12 @@ export function listen({ readings, pipeline, link }) {
     state = next;
     link(state);
   };
-  const open = () => {
+  const close = () => {
     source?.close();
+    source = null;
+  };
+  const open = () => {
+    close();
     opened = heard = performance.now();
     source = new EventSource("live");
     source.addEventListener("readings", ({ data }) => readings(JSON.parse(data)));
@@ -31,11 +36,14 @@ export function listen({ readings, pipeline, link }) {
     source.addEventListener("error", () => become("lost"));
   };
   const check = () => {
+    if (!source) return;
     const now = performance.now();
     const closed = source.readyState === EventSource.CLOSED; // after an HTTP error it stays so
     if (state === "open" && now - heard > STALLED_MS) become("stalled");
     if (closed ? now - opened > STALLED_MS : now - heard > REOPEN_MS) open();
   };
-  open();
+  const follow = () => (document.visibilityState === "hidden" ? close() : open());
+  follow();
+  document.addEventListener("visibilitychange", follow);
   setInterval(check, 1_000);
 }

@@ -1,7 +1,10 @@
 // Past readings from /history: one request at a time.
 
 const BATCH = 50;
-const PAUSE_MS = 30_000;
+const SMALLER = 8;
+
+/** How long to wait after a failure, in ms: random, so that pages do not come back together. */
+export const pause = () => 5_000 + 10_000 * Math.random();
 
 let last = Promise.resolve();
 let pausedUntil = 0;
@@ -25,10 +28,17 @@ export function history(keys, range) {
   return request;
 }
 
-/** Fill the curves of these rows, each once; pause after a failure. Returns whether any was. */
+/**
+ * Fill the curves of these rows, each once; pause after a failure. Returns whether any was.
+ * Rows that failed together come last, and in smaller parts: one may be the fault of it.
+ */
 export async function fillCurves(series, rows) {
-  const wanted = rows.filter(({ asked }) => !asked).slice(0, BATCH);
-  if (!wanted.length || performance.now() < pausedUntil) return false;
+  if (performance.now() < pausedUntil) return false;
+  const open = rows.filter(({ asked }) => !asked);
+  const failures = Math.min(...open.map((row) => row.failures));
+  const wanted = open.filter((row) => row.failures === failures)
+    .slice(0, Math.ceil(BATCH / SMALLER ** failures));
+  if (!wanted.length) return false;
   pausedUntil = Infinity; // until this answer
   for (const row of wanted) row.asked = true;
   try {
@@ -37,8 +47,11 @@ export async function fillCurves(series, rows) {
     pausedUntil = 0;
     return true;
   } catch {
-    for (const row of wanted) row.asked = false;
-    pausedUntil = performance.now() + PAUSE_MS;
+    for (const row of wanted) {
+      row.asked = false;
+      row.failures += 1;
+    }
+    pausedUntil = performance.now() + pause();
     return false;
   }
 }

@@ -6,6 +6,7 @@ import { formatAge, formatValue, unitOf } from "./units.js";
 
 const SPARE = 4; // rows kept above and below
 const STALE_S = 60;
+const WIDE = 8; // characters of a value that are set smaller
 const COLUMNS = [
   ["sensor", "Sensor"], ["type", "Type"], ["value", "Value"], [null, "Last 15 min"], ["age", "Age"],
 ];
@@ -126,7 +127,9 @@ export class List {
     write(line.sensor, row.sensor);
     write(line.type, row.type);
     element.title = row.key;
-    write(line.value, formatValue(row.value));
+    const value = formatValue(row.value);
+    write(line.value, value);
+    line.value.classList.toggle("wide", value.length > WIDE);
     write(line.unit, unitOf(row.type));
     write(line.age, formatAge(age));
     const drawn = `${row.key} ${row.ts} ${row.value} ${row.times.length}`;

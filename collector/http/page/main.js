@@ -20,7 +20,7 @@ const at = (id) => document.getElementById(id);
 const series = new Series();
 const overview = new Overview();
 const charts = new Charts(series, () => refresh());
-const pins = new Set(recall("pins", []));
+const pins = new Set(recall("pins") ?? []);
 const list = new List(at("list"), { sort, chart: (row) => charts.toggle(row), pin });
 
 const order = { column: "sensor", descending: false };
@@ -81,7 +81,7 @@ function showGrafana() {
 
 /** Chart what was charted the last time, or else the first series and some like it. */
 function choose() {
-  const stored = recall("chosen", null);
+  const stored = recall("chosen");
   const rows = arrange(series.rows.values(), { ...order, search: "", pins });
   const [first] = rows;
   const alike = rows.filter(({ type }) => type === first.type).slice(0, FIRST);

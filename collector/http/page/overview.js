@@ -12,6 +12,7 @@ const FIGURES = {
   lag: ["Lag", "age of the oldest pending reading"],
   rate: ["Readings/s", "on the broker"],
 };
+const MOST = 5; // problems shown, and notes
 const PARTS = ["Collector", "Broker", "Bridge", "InfluxDB"];
 const LOST = {
   lost: {
@@ -30,6 +31,7 @@ export function unheard(link) {
     figures: Object.fromEntries(Object.keys(FIGURES).map((name) => [name, null])),
     parts: PARTS.map((name) => ({ name, state: "unknown" })),
     problems: [{ reason: null, ...LOST[link] }],
+    notes: [],
   };
 }
 
@@ -47,13 +49,14 @@ export class Overview {
   #shown = "";
 
   /** Show what `summarise` or `unheard` returned. */
-  show({ figures, parts, problems }) {
+  show({ figures, parts, problems, notes }) {
     for (const [name, value] of Object.entries(figures)) this.#figure(name, value);
-    const shown = JSON.stringify([parts, problems]);
+    const shown = JSON.stringify([parts, problems, notes]);
     if (shown === this.#shown) return; // nothing for a screen reader to read again
     this.#shown = shown;
     document.getElementById("parts").replaceChildren(...parts.map(partItem));
-    document.getElementById("problems").replaceChildren(...problems.map(problemItem));
+    document.getElementById("problems").replaceChildren(...problemItems(problems));
+    document.getElementById("notes").replaceChildren(...problemItems(notes));
     const verdict = document.getElementById("verdict");
     write(verdict, problems.length ? problems[0].title : "Everything works");
     verdict.dataset.state = problems.length ? "down" : "up";
@@ -78,6 +81,12 @@ function partItem({ name, state, note }) {
   const item = make("li", {}, make("span.name", {}, name), words);
   item.dataset.state = state;
   return item;
+}
+
+function problemItems(problems) {
+  const items = problems.slice(0, MOST).map(problemItem);
+  const more = problems.length - MOST;
+  return more > 0 ? [...items, make("li", {}, `and ${more} more`)] : items;
 }
 
 function problemItem({ title, reason, advice }) {

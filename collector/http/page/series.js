@@ -80,6 +80,7 @@ function newRow(key, sensor, type) {
     key, sensor, type, ts: 0, value: 0, frame: 0,
     times: [], values: [],
     asked: false, // whether its curve was asked of /history
+    failures: 0, // how often that failed
     order: `${natural(sensor)}/${natural(type)}`,
     typeOrder: natural(type),
     text: `${sensor} ${type}`.toLowerCase(),

@@ -9,6 +9,8 @@ const ADVICE = {
   bridge: "Readings are still accepted and wait in the outbox. Start the bridge: make run, or " +
     "docker-compose up -d bridge",
   collector: "A collector has stopped, or has lost the broker. Its log says which.",
+  gone: "What it has accepted and not sent waits in its outbox. If it is gone for good, clear " +
+    "its status: see docs/operations.md, “A second collector, a second bridge”",
   influx: "Readings are still accepted and wait in the outbox. See whether InfluxDB runs: " +
     "./pipeline check",
   password: "InfluxDB does not take the bridge's account. Compare INFLUX_USERNAME and " +
@@ -24,8 +26,8 @@ const fresh = (service) => service.state !== "offline" && service.age_s <= SILEN
 
 /**
  * Figures (null where nobody reports), parts {name, state, note} with the state up, down or
- * unknown, problems {title, reason, advice}, and whether the database may be asked for history,
- * of the feed's pipeline event.
+ * unknown, problems and, less than that, notes {title, reason, advice}, and whether the database
+ * may be asked for history, of the feed's pipeline event.
  */
 export function summarise({ broker, services, rate }) {
   const collectors = services.filter(({ service }) => service === "collector");
@@ -49,17 +51,22 @@ export function summarise({ broker, services, rate }) {
     ],
     history: database.state !== "down" || Boolean(database.note),
     problems,
+    notes: broker.up ? collectorNotes(collectors) : [],
   };
 }
+
+/** Anybody may have sent it: a figure is a count, and one that JavaScript does not round. */
+const plausible = (value) => Number.isSafeInteger(value) && value >= 0;
 
 function figures(collectors, rate) {
   const known = collectors.some(fresh);
   const sum = (name) => {
-    const values = collectors.map(({ counters }) => counters[name]).filter((v) => v !== undefined);
-    return known && values.length ? values.reduce((a, b) => a + b, 0) : null;
+    const values = collectors.map(({ counters }) => counters[name]).filter(plausible);
+    const total = values.reduce((a, b) => a + b, 0);
+    return known && values.length && plausible(total) ? total : null;
   };
   const lags = collectors.filter(fresh).map(({ counters }) => counters.oldest_pending_s);
-  const lag = lags.filter((seconds) => seconds !== undefined);
+  const lag = lags.filter(plausible);
   return {
     accepted: sum("accepted"),
     stored: sum("stored"),
@@ -98,11 +105,19 @@ function brokerProblems({ up, reason }) {
 }
 
 function collectorProblems(collectors) {
-  const gone = collectors.filter((service) => !fresh(service));
   if (!collectors.length) {
     return [{ title: "No collector reports its state", reason: null, advice: ADVICE.collector }];
   }
-  return gone.map((service) => silence("Collector", service, ADVICE.collector));
+  // With one that works, those that took their leave may be gone for good.
+  const excused = ({ state }) => state === "offline" && collectors.some(fresh);
+  return collectors.filter((collector) => !fresh(collector) && !excused(collector))
+    .map((collector) => silence("Collector", collector, ADVICE.collector));
+}
+
+function collectorNotes(collectors) {
+  if (!collectors.some(fresh)) return [];
+  return collectors.filter(({ state }) => state === "offline")
+    .map((collector) => silence("Collector", collector, ADVICE.gone));
 }
 
 function bridgeProblems(bridges) {

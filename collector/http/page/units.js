@@ -32,10 +32,12 @@ export function unitOf(type) {
 const plain = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
-/** At most six digits that count; an exponent for what would be wide. */
+/** At most six digits that count; an exponent for what would be wide: 1.7e308. */
 export function formatValue(value) {
   const size = Math.abs(value);
-  if (size !== 0 && (size >= 1e9 || size < 1e-4)) return value.toExponential(3);
+  if (size !== 0 && (size >= 1e9 || size < 1e-4)) {
+    return value.toExponential(3).replace(/\.?0*e\+?/, "e");
+  }
   return size >= 1e6 ? whole.format(value) : plain.format(value);
 }
 
