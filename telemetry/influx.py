@@ -6,7 +6,9 @@ import socket
 import time
 from collections.abc import Iterator
 from functools import partial
+from typing import Generic, TypeVar
 
+import msgspec
 import requests
 import urllib3
 from influxdb import InfluxDBClient
@@ -17,6 +19,27 @@ from telemetry.tls import plain_reason
 
 _MOST_BYTES = 32 << 20
 _AT_ONCE = 1 << 16
+
+T = TypeVar("T")
+
+
+class Series(msgspec.Struct, Generic[T]):
+    """The rows of one series in an answer to a query."""
+
+    values: list[T]
+
+
+class Result(msgspec.Struct, Generic[T]):
+    """What a statement of a query returns."""
+
+    series: list[Series[T]] = []
+    error: str | None = None
+
+
+class Answer(msgspec.Struct, Generic[T]):
+    """An answer to a query, a result for each statement."""
+
+    results: list[Result[T]]
 
 
 def client(access: InfluxAccess, timeout_s: float) -> InfluxDBClient:

@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from itertools import pairwise
-from typing import Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
+from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -67,21 +67,8 @@ Value = float | str | bool | None
 Values = dict[int, Value]
 
 
-class _Series(msgspec.Struct, Generic[T]):
-    values: list[T]
-
-
-class _Result(msgspec.Struct, Generic[T]):
-    series: list[_Series[T]] = []
-    error: str | None = None
-
-
-class _Answer(msgspec.Struct, Generic[T]):
-    results: list[_Result[T]]
-
-
-_points = msgspec.json.Decoder(_Answer[tuple[int, Value]])
-_rows = msgspec.json.Decoder(_Answer[list[object]])
+_points = msgspec.json.Decoder(influx.Answer[tuple[int, Value]])
+_rows = msgspec.json.Decoder(influx.Answer[list[object]])
 
 
 def spans(rows: Sequence[Row]) -> Iterator[Span]:
@@ -157,7 +144,9 @@ class ReadBack:
             raise ValueError(f"{len(results)} results of {len(spans)} statements")
         return [[point for series in r.series for point in series.values] for r in results]
 
-    def _query(self, statements: str, answer: msgspec.json.Decoder[_Answer[T]]) -> list[_Result[T]]:
+    def _query(
+        self, statements: str, answer: msgspec.json.Decoder[influx.Answer[T]]
+    ) -> list[influx.Result[T]]:
         form = urlencode({"db": self.database, "epoch": "ns", "q": statements})
         response = self._client.request("query", "POST", data=form, headers=_HEADERS)
         return answer.decode(response.content).results

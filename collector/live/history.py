@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -66,21 +66,8 @@ Point = tuple[int, float, float, float]
 Row = tuple[int, float | str | bool | None]
 
 
-class _Series(msgspec.Struct, Generic[T]):
-    values: list[T]
-
-
-class _Result(msgspec.Struct, Generic[T]):
-    series: list[_Series[T]] = []
-    error: str | None = None
-
-
-class _Answer(msgspec.Struct, Generic[T]):
-    results: list[_Result[T]]
-
-
-_points = msgspec.json.Decoder(_Answer[Point])
-_rows = msgspec.json.Decoder(_Answer[Row])
+_points = msgspec.json.Decoder(influx.Answer[Point])
+_rows = msgspec.json.Decoder(influx.Answer[Row])
 
 
 class _NoNumber(InfluxUnreachable):
@@ -161,7 +148,7 @@ class History:
             why = f"{address(self._access)} does not answer: no answer within {_TIMEOUT_S:g} s"
             raise InfluxUnreachable(why) from None
 
-    def _query(self, selection: str, answer: msgspec.json.Decoder[_Answer[T]]) -> list[T]:
+    def _query(self, selection: str, answer: msgspec.json.Decoder[influx.Answer[T]]) -> list[T]:
         """Return rows; none while there is no such database or retention policy."""
         query = {"db": self._access["database"], "epoch": "ns", "q": f"SELECT {selection}"}
         try:
@@ -176,7 +163,7 @@ class History:
         raise _NoNumber(f"{address(self._access)} has computed a value that is no number")
 
 
-def _found(answer: _Answer[T]) -> list[T]:
+def _found(answer: influx.Answer[T]) -> list[T]:
     (result,) = answer.results
     if result.error and not result.error.startswith(_NOTHING_YET):
         raise InfluxError(result.error)
