@@ -1,8 +1,7 @@
 """The measurement `rp_config`: which policy a dashboard asks, by the length of its range.
 
-Points with the tag `rp` (`raw`, or the roll-up's name) and the fields `policy` (its name, which
-the dashboard quotes), `start` and `end` (lengths of a range in
-ms: from the one to below the other).
+Points with the tag `rp` (`raw`, or the roll-up's name) and the fields `policy` (its name, which the
+dashboard quotes), `start` and `end` (lengths of a range in ms: from the one to below the other).
 """
 
 from collections.abc import Iterator, Sequence
