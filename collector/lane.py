@@ -16,6 +16,7 @@ from collector.audit.auditor import Auditor
 from collector.devices.intake import DeviceIntake
 from collector.devices.senders import Senders
 from collector.formats import Formats
+from collector.outbox.group_commit import OutboxBusy
 from collector.outbox.outbox import Outbox
 from collector.publishing.discovery import Discovery
 from collector.publishing.publisher import Publisher
@@ -107,7 +108,10 @@ class Lane:
         self._counters_of_others.append(counters)
 
     def counters(self) -> dict[str, int]:
-        """Return the counters of the lane and of others by name."""
+        """Return the counters of the lane and of others by name.
+
+        Raises OutboxBusy or OutboxUnusable.
+        """
         books = self.outbox.books._replace(pending=self._publisher.pending)
         return {
             **books._asdict(),
@@ -162,6 +166,10 @@ class Lane:
             self._publisher.tick()
             self._devices.tick()
             if self._mqtt.connected and second % INTERVAL_S == 0:
-                letters = self._devices.dead_letters
-                status = Status("up", counters=self.counters(), dead_letters=letters)
-                self._mqtt.publish(self._status_topic, msgspec.json.encode(status), retain=True)
+                with contextlib.suppress(OutboxBusy):  # the next status is not far
+                    self._publish_status()
+
+    def _publish_status(self) -> None:
+        letters = self._devices.dead_letters
+        status = Status("up", counters=self.counters(), dead_letters=letters)
+        self._mqtt.publish(self._status_topic, msgspec.json.encode(status), retain=True)

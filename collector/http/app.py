@@ -1,4 +1,4 @@
-"""The HTTP application: health, metrics, documentation, and 404 or 405 for everything else."""
+"""The HTTP application: page, health, metrics, documentation; 404 or 405 for everything else."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -23,6 +23,7 @@ from collector.http.refusal import unavailable
 from collector.lane import Lane
 from collector.live.history import History
 from collector.live.turns import HistoryBusy
+from collector.outbox.group_commit import OutboxBusy
 
 
 class App(FastAPI):
@@ -52,7 +53,7 @@ class App(FastAPI):
         self.get(docs.PATH, response_class=HTMLResponse)(docs.page)
         self.mount(docs.ASSETS, docs.assets())
         self.router.routes.extend(history.routes(past))
-        for kind in (Problem, InfluxUnreachable, HistoryBusy):
+        for kind in (Problem, InfluxUnreachable, HistoryBusy, OutboxBusy):
             self.add_exception_handler(kind, _refused)
         self.add_exception_handler(HTTPStatus.NOT_FOUND, _not_found)
         self.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _not_allowed)

@@ -86,7 +86,10 @@ class Outbox:
         return self.last - len(self.settlement.settled)
 
     def ages(self) -> dict[str, int]:
-        """Return the age of the oldest pending reading, and how far back all are here (s)."""
+        """Return the age of the oldest pending reading, and how far back all are here (s).
+
+        Raises OutboxBusy or OutboxUnusable.
+        """
         with self._group.failures():
             return {
                 "oldest_pending_s": self._ages.oldest_pending_s(self.last),
