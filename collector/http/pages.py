@@ -34,9 +34,9 @@ class Pages:
 
     def check(self, head: Head, address: str) -> None:
         """Raise PageClosed, ForeignHost or TooManyFailures for a request that is refused."""
-        # A browser asks with OPTIONS, without its password, whether a page may ask.
         if not self._opened and head.path in _READINGS:
             self._origins.check_host(dict(head.headers).get(b"host", b""))
+        # A browser asks with OPTIONS, without its password, whether a page may ask.
         if not self._opened or head.path in _FREE or head.method == "OPTIONS":
             return
         needs_reader = head.path in _READERS or head.path.startswith(_FILES)

@@ -6,7 +6,7 @@ from collector.access.identities import UnknownToken
 from collector.access.identity import SensorForbidden
 from collector.access.rates import RateExceeded
 from collector.access.series import TooManySeries
-from collector.http.origins import ForeignOrigin, ForeignPassword
+from collector.http.origins import ForeignHost, ForeignOrigin, ForeignPassword
 from collector.http.pages import PageClosed
 from collector.http.problem import Problem
 from collector.http.sender import TooManyFailures
@@ -19,6 +19,7 @@ RETRY_AFTER_S = 5
 
 REASONS = ("origin", "token", "sensor", "rate", "series", "connections")
 _REASONS = {
+    ForeignHost: "origin",
     ForeignOrigin: "origin",
     ForeignPassword: "origin",
     UnknownToken: "token",

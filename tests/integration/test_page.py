@@ -10,6 +10,7 @@ import pytest
 from tests.identities import give
 from tests.integration.live_events import TS_MS, Live, Viewer, json_of
 from tests.integration.posting import client, problem
+from tests.metrics import counted_at
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,7 @@ def test_head_and_http_1_0_and_other_methods(live: Live) -> None:
 
 def test_a_foreign_page_reads_nothing(live: Live) -> None:
     port = live.collector.port
+    refused = counted_at(live.collector.url)["http_refused_origin"]
     for host in ("evil.example", f"localhost.evil.example:{port}"):
         with Viewer(port, Host=host) as viewer:
             assert viewer.status == 403
@@ -42,6 +44,7 @@ def test_a_foreign_page_reads_nothing(live: Live) -> None:
         with Viewer(port, Host=host, Origin="https://evil.example") as viewer:
             assert viewer.status == 200
             assert "access-control-allow-origin" not in viewer.fields
+    assert counted_at(live.collector.url)["http_refused_origin"] == refused + 2
 
 
 def test_once_the_port_is_open_it_takes_a_reader(live: Live, tmp_path: Path) -> None:
