@@ -69,6 +69,7 @@ class Proxy:
         self._down = False
         self._toxics: dict[Direction, Toxic] = {"up": CLEAN, "down": CLEAN}
         self._links: set[Link] = set()
+        self._handlers: set[asyncio.Task[None]] = set()
         self._random = random.Random(port)
 
     async def start(self) -> None:
@@ -77,8 +78,12 @@ class Proxy:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
 
     async def close(self) -> None:
+        """Reset all connections and return when their sockets are closed."""
         self._server.close()
         self._reset_all()
+        for handler in self._handlers.copy():
+            handler.cancel()
+        await asyncio.gather(*self._handlers, return_exceptions=True)
 
     def passed(self, direction: Direction) -> int:
         """Return how many bytes have passed through the connections that are open now."""
@@ -126,14 +131,22 @@ class Proxy:
         for link in list(self._links):
             link.reset()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._down:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handler = self._loop.create_task(self._handle(reader, writer))
+        self._handlers.add(handler)
+        handler.add_done_callback(self._handlers.discard)
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            if not self._down:
+                await self._forward(reader, writer)
+        finally:
             writer.transport.abort()
-            return
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             from_server, to_server = await asyncio.open_connection("127.0.0.1", self.upstream)
         except OSError:
-            writer.transport.abort()
             return
         link = Link(writer, to_server)
         self._links.add(link)
@@ -142,12 +155,13 @@ class Proxy:
                 self._pump("up", link, reader, to_server),
                 self._pump("down", link, from_server, writer),
             )
-        except asyncio.CancelledError:
-            link.reset()  # the proxy is closing
+            for end in (writer, to_server):
+                end.close()
+                with contextlib.suppress(OSError):
+                    await end.wait_closed()
         finally:
             self._links.discard(link)
-            writer.close()
-            to_server.close()
+            link.reset()  # if the proxy is closing
 
     async def _pump(
         self,
