@@ -29,10 +29,10 @@ run: ## Run the whole pipeline without containers, until Ctrl-C
 	@$(PYTHON) -m run
 
 .PHONY: test
-test: ## Run every test that does not need Docker (20 to 25 minutes on two cores)
+test: ## Run every test that does not need Docker (some 40 minutes on two cores)
 	@$(SETUP) mosquitto mosquitto-clients influxdb curl chromium
-	@echo 'Some 3,000 tests, most of them with a real broker, database, collector and bridge: 20 to'
-	@echo '25 minutes on two cores. make test-unit takes 3; make test ARGS="tests/run" runs a part.'
+	@echo 'Some 4,000 tests, most of them with a real broker, database, collector and bridge: some 40'
+	@echo 'minutes on two cores. make test-unit takes 3; make test ARGS="tests/run" runs a part.'
 	$(BIN)/python -m pytest --ignore=tests/compose $(ARGS)
 
 .PHONY: test-unit

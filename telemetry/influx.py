@@ -73,11 +73,6 @@ def _read_within(timeout_s: float, response: requests.Response, **options: objec
     response.raw = urllib3.HTTPResponse(io.BytesIO(content), preload_content=False)
 
 
-def literal(text: str) -> str:
-    """Return `text` as a string literal of InfluxQL."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
 def reason(error: requests.RequestException) -> str:
     """Return in plain words why there is no answer: the system's for what lies at the bottom."""
     if isinstance(error, requests.Timeout):

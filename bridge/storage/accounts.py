@@ -8,6 +8,7 @@ from influxdb import InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError
 from influxdb.line_protocol import quote_ident, quote_literal
 
+from telemetry import influx
 from telemetry.decode import boundary
 from telemetry.settings import InfluxAccess
 
@@ -15,16 +16,7 @@ from telemetry.settings import InfluxAccess
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _EXISTS = "user already exists"  # with another password
 
-
-class _Result(msgspec.Struct):
-    error: str | None = None
-
-
-class _Answer(msgspec.Struct):
-    results: list[_Result]
-
-
-_answer = boundary(msgspec.json.Decoder(_Answer).decode)
+_answer = boundary(msgspec.json.Decoder(influx.Answer[object]).decode)
 
 
 class Accounts:

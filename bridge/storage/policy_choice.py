@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from influxdb import InfluxDBClient
+from influxdb.line_protocol import quote_ident
 
 from bridge.keeping import Rollup
 
@@ -35,7 +36,7 @@ class PolicyChoice:
         if found == wanted and len(held) == len(found) and all(now - at < _DAY_NS for at in times):
             return
         lines = [
-            f"{_MEASUREMENT},rp={rp} policy={_text(policy)},start={start}i,end={end}i {now}"
+            f"{_MEASUREMENT},rp={rp} policy={quote_ident(policy)},start={start}i,end={end}i {now}"
             for rp, (policy, start, end) in wanted.items()
         ]
         if lines:
@@ -51,7 +52,3 @@ def _choices(raw: str, rollups: Sequence[Rollup]) -> Iterator[tuple[str, tuple[s
     ends = [0, _RAW_MS, *kept, _ENDLESS_MS]
     for (rp, policy), (start, end) in zip(policies.items(), pairwise(ends), strict=True):
         yield rp, (policy, start, end)
-
-
-def _text(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import msgspec
 from influxdb.exceptions import InfluxDBClientError
+from influxdb.line_protocol import quote_ident, quote_literal
 
 from collector.audit.unreachable import InfluxError, InfluxUnreachable, address, words
 from collector.outbox.row import Row
@@ -116,7 +117,7 @@ class ReadBack:
     @_boundary
     def kept_since(self) -> int:
         """Return the timestamp (ns) before which the retention policy may remove readings."""
-        show = f"SHOW RETENTION POLICIES ON {_identifier(self.database)}"
+        show = f"SHOW RETENTION POLICIES ON {quote_ident(self.database)}"
         (result,) = self._query(show, _rows)
         self._note([result.error] if result.error else [])
         for _, duration, *_, is_default in (v for s in result.series for v in s.values):
@@ -166,7 +167,7 @@ def _select(span: Span) -> str:
     # Quoted identifiers: `type` is a keyword elsewhere than in InfluxDB.
     return (
         f"SELECT value FROM {_MEASUREMENT}"  # noqa: S608  the labels are quoted
-        f' WHERE "sensor_id" = {influx.literal(sensor_id)} AND "type" = {influx.literal(type_)}'
+        f' WHERE "sensor_id" = {quote_literal(sensor_id)} AND "type" = {quote_literal(type_)}'
         f" AND time >= {span.rows[0].ns} AND time <= {span.rows[-1].ns} LIMIT {_limit(span)}"
     )
 
@@ -174,11 +175,6 @@ def _select(span: Span) -> str:
 def _limit(span: Span) -> int:
     """Return how many points of a span are read."""
     return 2 * len(span.rows) + _MORE_POINTS
-
-
-def _identifier(text: str) -> str:
-    """Return `text` as an identifier of InfluxQL."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _duration_ns(text: object) -> int:

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
+from influxdb.line_protocol import quote_literal
 
 from collector.audit.unreachable import InfluxError, InfluxUnreachable, address, words
 from collector.live import spreadsheet
@@ -176,7 +177,7 @@ def _period(span: Range) -> tuple[int, int]:
 
 
 def _where(series: Series, after: int, until: int) -> str:
-    sensor_id, type_ = map(influx.literal, series)
+    sensor_id, type_ = map(quote_literal, series)
     return (
         f'WHERE "sensor_id" = {sensor_id} AND "type" = {type_}'
         f" AND time > {after} AND time <= {until}"
