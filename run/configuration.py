@@ -12,8 +12,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SEARCH_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 MOSQUITTO_CONF = ROOT / "mosquitto" / "mosquitto.conf"
 PROVISIONING = ROOT / "grafana" / "provisioning"
-# Grafana logs an error for each that is missing.
-_PROVISIONED = ("access-control", "alerting", "dashboards", "datasources", "notifiers", "plugins")
 INFLUXDB_CONF = ROOT / "run" / "influxdb.conf"
 # A SIGKILL loses what arrived after the last snapshot, so it should not be much longer; the broker
 # blocks while it writes one (up to about 50 ms), so it should not be much shorter. Default 1800.
@@ -87,9 +85,8 @@ def write_grafana_configuration(directory: Path) -> None:
     """Write what Grafana is provisioned with below `directory`, where the secrets are too."""
     provisioning = directory / "dashboard" / "provisioning"
     shutil.rmtree(provisioning, ignore_errors=True)  # of another version, perhaps
-    for name in _PROVISIONED:
-        (provisioning / name).mkdir(parents=True)
     for path in PROVISIONING.rglob("*.yaml"):
         copy = provisioning / path.relative_to(PROVISIONING)
+        copy.parent.mkdir(parents=True, exist_ok=True)
         text = path.read_text(encoding="utf-8")
         copy.write_text(text.replace("{/secrets/", f"{{{directory}/secrets/"), encoding="utf-8")
