@@ -3,8 +3,8 @@
 #
 # Checks ALERT_WEBHOOK and ALERT_EMAIL: whom Grafana sends alerts to, nobody by default. Writes that
 # to DIRECTORY/contact.yaml, for its provisioning. Grafana keeps what it was told once, so
-# DATA/contacts remembers it, and what is no longer set is deleted at the next start. What a user
-# made in Grafana stays.
+# DATA/contacts remembers it, and what is no longer set is deleted at the next start. Contact
+# points that a user made in Grafana stay; the notification policies are replaced, and reset then.
 set -euf
 
 refuse() {

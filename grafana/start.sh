@@ -4,7 +4,7 @@
 # Becomes COMMAND, Grafana's server, whose data are in GF_PATHS_DATA. Who may use this machine sees
 # the dashboards without a password, unless BIND_ADDRESS opens Grafana to the network. It takes the admin's
 # password at its first start only; this sets it again when DIRECTORY/secrets/grafana-admin differs
-# from what was set last, so that a Grafana of before does not keep admin/admin. If TLS is set, it speaks
+# from what was set last, so that an existing Grafana does not keep admin/admin. If TLS is set, it speaks
 # HTTPS with the certificate in TLS_DIR. Its provisioning is copied to its data, where contact.sh adds
 # whom alerts are sent to.
 set -eu

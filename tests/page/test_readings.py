@@ -151,6 +151,15 @@ def test_the_past_comes_from_the_database(page: Page, pipeline: Stack) -> None:
 
 
 def test_units_are_those_of_home_assistant(page: Page) -> None:
+    tables = page.evaluate(
+        """async () => {
+            const { LAST, WHOLE } = await import('/page/units.js');
+            return [LAST, WHOLE];
+        }"""
+    )
+    assert tables == [
+        {name: quantity.unit or "" for name, quantity in names.items()} for names in (LAST, WHOLE)
+    ]
     types = [*WHOLE, *LAST, "Soil-Moisture 2", "AM2301_Temperature", "POWER1", "toString", "voc"]
     units = page.evaluate(
         """async types => {

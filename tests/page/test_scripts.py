@@ -59,6 +59,34 @@ def test_one_bad_series_does_not_starve_the_others(page: Page) -> None:
     assert asked[-1] == 1
 
 
+@pytest.mark.parametrize(
+    ("away_ms", "filled"),
+    [
+        pytest.param(6_000, [0, 60_000, 120_000, 240_000], id="away"),
+        pytest.param(1_000, [0, 240_000], id="slow: only frames were missed"),
+    ],
+)
+def test_what_was_not_seen_is_filled_in(page: Page, away_ms: int, filled: list[int]) -> None:
+    times = page.evaluate(
+        """async (away) => {
+            const { Series } = await import('/page/series.js');
+            const series = new Series();
+            let now = 0;
+            performance.now = () => now;
+            for (const ts of [0, 240_000]) {
+                series.take({ all: true, readings: [["a", "t", ts, 1]] });
+                now += away;
+            }
+            delete performance.now;
+            const row = series.rows.get("a/t");
+            series.fill(row, [0, 60_000, 120_000, 240_000].map((ts) => [ts, 1, 1, 1]));
+            return row.times;
+        }""",
+        away_ms,
+    )
+    assert times == filled
+
+
 def test_pause_after_a_failure_is_random(page: Page) -> None:
     pauses = page.evaluate(
         """async () => {

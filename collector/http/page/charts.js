@@ -58,7 +58,7 @@ export class Charts {
     const free = colours.filter((colour) => !used.has(colour));
     const kept = (key) => (colours.includes(before.get(key)) ? before.get(key) : free.shift());
     this.chosen = new Map(keys.map((key) => [key, kept(key)]));
-    this.#series.charted = new Set(keys);
+    this.#series.charted = this.chosen;
     remember("chosen", keys);
     this.#build();
     if (this.#now) this.draw(this.#now);

@@ -1,6 +1,7 @@
 // The small curve of a row.
 
-const SPAN_MS = 900_000;
+import { SPAN_MS } from "./series.js";
+
 const PAD = 3;
 
 /** The size and colour that CSS gives a canvas; to ask for each curve would cost a layout each. */

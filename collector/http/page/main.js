@@ -108,10 +108,11 @@ at("search").addEventListener("input", () => {
 listen({
   readings(event) {
     const first = !series.rows.size;
-    series.take(event);
-    if (first && series.rows.size) {
+    const anew = series.take(event);
+    if ((first || anew) && series.rows.size) {
       rearrange();
-      choose();
+      if (first) choose();
+      else charts.choose([...charts.chosen.keys()]);
     }
     showSampled(event);
     document.body.classList.toggle("empty", !series.rows.size);

@@ -7,10 +7,11 @@ const FIGURES = {
   accepted: ["Accepted", "on a collector's disk"],
   stored: ["Stored", "InfluxDB has them"],
   pending: ["Pending", "on the way to InfluxDB"],
-  refused: ["Refused", "by InfluxDB, for good"],
+  rejected: ["Rejected", "by InfluxDB; ./pipeline rejected lists them"],
   healed: ["Healed", "lost by InfluxDB, stored again"],
   lag: ["Lag", "age of the oldest pending reading"],
   rate: ["Readings/s", "on the broker"],
+  refused: ["Refused", "requests and messages that no collector took, since its start"],
 };
 const MOST = 5; // problems shown, and notes
 const PARTS = ["Collector", "Broker", "Bridge", "InfluxDB"];
@@ -66,7 +67,7 @@ export class Overview {
   #figure(name, value) {
     const element = this.#figures.get(name);
     write(element, value === null ? "unknown" : formatFigure(name, value));
-    const bad = name === "refused" ? value > 0 : name === "lag" && value >= 10;
+    const bad = name === "rejected" ? value > 0 : name === "lag" && value >= 10;
     element.dataset.state = value === null ? "unknown" : bad ? "warn" : "up";
   }
 }

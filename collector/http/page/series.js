@@ -1,6 +1,7 @@
 // All series that the page knows, each with its newest reading and its last points.
 
-const SPAN_MS = 900_000; // as /history?range=minutes
+export const SPAN_MS = 900_000; // as /history?range=minutes
+const AWAY_MS = 5_000; // without a frame for longer, points may be missing
 const CURVE = 120; // points for the small curve
 const LONG = 1500; // points of a series that is charted
 const [MOST, KEPT] = [12_000, 10_000]; // series; the collector forgets the quiet ones, too
@@ -15,9 +16,15 @@ export class Series {
     this.version = 0; // changes when rows come or go
   }
 
-  /** Take a frame of the feed: [[sensor, type, ts in ms, value], …]; `all` replaces everything. */
+  /**
+   * Take a frame of the feed: [[sensor, type, ts in ms, value], …]; `all` replaces everything.
+   * Returns whether the series begin anew, for /history to fill in what was not seen here.
+   */
   take({ all, readings }) {
-    const before = this.rows;
+    const now = performance.now();
+    const anew = all && now - this.#takenAt > AWAY_MS;
+    const before = anew ? new Map() : this.rows;
+    this.#takenAt = now;
     if (all) {
       this.rows = new Map();
       this.version += 1;
@@ -37,9 +44,11 @@ export class Series {
       this.#append(row, ts, value);
     }
     if (this.rows.size > MOST) this.#forget();
+    return anew;
   }
 
   #frame = 0;
+  #takenAt = -Infinity;
 
   /** Let go of the series that were quiet for longest. */
   #forget() {

@@ -30,28 +30,28 @@ const fresh = (service) => service.state !== "offline" && service.age_s <= SILEN
  * may be asked for history, of the feed's pipeline event.
  */
 export function summarise({ broker, services, rate }) {
-  const collectors = services.filter(({ service }) => service === "collector");
-  const bridges = services.filter(({ service }) => service === "bridge");
-  const problems = [
-    ...brokerProblems(broker),
-    ...(broker.up ? [...collectorProblems(collectors), ...bridgeProblems(bridges)] : []),
-  ];
-  const database = databasePart(bridges, broker.up);
-  const counted = figures(broker.up ? collectors : [], broker.up ? rate : null);
+  const of = (kind) => (broker.up ? services.filter(({ service }) => service === kind) : []);
+  const [collectors, bridges] = [of("collector"), of("bridge")];
+  const problems = broker.up
+    ? [...collectorProblems(collectors), ...bridgeProblems(bridges)]
+    : [{ title: "The broker does not answer", reason: broker.reason, advice: ADVICE.broker }];
+  const { database, history } = databasePart(bridges);
+  const counted = figures(collectors, broker.up ? rate : null);
   if (!problems.length && counted.lag >= LATE_S) {
     problems.push({ title: "Readings reach InfluxDB late", reason: null, advice: ADVICE.late });
   }
   return {
     figures: counted,
     parts: [
-      collectorPart(collectors, broker.up),
+      // The collector that serves this page is up, whatever the broker says of it.
+      { ...part("Collector", collectors), state: "up" },
       { name: "Broker", state: broker.up ? "up" : "down" },
-      bridgePart(bridges, broker.up),
+      part("Bridge", bridges),
       database,
     ],
-    history: database.state !== "down" || Boolean(database.note),
+    history,
     problems,
-    notes: broker.up ? collectorNotes(collectors) : [],
+    notes: collectorNotes(collectors),
   };
 }
 
@@ -60,55 +60,45 @@ const plausible = (value) => Number.isSafeInteger(value) && value >= 0;
 
 function figures(collectors, rate) {
   const known = collectors.some(fresh);
-  const sum = (name) => {
-    const values = collectors.map(({ counters }) => counters[name]).filter(plausible);
+  const sum = (count) => {
+    const values = collectors.map(({ counters }) => count(counters)).filter(plausible);
     const total = values.reduce((a, b) => a + b, 0);
     return known && values.length && plausible(total) ? total : null;
   };
   const lags = collectors.filter(fresh).map(({ counters }) => counters.oldest_pending_s);
   const lag = lags.filter(plausible);
   return {
-    accepted: sum("accepted"),
-    stored: sum("stored"),
-    pending: sum("pending"),
-    refused: sum("rejected"),
-    healed: sum("healed"),
+    accepted: sum(({ accepted }) => accepted),
+    stored: sum(({ stored }) => stored),
+    pending: sum(({ pending }) => pending),
+    rejected: sum(({ rejected, discarded }) => rejected - discarded),
+    healed: sum(({ healed }) => healed),
     lag: lag.length ? Math.max(...lag) : null,
     rate,
+    refused: sum((counters) => counters.http_refused + counters.mqtt_refused),
   };
 }
 
-function part(name, services, known) {
+function part(name, services) {
   const up = services.filter(fresh).length;
-  if (!known) return { name, state: "unknown" };
   if (!up) return { name, state: services.length ? "down" : "unknown" };
   return { name, state: "up", note: services.length > 1 ? `${up} of ${services.length}` : "" };
 }
 
-// The collector that serves this page is up, whatever the broker says of it.
-const collectorPart = (collectors, brokerUp) => ({
-  ...part("Collector", collectors, brokerUp), state: "up",
-});
-
-const bridgePart = (bridges, brokerUp) => part("Bridge", bridges, brokerUp);
-
-function databasePart(bridges, brokerUp) {
-  const states = brokerUp ? bridges.filter(fresh).map(({ state }) => state) : [];
-  const name = "InfluxDB";
-  if (states.includes("storing")) return { name, state: "up" };
-  if (states.includes("refusing")) return { name, state: "down", note: "rejects" };
-  return { name, state: states.length ? "down" : "unknown" };
-}
-
-function brokerProblems({ up, reason }) {
-  return up ? [] : [{ title: "The broker does not answer", reason, advice: ADVICE.broker }];
+/** The database, and whether it may be asked for history. */
+function databasePart(bridges) {
+  const states = bridges.filter(fresh).map(({ state }) => state);
+  const database = { name: "InfluxDB", state: states.length ? "down" : "unknown" };
+  if (states.includes("storing")) database.state = "up";
+  else if (states.includes("refusing")) database.note = "rejects";
+  return { database, history: database.state !== "down" || "note" in database };
 }
 
 function collectorProblems(collectors) {
   if (!collectors.length) {
     return [{ title: "No collector reports its state", reason: null, advice: ADVICE.collector }];
   }
-  // With one that works, those that took their leave may be gone for good.
+  // With one that works, those that went offline may be gone for good.
   const excused = ({ state }) => state === "offline" && collectors.some(fresh);
   return collectors.filter((collector) => !fresh(collector) && !excused(collector))
     .map((collector) => silence("Collector", collector, ADVICE.collector));
@@ -124,7 +114,7 @@ function bridgeProblems(bridges) {
   if (!bridges.length) {
     return [{ title: "No bridge reports its state", reason: null, advice: ADVICE.bridge }];
   }
-  // With one that stores, the others are of no account.
+  // With one that stores, the others do not matter.
   if (bridges.some((bridge) => fresh(bridge) && bridge.state === "storing")) return [];
   return bridges.map((bridge) => {
     if (!fresh(bridge)) return silence("Bridge", bridge, ADVICE.bridge);

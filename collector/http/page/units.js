@@ -2,14 +2,14 @@
 // The names are those of collector/publishing/quantities.py, and a test compares the two.
 
 // The whole type, in small letters, its words joined by "_".
-const WHOLE = {
+export const WHOLE = {
   temp: "°C", hum: "%", press: "hPa", pressure: "hPa", battery: "%",
   power: "W", energy: "kWh", current: "A", rssi: "dBm",
   energy_power: "W", energy_apparentpower: "VA", energy_reactivepower: "var",
   energy_voltage: "V", energy_current: "A", energy_total: "kWh", energy_today: "kWh",
 };
 // The last word or the last two.
-const LAST = {
+export const LAST = {
   temperature: "°C", color_temperature: "", colour_temperature: "", dewpoint: "°C",
   humidity: "%", soil_moisture: "%", illuminance: "lx", lux: "lx",
   co2: "ppm", carbondioxide: "ppm", pm25: "µg/m³", pm10: "µg/m³",
