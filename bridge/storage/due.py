@@ -16,6 +16,7 @@ HOUR_NS = 3600 * 10**9
 LATE_NS = 600 * 10**9
 _MARKER = "rollup_due"
 _PAGE = 5000
+_ENDLESS_NS = 2**63 - 1
 
 
 class Hour(NamedTuple):
@@ -40,13 +41,21 @@ class Due:
         self._client = client
         self._params = {"db": database}
 
-    def hours(self, since: int) -> Iterator[Hour]:
-        """Yield the hours that were not rolled up since they were last written to."""
+    def hours(
+        self, since: int, until: int = _ENDLESS_NS, *, marked_since: int = 0
+    ) -> Iterator[Hour]:
+        """Yield the hours in since..until that were not rolled up since they were last written to.
+
+        Those only that were marked at `marked_since` or later; all are ns.
+        """
         while True:
-            select = f"SELECT due, done FROM {_MARKER} WHERE time >= {since} LIMIT {_PAGE}"  # noqa: S608
+            select = (
+                f"SELECT due, done FROM {_MARKER}"  # noqa: S608
+                f" WHERE time >= {since} AND time < {until} AND due >= {marked_since} LIMIT {_PAGE}"
+            )
             page = list(self._client.query(select, epoch="ns").get_points())
             for marker in page:
-                if marker["due"] is not None and marker["due"] != marker["done"]:
+                if marker["due"] != marker["done"]:
                     yield Hour(marker["time"] + 1 - HOUR_NS, marker["due"])
             if len(page) < _PAGE:
                 return

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from bridge.keeping import Rollup
 from bridge.storage import Outcome, Result, due
@@ -25,6 +25,7 @@ _TURN_EVERY_S = 10
 _COUNTERS = "pipeline"  # that of the services' counters
 _TAG_ESCAPES = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
 _STORED = Result(Outcome.STORED)
+_KEPT_FOR_LONGER = "readings are kept for longer than RETENTION"
 _NO_ACCOUNTS = (
     "accounts in InfluxDB cannot be made; if the one of INFLUX_USERNAME is no administrator, use"
     " GRANT ALL PRIVILEGES TO it, or make `auditor` and `grafana` by hand"
@@ -94,8 +95,9 @@ class InfluxStorage:
         await self._is_prepared.wait()  # before, there may be no account
         while True:
             await thread.run(self._roll_up)
-            # Between two writes, so that none of them makes an hour due that is deleted then.
-            await self._thread.run(self._shorten)
+            if self._rollups.may_shorten_since:
+                # Between two writes, so that none of them makes an hour due that is deleted then.
+                await self._thread.run(self._shorten)
             await asyncio.sleep(_TURN_EVERY_S)
 
     def close(self) -> None:
@@ -116,18 +118,17 @@ class InfluxStorage:
 
     def _roll_up(self) -> None:
         detail = _request(self._rollups.turn).detail
-        if detail.startswith("no answer") or "database not found" in detail:
-            return  # the writer says so
         if self._has_rollups:
             self._warn("readings are not rolled up", detail)
+        if keep_s := self._keep_s:
+            self._warn(_KEPT_FOR_LONGER, _request(lambda: self._rollups.look(keep_s)).detail)
 
     def _shorten(self) -> None:
-        """Keep readings for as short a time as is set, once they are rolled up."""
-        keep_s = self._keep_s
-        if keep_s and self._rollups.has_marked:
-            detail = _request(lambda: self._policies.shorten_raw(keep_s, self._due)).detail
-            if not detail.startswith("no answer"):
-                self._warn("readings are kept for longer than RETENTION", detail)
+        """Keep readings for as short a time as is set, if they are still rolled up."""
+        keep_s, since = self._keep_s, self._rollups.may_shorten_since
+        if keep_s and since:
+            shorten = partial(self._policies.shorten_raw, keep_s, self._due, since)
+            self._warn(_KEPT_FOR_LONGER, _request(shorten).detail)
 
     def _create(self) -> Result:
         created = _request(lambda: self._client.create_database(self._database))
@@ -151,7 +152,9 @@ class InfluxStorage:
 
     def _warn(self, message: str, detail: str) -> None:
         """Log it unless that was the last time too; without a detail it is over."""
-        if "database not found" in detail or detail == self._said.get(message, ""):
+        if detail.startswith("no answer") or "database not found" in detail:
+            return  # the writer says so
+        if detail == self._said.get(message, ""):
             return
         self._said[message] = detail
         if detail:

@@ -3,15 +3,14 @@
 import logging
 import math
 import time
-from collections.abc import Mapping
-from itertools import takewhile
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from influxdb import InfluxDBClient
 from influxdb.line_protocol import quote_ident
 
 from bridge.keeping import FOREVER, UNTOUCHED, seconds
-from bridge.storage.due import Due
+from bridge.storage.due import HOUR_NS, Due, Hour
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +25,8 @@ _LONG_SHARD = "12w"
 # A shard is deleted as a whole. Of whole days, so that an hour never lies in two.
 _SHARDS = 30
 _SAY_EVERY_S = 3600
+# Other bridges mark hours by their own clocks, and some of a minute ago.
+_CLOCKS_NS = 300 * 10**9
 
 
 def is_shorter(keep_s: int, kept_s: int) -> bool:
@@ -58,18 +59,29 @@ class Policies:
         elif may_shorten:
             self._set("ALTER", policy["name"], keep_s, kept_s)
 
-    def shorten_raw(self, keep_s: int, due: Due) -> None:
-        """Keep the default policy for `keep_s` only, once what that deletes is rolled up."""
+    def shortened_since(self, keep_s: int, due: Due) -> int | None:
+        """Return the time (ns) if `keep_s` is shorter, and what that deletes is rolled up by now.
+
+        This reads the markers of all that time.
+        """
+        now = time.time_ns()
+        if not is_shorter(keep_s, seconds(self.default()["duration"])):
+            return None
+        if number := sum(1 for _ in self._deleted(keep_s, due)):
+            self._say_waiting(keep_s // _DAY_S, number)
+        return None if number else now
+
+    def shorten_raw(self, keep_s: int, due: Due, since: int) -> None:
+        """Keep the default policy for `keep_s` only, if that deletes no hour marked since then."""
+        if not any(self._deleted(keep_s, due, since - _CLOCKS_NS)):
+            self.keep_raw(keep_s, may_shorten=True)
+
+    def _deleted(self, keep_s: int, due: Due, marked_since: int = 0) -> Iterator[Hour]:
+        """Yield the hours to be rolled up that are deleted once points are kept for `keep_s`."""
         kept_s = seconds(self.default()["duration"])
-        if not is_shorter(keep_s, kept_s):
-            return
         now = time.time_ns()
         since = now - kept_s * 10**9 if kept_s else 0
-        deleted = takewhile(lambda hour: hour.start < now - keep_s * 10**9, due.hours(since))
-        if number := sum(1 for _ in deleted):
-            self._say_waiting(keep_s // _DAY_S, number)
-        else:
-            self.keep_raw(keep_s, may_shorten=True)
+        return due.hours(since, now - keep_s * 10**9 + HOUR_NS, marked_since=marked_since)
 
     def kept(self) -> dict[str, int]:
         """Return how long each policy keeps points (s), by its name."""

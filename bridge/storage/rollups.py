@@ -50,18 +50,25 @@ class Rollups:
         self._choice = PolicyChoice(client, database)
         self._due = Due(client, database)
         self._prepared_at = 0
-        self.has_marked = False
-        """Whether the last turn made sure that all hours are due that are not rolled up."""
+        self._is_marked = False  # all hours, for what then failed, so that once is enough
+        self._has_marked = False
+        self.may_shorten_since: int | None = None
+        """When (ns) the last `look` found that a shorter RETENTION deletes nothing that is due."""
 
     def turn(self) -> None:
         """Do what is to be done now, for about a minute."""
-        self.has_marked = False
+        self._has_marked, self.may_shorten_since = False, None
         if self._clock() - self._prepared_at >= _PREPARED_NS:
             self._prepare()
             self._prepared_at = self._clock()
-            self.has_marked = True
+            self._has_marked = True
         if self._rollups:
             self._roll_all()
+
+    def look(self, keep_s: int) -> None:
+        """See whether readings may be kept for `keep_s` only, once a turn has marked all hours."""
+        if self._has_marked:
+            self.may_shorten_since = self._policies.shortened_since(keep_s, self._due)
 
     def _prepare(self) -> None:
         """Make what the settings ask for; take back continuous queries that they do not."""
@@ -71,11 +78,13 @@ class Rollups:
         for name in held - wanted:
             self._drop(name)
             logger.info("%s is not continued; its data stay in the policy of that name", name)
-        if not wanted <= held or not self._are_kept():
+        if not self._is_marked and not (wanted <= held and self._are_kept()):
             self._mark_all(seconds(raw["duration"]))  # before: a roll-up that is there is complete
+            self._is_marked = True
         for rollup in self._rollups:
             self._policies.make(rollup.name, rollup.keep_s)
             self._continue(rollup, raw["name"])
+        self._is_marked = False
         self._choice.write(raw["name"], self._rollups, self._clock())
 
     def _are_kept(self) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from bridge import keeping
@@ -34,6 +35,8 @@ class Database:
         self._client = client.client(settings.influx, 10)
         self._wanted = wanted
         self._keep_s = keep_s
+        self.between: Callable[[], object] = lambda: None
+        """What happens after it was seen that RETENTION may be shortened, and before it is."""
         assert self.create() is Outcome.STORED
 
     def create(self) -> Outcome:
@@ -48,19 +51,24 @@ class Database:
 
     def turn(self, ahead: int = LATER) -> None:
         """Do what a bridge does that has just been started."""
+        self.rollups(ahead).turn()
+        self.shorten()
+
+    def rollups(self, ahead: int) -> Rollups:
+        """Return the roll-ups of a bridge that has just been started, with its clock ahead."""
 
         def clock() -> int:
             return time.time_ns() + ahead
 
-        Rollups(self._client, self.name, self._wanted, clock).turn()
-        self.shorten()
+        return Rollups(self._client, self.name, self._wanted, clock)
 
     def shorten(self) -> None:
         """Follow a shorter RETENTION, if nothing is lost by that."""
         if self._keep_s:
-            Policies(self._client, self.name).shorten_raw(
-                self._keep_s, Due(self._client, self.name)
-            )
+            policies, due = Policies(self._client, self.name), Due(self._client, self.name)
+            if since := policies.shortened_since(self._keep_s, due):
+                self.between()
+                policies.shorten_raw(self._keep_s, due, since)
 
     def rolled(self, interval: str, sensor: str = "7") -> list[tuple[int, float, int]]:
         """Return time, mean and count of each interval."""

@@ -1,8 +1,10 @@
 """A shorter RETENTION on a real InfluxDB: it deletes nothing that is not rolled up."""
 
 import logging
+from typing import Any
 
 import pytest
+from influxdb import InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError
 
 from bridge.storage import due
@@ -103,6 +105,45 @@ def test_it_waits_for_a_late_reading(own_influx: Influx) -> None:
     assert kept(shortened) == LONG, "a continuous query may still be at work on that hour"
     shortened.turn(LATER)
     assert (kept(shortened), means(shortened)) == (SHORT, [7, 5, 1])
+
+
+@pytest.mark.parametrize("ago", [6 * DAY, S], ids=["of what it deletes", "control: of now"])
+def test_it_waits_for_a_reading_that_comes_in_the_last_moment(own_influx: Influx, ago: int) -> None:
+    stored(own_influx, "1m:90d,1h").turn()
+    shortened = Database(own_influx, "waits", raw="3d")
+    shortened.between = lambda: shortened.write((hour(ago) + 2 * S, 8.0))
+    shortened.turn()
+    assert kept(shortened) == (LONG if ago > DAY else SHORT)
+    shortened.between = lambda: None
+    shortened.turn()
+    assert (kept(shortened), means(shortened)[1]) == (SHORT, 5)
+
+
+def test_between_two_writes_it_looks_at_new_markers_only(
+    own_influx: Influx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(own_influx, "1m:90d,1h").turn()
+    shortened = Database(own_influx, "waits", raw="3d")
+    found: list[int] = []
+    query = InfluxDBClient.query
+
+    def counted(self: InfluxDBClient, statement: str, **options: Any) -> Any:  # noqa: ANN401
+        result = query(self, statement, **options)
+        if "FROM rollup_due" in statement:
+            found.append(len(list(result.get_points())))
+        return result
+
+    monkeypatch.setattr(InfluxDBClient, "query", counted)
+
+    def between() -> None:
+        assert sum(found) > 0, "the control: before, it looks at all of them"
+        found.clear()
+
+    shortened.between = between
+    monkeypatch.setattr("bridge.storage.retention._CLOCKS_NS", 0)
+    shortened.shorten()
+    assert kept(shortened) == SHORT
+    assert found == [0]
 
 
 def test_a_roll_up_that_is_kept_for_longer_now_gets_the_hours_between(own_influx: Influx) -> None:

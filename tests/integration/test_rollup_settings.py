@@ -1,13 +1,16 @@
 """What is made in a real InfluxDB for RETENTION and ROLLUPS, changed and taken back."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
+from influxdb.exceptions import InfluxDBClientError
 
+from bridge.storage.due import Due
+from bridge.storage.retention import Policies
 from tests.grafana.dashboards import load, query
 from tests.grafana.interpolation import interpolate
-from tests.integration.rolled_up import DAY, HOUR, Database, hour
+from tests.integration.rolled_up import DAY, HOUR, LATER, Database, hour
 from tests.stack import Influx, wait_for
 
 
@@ -39,6 +42,38 @@ def test_by_default_nothing_new_is_made(own_influx: Influx) -> None:
     assert database.measurements() == {"data"}
     assert database.policies() == {"autogen": ("0s", "2016h0m0s")}
     assert database.queries() == set()
+
+
+def test_all_hours_are_marked_once_if_what_follows_fails(
+    own_influx: Influx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(own_influx, "forbidden", "1h")
+    database.write((hour(DAY), 1.0))
+    marked: list[object] = []
+    mark = Due.mark
+
+    def marking(self: Due, starts: Iterable[int], due: int) -> None:
+        marked.append(starts)
+        mark(self, starts, due)
+
+    def forbidden(*_: object) -> None:
+        raise InfluxDBClientError("authorization failed")
+
+    monkeypatch.setattr(Due, "mark", marking)
+    rollups = database.rollups(LATER)
+    with monkeypatch.context() as patch:
+        patch.setattr(Policies, "make", forbidden)
+        for _ in range(3):
+            with pytest.raises(InfluxDBClientError, match="authorization failed"):
+                rollups.turn()
+    rollups.turn()
+    assert [mean for _, mean, _ in database.rolled("1h")] == [1]
+    assert len(marked) == 1
+    database.rollups(LATER).turn()
+    assert len(marked) == 1
+    database.query('DROP CONTINUOUS QUERY rollup_1h ON "forbidden"')
+    database.rollups(LATER).turn()
+    assert len(marked) == 2, "what was stored meanwhile may be of an older version"
 
 
 def choices(database: Database) -> Sequence[tuple[object, ...]]:
