@@ -9,8 +9,9 @@ UNTOUCHED = None
 """Whatever is set in the storage."""
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _HOUR_S = 3600
-# Far more than what collectors look back on.
-_LEAST_S = 3 * 86400
+# Far more than what collectors look back on, and a third of what InfluxDB can count.
+_LEAST_S, _MOST_S = 3 * 86400, 36500 * 86400
+_BOUNDS = "from 3d to 36500d"
 _RETENTION = re.compile(r"\d{1,5}[dw]")
 _ROLLUP = re.compile(r"(\d{1,4}[smh])(?::(\d{1,5}[dw]))?")
 
@@ -41,8 +42,8 @@ def retention_s(text: str) -> int | None:
         return UNTOUCHED
     if text.upper() == "INF":
         return FOREVER
-    if not _RETENTION.fullmatch(text) or seconds(text) < _LEAST_S:
-        raise ValueError("expected a time of at least 3d, as 30d or 8w, or INF")
+    if not _RETENTION.fullmatch(text) or not _LEAST_S <= seconds(text) <= _MOST_S:
+        raise ValueError(f"expected a time {_BOUNDS}, as 30d or 8w, or INF")
     return seconds(text)
 
 
@@ -73,6 +74,6 @@ def _rollup(text: str) -> Rollup:
             "expected a list of intervals that divide an hour, with times to keep: 1m:90d,1h"
         )
     keep_s = seconds(matched[2]) if matched[2] else FOREVER
-    if matched[2] and keep_s < _LEAST_S:
-        raise ValueError(f"expected {matched[1]} to be kept for at least 3d")
+    if matched[2] and not _LEAST_S <= keep_s <= _MOST_S:
+        raise ValueError(f"expected {matched[1]} to be kept for a time {_BOUNDS}")
     return Rollup(matched[1], keep_s)

@@ -10,7 +10,10 @@ COUNTERS = {
     "rejected": ("readings_rejected", "Readings that InfluxDB has rejected"),
     "unreadable": ("messages_unreadable", "Messages that are not readings"),
     "writes": ("writes", "Writes to InfluxDB"),
-    "write_failures": ("write_failures", "Writes that are repeated, for want of an answer"),
+    "write_failures": (
+        "write_failures",
+        "Writes that are repeated, because InfluxDB did not take them",
+    ),
     "dead_letters_dropped": ("dead_letters_dropped", "Messages too many for a dead letter"),
     "forwarded": ("messages_forwarded", "Devices' messages on readings/, sent on to devices/"),
     "not_forwarded": ("messages_not_forwarded", "Of these, messages that were dropped"),

@@ -42,7 +42,7 @@ _FIXED = {
     "MQTT_HOST": "it starts its own broker on 127.0.0.1",
     "INFLUX_HOST": "it starts its own InfluxDB on 127.0.0.1",
     "OUTBOX_PATH": "the outbox is in RUN_DIR",
-    "BRIDGE_METRICS_HOST": "the bridge tells its metrics on 127.0.0.1",
+    "BRIDGE_METRICS_HOST": "the bridge serves its metrics on 127.0.0.1",
 }
 _OF_COMPOSE = {
     "INFLUX_AUTH": "its InfluxDB always asks for a password",

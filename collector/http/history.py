@@ -63,7 +63,9 @@ def _asked(request: Request) -> tuple[list[Series], Range]:
     """Return the series and the range that a query names; raises Problem 400 or 422."""
     query = request.query_params
     for name in query.keys() - _PARAMETERS:
-        detail = f"{name[:_MAX_SHOWN]!r} is no parameter; send series=<sensor_id>/<type> and range"
+        detail = (
+            f"{name[:_MAX_SHOWN]!r} is not a parameter; send series=<sensor_id>/<type> and range"
+        )
         raise Problem(HTTPStatus.BAD_REQUEST, detail)
     names = query.getlist("series")
     if not 1 <= len(names) <= MAX_SERIES:

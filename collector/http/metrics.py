@@ -19,7 +19,7 @@ COUNTERS = {
     "mqtt_refused": ("mqtt_messages_refused", "Messages of devices that were refused"),
     "mqtt_skipped": (
         "mqtt_values_skipped",
-        "Members of messages of known families that are no numbers",
+        "Members of messages of known families that are not numbers",
     ),
     "answers_dropped": ("mqtt_answers_dropped", "Answers to devices that were too many to be held"),
     "dead_letters_dropped": (

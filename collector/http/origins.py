@@ -145,8 +145,8 @@ def _checked(origin: str, text: str) -> str:
     parts = _ORIGIN.fullmatch(origin.lower())
     if parts is None:
         expected = (
-            f"{origin!r} is no origin; expected scheme://host or scheme://host:port, without a path"
-            f" and in ASCII, several separated by commas, or {ANY_ORIGIN} for any"
+            f"{origin!r} is not an origin; expected scheme://host or scheme://host:port, without a"
+            f" path and in ASCII, several separated by commas, or {ANY_ORIGIN} for any"
         )
         raise SettingError(_KEY, text, expected)
     scheme, host, port = parts.groups(default="")

@@ -46,7 +46,7 @@ class Pages:
         except UnknownToken:
             raise _unknown(head.path, needs_reader) from None
         if needs_reader and not identity.reader:
-            detail = f"{identity.name} is no reader; {head.path} needs {_HOW[True]}"
+            detail = f"{identity.name} is not a reader; {head.path} needs {_HOW[True]}"
             raise PageClosed(HTTPStatus.FORBIDDEN, detail)
 
 

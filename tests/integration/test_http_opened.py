@@ -71,7 +71,7 @@ def test_a_reader_sees_the_counters_and_a_device_does_not(opened: httpx.Client) 
     for login in (bearer(READER), basic("prometheus", READER)):
         assert counted(opened.get("/metrics", headers=login).text)["accepted"] == 0
     members = problem(opened.get("/metrics", headers=bearer(DEVICE)), 403)
-    assert "kitchen is no reader" in members["detail"]
+    assert "kitchen is not a reader" in members["detail"]
     assert "--reader" in problem(opened.get("/metrics"), 401)["detail"]
     text = opened.get("/metrics", headers=bearer(READER)).text
     assert counted(text)["http_refused_token"] == 2

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from run.configuration import ROOT
-from tests.readme.documents import Block, blocks, first_column, rows, section, text
+from tests.readme.documents import DOCUMENTS, Block, blocks, first_column, rows, section, text
 from tests.service import wait_for
 from tests.stack import Stack
 
@@ -122,6 +122,13 @@ def test_the_alerts_are_about_metrics_shown() -> None:
     ]
     assert len([names for names in asked if names]) == len(asked) - 1  # but `up`
     assert set().union(*asked) <= first_column(section("docs/operations.md", "Metrics"))
+
+
+def test_metrics_that_the_text_names_are_shown() -> None:
+    prose = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+    named = set(re.findall(r"`((?:collector|bridge)_\w+)`", prose))
+    assert named <= first_column(section("docs/operations.md", "Metrics"))
+    assert "collector_readings_healed_total" in named
 
 
 def test_messages_have_the_fields_shown(stack: Stack) -> None:

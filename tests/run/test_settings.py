@@ -57,7 +57,11 @@ def test_a_name_without_effect_is_said(name: str) -> None:
         ),
         ("ALERT_EMAIL", "ops@example.org", "expected GF_SMTP_ENABLED=true with it"),
         ("TOKENS_FILE", "/no/such/file", "tokens are identities now"),
-        ("ALLOWED_ORIGINS", "https://a.example/", "'https://a.example/' is no origin; expected"),
+        (
+            "ALLOWED_ORIGINS",
+            "https://a.example/",
+            "'https://a.example/' is not an origin; expected",
+        ),
         ("RATE_LIMIT", "fast", "expected a number of readings per second, or 0 for any"),
         ("FORMATS", "tasmoto", "unknown: tasmoto; expected"),
         ("FORMATS_FILE", "/no/such/file", "expected a readable file"),

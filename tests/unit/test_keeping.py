@@ -13,7 +13,14 @@ DAY_S = 86400
 
 @pytest.mark.parametrize(
     ("text", "expected_s"),
-    [("", UNTOUCHED), ("INF", FOREVER), ("inf", FOREVER), ("3d", 3 * DAY_S), ("8w", 56 * DAY_S)],
+    [
+        ("", UNTOUCHED),
+        ("INF", FOREVER),
+        ("inf", FOREVER),
+        ("3d", 3 * DAY_S),
+        ("8w", 56 * DAY_S),
+        ("36500d", 36500 * DAY_S),
+    ],
 )
 def test_how_long_readings_are_kept(text: str, expected_s: int | None) -> None:
     assert load(Settings, {"RETENTION": text}).retention_s == expected_s
@@ -27,17 +34,18 @@ def test_rollups_have_an_interval_and_a_time() -> None:
 
 
 INTERVALS = "expected a list of intervals that divide an hour, with times to keep: 1m:90d,1h"
-RETENTION = "expected a time of at least 3d, as 30d or 8w, or INF"
+TIMES = "expected 1m to be kept for a time from 3d to 36500d"
+RETENTION = "expected a time from 3d to 36500d, as 30d or 8w, or INF"
 
 
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
         *(("RETENTION", value, RETENTION) for value in ("2d", "0d", "30", "-9d", "72h", "4d ")),
+        *(("RETENTION", value, RETENTION) for value in ("36501d", "5215w", "99999w")),
         *(("ROLLUPS", value, INTERVALS) for value in ("1m:90d;1h", "7m", "1d", "0m", "1m,", "2h")),
         *(("ROLLUPS", value, INTERVALS) for value in ("1", "1m:", "1m:90", "1m:INF", " ")),
-        ("ROLLUPS", "1m:2d", "expected 1m to be kept for at least 3d"),
-        ("ROLLUPS", "1m:0d", "expected 1m to be kept for at least 3d"),
+        *(("ROLLUPS", f"1m:{value}", TIMES) for value in ("2d", "0d", "36501d", "30501w")),
         ("ROLLUPS", "2m:90d,3m", "expected 3m to be a multiple of 2m"),
         ("ROLLUPS", "1h:90d,1m", "expected 1m to be a multiple of 1h"),
         ("ROLLUPS", "1m:90d,1m", "expected 1m to be a multiple of 1m"),
