@@ -1,12 +1,12 @@
 """A part is killed: the page says which, why and what helps, and that it works again."""
 
 import json
-import subprocess
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.builders import reading
+from tests.integration.mosquitto_clients import publish
 from tests.page.conftest import Visit, own_pipeline, post
 from tests.page.test_accessibility import serious
 from tests.stack import Stack
@@ -41,15 +41,13 @@ def works(page: Page, stack: Stack, sensor: str) -> None:
 
 def say(stack: Stack, instance: str, state: str, **counters: int) -> None:
     """Publish the retained status of a collector, as anybody may on this broker."""
-    status = json.dumps({"state": state, "counters": counters})
-    argv = ["mosquitto_pub", "-p", str(stack.broker.port), "-r", "-m", status]
-    subprocess.run([*argv, "-t", f"status/collector/{instance}"], check=True)
+    status = {"state": state, "counters": counters}
+    publish(stack.broker, f"status/collector/{instance}", status, "-r")
 
 
 def clear(stack: Stack, instance: str) -> None:
     """Clear a status, as docs/operations.md says."""
-    argv = ["mosquitto_pub", "-p", str(stack.broker.port), "-r", "-n"]
-    subprocess.run([*argv, "-t", f"status/collector/{instance}"], check=True)
+    publish(stack.broker, f"status/collector/{instance}", b"", "-r")
 
 
 def test_collectors_that_are_gone_for_good(page: Page, pipeline: Stack) -> None:
