@@ -98,7 +98,7 @@ class Pipeline:
             return False
         return True
 
-    def summary(self, seconds: float, trouble: str | None = None) -> str:
+    def summary(self, seconds: float, trouble: str | None) -> str:
         """Return the text that tells what one can do now; `trouble` is Grafana's."""
         port, directory = self._workspace.ports, self._workspace.directory
         here = f"RUN_DIR={shlex.quote(str(directory))} " if directory != ROOT / ".run" else ""

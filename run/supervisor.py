@@ -48,7 +48,8 @@ class Part:
     @property
     def trouble(self) -> str | None:
         """Why an optional part does not run, or not for long yet."""
-        if not self._failure or self._is_settled():
+        runs = self._process is not None and self._process.returncode is None
+        if not self._failure or (runs and self._is_settled()):
             return None
         return f"{self._failure}: {self._last_line}"
 
@@ -87,8 +88,9 @@ class Part:
                 await self._stopping.wait()
                 return
             longest_s = _OPTIONAL_WAIT_MAX_S if self._is_optional else _WAIT_MAX_S
-            wait_s = 0.0 if self._is_settled() else min(2 * wait_s + 0.5, longest_s)
-            if self.trouble is None:
+            settled = self._is_settled()
+            wait_s = 0.0 if settled else min(2 * wait_s + 0.5, longest_s)
+            if settled or not self._failure:
                 self._lines.say_trouble(self.name, f"{self._ending()}: it is started again")
             self._failure = self._ending() if self._is_optional else ""
             with contextlib.suppress(TimeoutError):

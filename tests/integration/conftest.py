@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.integration.http_connection import Connection, Dial
+from tests.integration.live_events import Live
 from tests.integration.posting import client
 from tests.stack import Influx, Stack
 
@@ -35,6 +36,14 @@ def http(pipeline: Stack) -> Iterator[httpx.Client]:
     """A client of the shared collector."""
     with client(pipeline.collector) as http:
         yield http
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A collector for viewers of its page, which no test stops."""
+    live = Live(tmp_path_factory.mktemp("live"))
+    with live.broker, live.collector:
+        yield live
 
 
 @pytest.fixture

@@ -43,11 +43,13 @@ async def serving(directory: Path, limits: Limits) -> AsyncIterator[Dial]:
     try:
         yield dial
     finally:
-        await server.stop()
-        running.cancel()
-        for writer in writers:
-            writer.transport.abort()
-        lane.outbox.close()
+        try:
+            await server.stop()
+        finally:  # also when time is up: the loop waits at its end for what is open
+            running.cancel()
+            for writer in writers:
+                writer.transport.abort()
+            lane.outbox.close()
 
 
 def serve(directory: Path, limits: Limits, scenario: Callable[[Dial], Awaitable[None]]) -> None:

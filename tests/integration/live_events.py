@@ -2,12 +2,12 @@
 
 import json
 import socket
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from tests.builders import Json, published
+from tests.integration import mosquitto_clients
 from tests.integration.http_connection import head
 from tests.service import PATIENCE
 from tests.stack import Broker, Collector
@@ -110,8 +110,7 @@ class Live:
         return Viewer(self.collector.port, **options)
 
     def publish(self, topic: str, payload: bytes, *options: str) -> None:
-        argv = ["mosquitto_pub", "-p", str(self.broker.port), "-q", "1", "-t", topic, "-s"]
-        subprocess.run([*argv, *options], input=payload, check=True)
+        mosquitto_clients.publish(self.broker, topic, payload, *options)
 
     def connections(self) -> int:
         """Return how many connections the collector has to the broker."""

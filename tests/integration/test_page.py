@@ -2,23 +2,12 @@
 
 import socket
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.identities import give
 from tests.integration.live_events import TS_MS, Live, Viewer, json_of
 from tests.integration.posting import client, problem
 from tests.metrics import counted_at
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A collector that no test stops."""
-    live = Live(tmp_path_factory.mktemp("live"))
-    with live.broker, live.collector:
-        yield live
 
 
 def test_head_and_http_1_0_and_other_methods(live: Live) -> None:

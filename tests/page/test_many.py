@@ -3,10 +3,12 @@
 from playwright.sync_api import Page, expect
 
 from tests.builders import reading
-from tests.page.conftest import post
+from tests.page.conftest import own_pipeline, post
 from tests.stack import Stack
 
 SENSORS = 10_000
+
+pipeline = own_pipeline  # that has no others
 
 
 def test_ten_thousand_sensors(page: Page, pipeline: Stack) -> None:

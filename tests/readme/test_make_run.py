@@ -6,7 +6,7 @@ from tests.readme.documents import blocks, section
 
 
 def test_the_block_is_the_one_printed() -> None:
-    printed = Pipeline(Workspace.from_environment({}), {}).summary(1.4)
+    printed = Pipeline(Workspace.from_environment({}), {}).summary(1.4, None)
     shown = blocks(section("README.md", "Start"))[2].content
 
     def without_dashboard(text: str) -> list[str]:

@@ -1,12 +1,13 @@
 """`make run` finds Grafana wherever it is, and goes on without one that fails."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from run import grafana
-from run.configuration import ROOT
+from run.configuration import ROOT, SEARCH_PATH
 from run.state import State
 from tests.run.terminal import Terminal
 from tests.service import wait_for
@@ -74,21 +75,31 @@ def test_without_a_grafana_there_is_none(packaged: Path) -> None:
 
 
 def with_grafana(run_dir: Path, home: Path) -> Terminal:
+    """Return a terminal with the Grafana of this home, whose sbin is first on the PATH."""
     terminal = Terminal(run_dir)
-    terminal.command = f"GF_PATHS_HOME={home} make run {{}}"
+    terminal.command = f"PATH={home}/sbin:$PATH GF_PATHS_HOME={home} make run {{}}"
     return terminal
+
+
+def lines(started: Path) -> list[str]:
+    """Return a line for each start of Grafana so far."""
+    return started.read_text().splitlines() if started.exists() else []
 
 
 FAILING = 'echo "$0 $*" >>{started}; echo "migrating"; echo "Error: no home" >&2; exit 1'
 SERVING = 'echo "$0 $* $GF_PATHS_HOME $GF_LOG_CONSOLE_LEVEL" >{started}; exec sleep 1000'
+# A database that starts once Grafana is started again: its failure is known before all is ready.
+LATE = 'until sed 1d {started} 2>/dev/null | grep -q .; do sleep 0.1; done; exec {influxd} "$@"'
 
 
 def test_a_grafana_that_fails_is_said_once_and_the_rest_goes_on(tmp_path: Path) -> None:
     home, started = tmp_path / "home", tmp_path / "started"
     install(home / "bin" / "grafana", FAILING.format(started=started))
+    influxd = shutil.which("influxd", path=SEARCH_PATH)
+    install(home / "sbin" / "influxd", LATE.format(started=started, influxd=influxd))
     with with_grafana(tmp_path / "run", home) as terminal:
         terminal.wait("Ready in")
-        wait_for(lambda: len(started.read_text().splitlines()) >= 3, 30, "it is tried again")
+        wait_for(lambda: len(lines(started)) >= 3, 30, "it is tried again")
         wait_for(lambda: terminal.screen.count("sensor_id=123") >= 2, 30, "readings")
         assert terminal.interrupt().endswith("exit=0\n")
     assert "dashboard  Grafana ended with exit code 1: Error: no home" in terminal.screen
@@ -101,11 +112,10 @@ def test_a_grafana_that_serves_is_started_with_its_home(tmp_path: Path) -> None:
     home, started = tmp_path / "home", tmp_path / "started"
     program = install(home / "bin" / "grafana", SERVING.format(started=started))
     with with_grafana(tmp_path / "run", home) as terminal:
-        terminal.wait("Ready in")
-        port = terminal.ports["GRAFANA_PORT"]
-        assert f"dashboard  http://localhost:{port}" in terminal.screen
-        assert started.read_text() == f"{program} server --homepath {home} {home} error\n"
-        assert "dashboard" in State(terminal.run_dir).pids()
+        terminal.wait(f"dashboard  http://localhost:{terminal.ports['GRAFANA_PORT']}\n")
+        shown = wait_for(lambda: lines(started), what="the start of Grafana")
+        assert shown == [f"{program} server --homepath {home} {home} error"]
+        wait_for(lambda: "dashboard" in State(terminal.run_dir).pids(), what="its process id")
 
 
 @pytest.mark.parametrize(("name", "words"), [("grafana", "cli "), ("grafana-cli", "")])

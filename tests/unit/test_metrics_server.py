@@ -1,4 +1,4 @@
-"""The bridge's port for metrics, and those who mean it no good."""
+"""The bridge's port for metrics, and hostile clients."""
 
 import asyncio
 import socket
@@ -7,12 +7,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from bridge import metrics_server
-from bridge.metrics_server import MetricsServer
+from bridge.metrics_server import _MAX_CONNECTIONS, MetricsServer
 from telemetry.durations import Histogram
 from telemetry.exposition import Exposition
 
 GET = b"GET /metrics HTTP/1.1\r\nHost: bridge\r\n\r\n"
-CONNECTIONS = 16
 
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Dial = Callable[[], Awaitable[Client]]
@@ -102,7 +101,7 @@ def test_control_with_more_patience_nobody_is_closed() -> None:
 
 def test_of_connections_beyond_the_bound_nothing_is_read() -> None:
     async def scenario(dial: Dial) -> None:
-        silent = [await dial() for _ in range(CONNECTIONS)]
+        silent = [await dial() for _ in range(_MAX_CONNECTIONS)]
         assert await answer(dial) == b""
         silent[0][1].transport.abort()
         async with asyncio.timeout(10):
@@ -114,7 +113,7 @@ def test_of_connections_beyond_the_bound_nothing_is_read() -> None:
 
 def test_who_goes_away_takes_no_place() -> None:
     async def scenario(dial: Dial) -> None:
-        for _ in range(CONNECTIONS * 2):
+        for _ in range(_MAX_CONNECTIONS * 2):
             _, writer = await dial()
             writer.write(GET)
             writer.transport.abort()

@@ -122,14 +122,18 @@ def test_the_documentation_has_the_same_table() -> None:
 
 def test_the_units_are_those_of_the_dashboard() -> None:
     dashboard = json.loads((ROOT / "grafana/dashboards/readings.json").read_text("utf-8"))
-    units = {
-        type_: GRAFANA[one["value"]]
+    overrides = [
+        (override["matcher"]["options"].strip("/"), GRAFANA[one["value"]])
         for panel in dashboard["panels"]
         for override in panel["fieldConfig"]["overrides"]
         if override["matcher"]["id"] == "byRegexp"
         for one in override["properties"]
         if one["id"] == "unit"
-        for type_ in re.findall(r"\w+", override["matcher"]["options"])
-    }
+    ]
+    units = {}
+    for pattern, unit in overrides:
+        for type_ in re.findall(r"\w+", pattern):
+            assert re.search(pattern, f"7 {type_}")  # as Grafana names a series
+            units[type_] = unit
     assert {"temp", "temperature", "hum", "humidity", "press", "pressure"} <= units.keys()
     assert units == {type_: quantity(type_).unit for type_ in units}

@@ -10,21 +10,10 @@ from hypothesis import strategies as st
 
 from telemetry.mqtt.buffered_socket import BufferedSocket
 from telemetry.mqtt.sampler import Sampler
+from tests.chaos.mqtt_publisher import publication
 from tests.unit.test_paho_client import PACKETS, Sink
 
 PINGRESP = b"\xd0\x00"
-
-
-def publish(topic: str, payload: bytes, *, retain: bool) -> bytes:
-    """Encode a PUBLISH at QoS 0."""
-    name = topic.encode()
-    body = len(name).to_bytes(2, "big") + name + payload
-    length, rest = [], len(body)
-    while True:
-        rest, digit = divmod(rest, 128)
-        length.append(digit | (128 if rest else 0))
-        if not rest:
-            return bytes((0x30 | retain, *length)) + body
 
 
 def made() -> Sampler:
@@ -61,7 +50,7 @@ def test_the_newest_of_each_topic_is_found_wherever_the_stream_is_cut(
         sampler = made()
         connection = connect(sampler)
         stream = b"".join(
-            publish(topic, payload, retain=retain) + (PINGRESP if ping else b"")
+            publication(topic, payload, retain=retain) + (PINGRESP if ping else b"")
             for topic, payload, retain, ping in sent
         )
         for cut in cuts:
