@@ -13,6 +13,10 @@ from run.parts import Command
 FAILING = Command("dashboard", ["sh", "-c", "echo no home; exit 1"], is_optional=True)
 
 
+def has_ended(pid: int | None) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
 def test_what_waits_to_be_started_again_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "_SETTLED_S", 0.1)  # the waits between are longer
     troubles: set[str | None] = set()
@@ -24,9 +28,9 @@ def test_what_waits_to_be_started_again_does_not_run(monkeypatch: pytest.MonkeyP
         running = asyncio.create_task(run, name="part")
         async with asyncio.timeout(30):
             while len(starts) < 4:
-                has_ended = len(starts) > 1 and not Path(f"/proc/{starts[-1]}").exists()
+                waits = len(starts) > 1 and has_ended(starts[-1])
                 await asyncio.sleep(0.05)
-                if has_ended:
+                if waits:
                     troubles.add(part.trouble)
         part.stop()
         await running
