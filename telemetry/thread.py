@@ -23,9 +23,13 @@ class Thread:
 
     async def run(self, call: Callable[[], T]) -> T:
         """Make the call after those before it; raises whatever it raises."""
+        return await asyncio.wrap_future(self.start(call))
+
+    def start(self, call: Callable[[], T]) -> Future[T]:
+        """Have the call made after those before it, unless it is cancelled until then."""
         outcome: Future[T] = Future()
         self._calls.put((outcome, call))
-        return await asyncio.wrap_future(outcome)
+        return outcome
 
     def _work(self) -> None:
         while True:

@@ -1,6 +1,7 @@
 """GET /history and /history.csv: what InfluxDB holds of some series."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from http import HTTPStatus
 
@@ -17,6 +18,7 @@ from telemetry.reading import label_fault
 PATHS = ("/history", "/history.csv")
 _PARAMETERS = {"series", "range"}
 _MAX_SHOWN = 150
+_Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def routes(history: History) -> list[Route]:
@@ -35,7 +37,29 @@ def routes(history: History) -> list[Route]:
         name = f"readings-{request.query_params['range']}.csv"
         return _Download(name, first, pieces)
 
-    return [Route(path, get) for path, get in zip(PATHS, (charts, table), strict=True)]
+    gets = (charts, table)
+    return [Route(path, _while_there(get)) for path, get in zip(PATHS, gets, strict=True)]
+
+
+def _while_there(get: _Endpoint) -> _Endpoint:
+    """Return the endpoint `get`, cancelled when its client goes away: nobody else needs it."""
+
+    async def endpoint(request: Request) -> Response:
+        response = asyncio.ensure_future(get(request))
+        gone = asyncio.ensure_future(_gone(request.receive))
+        try:
+            await asyncio.wait((response, gone), return_when=asyncio.FIRST_COMPLETED)
+            return await response if response.done() else Response()  # which nobody gets
+        finally:
+            response.cancel()
+            gone.cancel()
+
+    return endpoint
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class _Download(StreamingResponse):

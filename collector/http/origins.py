@@ -50,7 +50,8 @@ class ForeignHost(Problem):
     def __init__(self, host: str) -> None:
         detail = (
             f"readings are not shown under the name {host[:_MAX_SHOWN]!r}, which may be anybody's:"
-            f" use localhost or an address, or put http://{host[:_MAX_SHOWN]} into {_KEY}"
+            f" use localhost or an address, or put its origin into {_KEY}:"
+            f" {' or '.join(_origins(host[:_MAX_SHOWN]))}"
         )
         super().__init__(HTTPStatus.FORBIDDEN, detail)
 
@@ -87,7 +88,7 @@ class Origins:
         """Raise ForeignHost for a host that may be anybody's name; programs may leave it out."""
         name = host.decode("latin-1").lower()
         is_known = not name or _is_address(name) or _name(name) in self._names
-        if not is_known and not self._allows(Site(f"http://{name}", name)):
+        if not is_known and self.allowed.isdisjoint((ANY_ORIGIN, *_origins(name))):
             raise ForeignHost(name)
 
     @staticmethod
@@ -123,7 +124,12 @@ class Origins:
 
 
 def _is_same(site: Site) -> bool:
-    return site.origin in (f"http://{site.host}", f"https://{site.host}")
+    return site.origin in _origins(site.host)
+
+
+def _origins(host: str) -> list[str]:
+    """Return the origins that pages of a `Host` may have: a proxy may have taken HTTPS off."""
+    return [f"{scheme}://{host.removesuffix(port)}" for scheme, port in _DEFAULT_PORTS.items()]
 
 
 def _is_address(host: str) -> bool:

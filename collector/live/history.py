@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from functools import partial
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import cached_property, partial
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlencode
 
@@ -84,17 +85,18 @@ class History:
     def __init__(self, access: InfluxAccess) -> None:
         self._access = access
         self._client = influx.client(access, _TIMEOUT_S)
-        self._thread: Thread | None = None
         self._charts = Turns(MAX_UNDER_WAY, MAX_WAITING, _TIMEOUT_S)
         self._tables = Turns(MAX_UNDER_WAY)
-        self._piece = asyncio.Lock()  # so that charts wait for one table at most
+        self._piece = asyncio.Lock()  # held while InfluxDB is asked for a piece of a table
 
     async def charts(self, wanted: Sequence[Series], span: Range) -> list[list[Point]]:
         """Return the points of each series: (ms, mean, min, max), where there are readings."""
         since, until = _period(span)
         async with self._charts.turn():
             return [
-                await self._run(partial(self._chart, series, span, since, until))
+                await self._in_time(
+                    self._thread.run(partial(self._chart, series, span, since, until))
+                )
                 for series in wanted
             ]
 
@@ -106,8 +108,8 @@ class History:
             for series in wanted:
                 after: int | None = since
                 while after is not None:
-                    async with self._piece:
-                        text, after = await self._run(partial(self._rows, series, after, until))
+                    rows = partial(self._rows, series, after, until)
+                    text, after = await self._in_time(self._ask_for_piece(rows))
                     yield heading + text
                     heading = b""
 
@@ -140,11 +142,31 @@ class History:
         text = spreadsheet.lines(readings, series.type, series.sensor_id)
         return text, rows[-1][0] if len(rows) == _ROWS_AT_ONCE else None
 
-    async def _run(self, call: Callable[[], T]) -> T:
-        self._thread = self._thread or Thread("history")
+    @cached_property
+    def _thread(self) -> Thread:
+        return Thread("history")
+
+    async def _ask_for_piece(self, call: Callable[[], T]) -> T:
+        """Make the call when no other piece is asked for, so that charts wait for one at most.
+
+        The thread may still be at one that nobody waits for any more; so it is the end of the call
+        that lets the next begin.
+        """
+        loop = asyncio.get_running_loop()
+
+        def let_next(_: object) -> None:
+            with suppress(RuntimeError):  # the loop is closed: the process ends
+                loop.call_soon_threadsafe(self._piece.release)
+
+        await self._piece.acquire()
+        piece = self._thread.start(call)
+        piece.add_done_callback(let_next)
+        return await asyncio.wrap_future(piece)
+
+    async def _in_time(self, answer: Awaitable[T]) -> T:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
-                return await self._thread.run(call)
+                return await answer
         except TimeoutError:
             why = f"{address(self._access)} does not answer: no answer within {_TIMEOUT_S:g} s"
             raise InfluxUnreachable(why) from None

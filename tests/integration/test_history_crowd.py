@@ -1,6 +1,7 @@
 """Many who ask for a history at once, of an InfluxDB that is well, slow or hangs."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +87,81 @@ def test_who_waits_for_an_influxdb_that_hangs_is_told_soon(
         assert await crowd(asked, MAX_UNDER_WAY) == [[[]]] * MAX_UNDER_WAY
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("pieces", [0, 1])
+def test_every_download_from_an_influxdb_that_hangs_ends_soon(
+    influx: Influx, monkeypatch: pytest.MonkeyPatch, pieces: int
+) -> None:
+    monkeypatch.setattr(history_module, "_TIMEOUT_S", 2)
+    monkeypatch.setattr(history_module, "_ROWS_AT_ONCE", 1)
+    now = time.time_ns()
+    influx.write(f"data,sensor_id=7,type=temp value=1 {now - n * 10**9}" for n in (1, 2, 3))
+
+    async def scenario() -> None:
+        asked = history(influx)
+        tables = [asked.table(SERIES, HOUR) for _ in range(MAX_UNDER_WAY + 2)]
+        for table in tables[:MAX_UNDER_WAY]:
+            for _ in range(pieces):
+                assert await anext(table)
+        influx.pause()
+        try:
+            async with asyncio.timeout(10):  # one after another would take 2 s each, 16 in all
+                ends = await asyncio.gather(*map(anext, tables), return_exceptions=True)
+        finally:
+            influx.resume()
+        kinds = [type(end) for end in ends]
+        assert kinds == [InfluxUnreachable] * MAX_UNDER_WAY + [HistoryBusy] * 2
+
+    asyncio.run(scenario())
+    wait_for(influx.is_ready, what="InfluxDB")
+
+
+@pytest.mark.parametrize(
+    ("first", "order"),
+    [("table", ["table", "chart", "table"]), ("chart", ["chart", "table", "chart"])],
+)
+def test_a_chart_waits_for_no_more_because_a_download_was_abandoned(
+    monkeypatch: pytest.MonkeyPatch, first: str, order: list[str]
+) -> None:
+    calls: list[str] = []
+    released = threading.Event()
+
+    def note(kind: str) -> bytes:
+        calls.append(kind)
+        released.wait()
+        return b""
+
+    def rows(*_: object) -> tuple[bytes, None]:
+        return note("table"), None
+
+    monkeypatch.setattr(History, "_rows", rows)
+    monkeypatch.setattr(History, "_chart", lambda *_: note("chart"))
+
+    async def scenario() -> None:
+        asked = History(Settings().influx)
+
+        async def begin(kind: str) -> asyncio.Future[object]:
+            begun: asyncio.Future[object] = asyncio.ensure_future(
+                asked.charts(SERIES, HOUR) if kind == "chart" else anext(asked.table(SERIES, HOUR))
+            )
+            for _ in range(10):
+                await asyncio.sleep(0)
+            return begun
+
+        running = await begin(first)
+        await asyncio.to_thread(wait_for, lambda: calls, what="the first call")
+        abandoned = running if first == "table" else await begin("table")
+        abandoned.cancel()
+        others = [await begin("table"), await begin("chart")]
+        released.set()
+        await asyncio.gather(running, *others, return_exceptions=True)
+        assert calls == order
+
+    try:
+        asyncio.run(asyncio.wait_for(scenario(), 10))
+    finally:
+        released.set()
 
 
 def test_a_chart_waits_for_one_piece_of_a_table_at_most(monkeypatch: pytest.MonkeyPatch) -> None:

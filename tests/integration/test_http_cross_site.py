@@ -45,6 +45,17 @@ def test_a_page_cannot_post_as_a_form_does_without_a_preflight(
     assert metrics(browser)["accepted"] == before
 
 
+def test_an_allowed_page_shows_readings_behind_a_proxy_that_has_taken_https_off(
+    browser: httpx.Client,
+) -> None:
+    history = "/history?series=7/temp&range=hour"
+    for host, live, past in (("shop.example", 200, 503), ("evil.example", 403, 403)):
+        with browser.stream("GET", "/live", headers={"Host": host}) as response:
+            assert response.status_code == live
+        for path in (history, history.replace("?", ".csv?")):
+            problem(browser.get(path, headers={"Host": host}), past)  # no InfluxDB is there
+
+
 def test_control_the_same_without_an_origin_is_a_device(browser: httpx.Client) -> None:
     assert browser.post("/data", content=reading_json()).status_code == 201
 

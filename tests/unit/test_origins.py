@@ -1,8 +1,10 @@
 """Which web pages may send readings, by what their browsers say of them."""
 
+import re
+
 import pytest
 
-from collector.http.origins import ForeignOrigin, Origins, site
+from collector.http.origins import ForeignHost, ForeignOrigin, Origins, site
 from telemetry.settings import SettingError
 
 ALLOWED = Origins.load("https://a.example, http://B.example:8080,capacitor://localhost")
@@ -121,6 +123,64 @@ def test_the_problem_names_the_origin_shortened_and_the_setting() -> None:
     assert "'http://evil.example/xxx" in refused.value.detail
     assert "ALLOWED_ORIGINS" in refused.value.detail
     assert len(refused.value.detail) < 250
+
+
+def shows(origins: Origins, host: bytes) -> bool:
+    try:
+        origins.check_host(host)
+    except ForeignHost:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("origin", "hosts"),
+    [
+        ("https://iot.example", [b"iot.example", b"IOT.example", b"iot.example:443"]),
+        ("https://iot.example:443", [b"iot.example", b"iot.example:443"]),
+        ("https://iot.example:8443", [b"iot.example:8443"]),
+        ("http://iot.example", [b"iot.example", b"iot.example:80"]),
+        ("http://iot.example:80", [b"iot.example", b"iot.example:80"]),
+        ("http://iot.example:1337", [b"iot.example:1337"]),
+        ("*", [b"iot.example", b"evil.example:1337"]),
+    ],
+)
+def test_readings_are_shown_under_the_name_of_an_allowed_page(
+    origin: str, hosts: list[bytes]
+) -> None:
+    for host in hosts:
+        assert shows(Origins.load(f"http://other.example,{origin}"), host)
+        assert not shows(Origins.load("http://other.example"), host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        b"iot.example:1337",
+        b"iot.example:8443",
+        b"iot.example:8080",
+        b"iot.example:80:80",
+        b"iot.example\xff",
+        b"iot.example.evil.example",
+        b"sub.iot.example",
+        b"x/iot.example",
+    ],
+)
+def test_and_under_no_other(host: bytes) -> None:
+    assert not shows(Origins.load("https://iot.example,http://iot.example,app://sub.iot"), host)
+    assert not shows(Origins.load("app://iot.example:1337,app://sub.iot.example"), host)
+
+
+@pytest.mark.parametrize(
+    "host", [b"iot.example", b"iot.example:80", b"iot.example:443", b"iot.example:1337"]
+)
+def test_what_the_refusal_of_a_host_advises_works(host: bytes) -> None:
+    with pytest.raises(ForeignHost) as refused:
+        Origins().check_host(host)
+    advised = re.findall(r"https?://\S+", refused.value.detail)
+    assert [origin.partition(":")[0] for origin in advised] == ["http", "https"]
+    for origin in advised:
+        assert shows(Origins.load(origin), host)
 
 
 @pytest.mark.parametrize(
