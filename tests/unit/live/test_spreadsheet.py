@@ -13,7 +13,9 @@ from collector.live import spreadsheet
 from telemetry.reading import label_fault
 
 WIDE = "\uff1d\uff0b\uff0d\uff20\ufe66"
-LABELS = st.text(st.sampled_from(f"=+-@{WIDE} ;,'\"\\ax\t") | st.characters(), min_size=1)
+LABELS = st.text(
+    st.sampled_from(f"=+-@{WIDE} ;,'\"\\ax\t") | st.characters(codec="utf-8"), min_size=1
+)
 FORMULAS = ["=1", "x;=1*1", " =1", 'x;"=1', '"=1', "\t@a", "x; \ufe621", ";;-1", "a\xa0;\u3000=1"]
 FORMULAS += [f"{sign}1" for sign in WIDE]
 
