@@ -45,12 +45,12 @@ class MakeRun(Target):
 
     def traces(self) -> Mapping[str, bytes]:
         seen = {"terminal": self._terminal.raw.encode()}
-        for pid in self._pids():
-            for name in ("environ", "cmdline"):
-                seen[f"{name} of {pid}"] = Path(f"/proc/{pid}/{name}").read_bytes()
+        for pid, (environ, cmdline) in self._processes().items():
+            seen |= {f"environ of {pid}": environ, f"cmdline of {pid}": cmdline}
         for path in self.run_dir.rglob("*"):
-            if path.is_file() and self.run_dir / "secrets" not in path.parents:
-                seen[str(path)] = path.read_bytes()[:_SMALL]
+            if self.run_dir / "secrets" not in path.parents and path.is_file():
+                with suppress(FileNotFoundError):  # a file that the broker has just replaced
+                    seen[str(path)] = path.read_bytes()[:_SMALL]
         return seen
 
     def outbox(self) -> str:
@@ -59,21 +59,23 @@ class MakeRun(Target):
             wait_for(lambda: client.messages, what="a status")
             return client.messages[0][0].rpartition("/")[2]
 
-    def processes(self) -> Iterator[tuple[int, str]]:
-        """Yield number and command line of each."""
-        for pid in self._pids():
-            with suppress(FileNotFoundError):
-                yield pid, Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
+    def core_limits(self) -> Mapping[str, tuple[int, int]]:
+        """Return how large the core files of the processes may be, by command line."""
+        found = {}
+        for pid, (_, cmdline) in self._processes().items():
+            with suppress(ProcessLookupError):
+                found[cmdline.decode()] = core_limits(pid)
+        return found
 
-    def _pids(self) -> list[int]:
+    def _processes(self) -> Mapping[int, tuple[bytes, bytes]]:
+        """Return environment and command line of each process, by number."""
         mark = f"RUN_DIR={self.run_dir}".encode()
-        found = []
+        found = {}
         for process in Path("/proc").glob("[0-9]*"):
-            try:
-                if mark in (process / "environ").read_bytes().split(b"\0"):
-                    found.append(int(process.name))
-            except OSError:  # it has ended
-                continue
+            with suppress(OSError):  # it has ended, or belongs to another user
+                environ = (process / "environ").read_bytes()
+                if mark in environ.split(b"\0"):
+                    found[int(process.name)] = environ, (process / "cmdline").read_bytes()
         return found
 
 
@@ -94,7 +96,7 @@ def test_no_other_user_reads_or_locks_what_is_kept(target: MakeRun) -> None:
 
 
 def test_no_process_leaves_a_core_file(target: MakeRun) -> None:
-    found = {name: core_limits(pid) for pid, name in target.processes()}
+    found = target.core_limits()
     for program in ("mosquitto", "influxd"):
         assert any(program in command for command in found)
     assert set(found.values()) == {(0, 0)}, found
