@@ -47,11 +47,20 @@ class Identities:
 
         Bearer is followed by a token, Basic by a name and its token, as browsers send them.
         """
-        if authorization and (identity := self._behind(authorization)):
+        if authorization and (
+            identity := self._behind(authorization) or self._just_added(authorization)
+        ):
             return identity
         if self.anonymous_allowed:
             return ANYONE
         raise UnknownToken
+
+    def _just_added(self, authorization: bytes) -> Identity | None:
+        # A token may be used as soon as it was printed. A file in trouble is left to `watch`.
+        if self._trouble or self._version() == self._seen:
+            return None
+        self.refresh()
+        return self._behind(authorization)
 
     def _behind(self, authorization: bytes) -> Identity | None:
         scheme, _, token = authorization.partition(b" ")
@@ -77,7 +86,7 @@ class Identities:
         return self._owners.get(sensor)
 
     async def watch(self) -> None:
-        """Take up changes of the file within a second, for ever.
+        """Take up changes of the file within a second, a new token when it is shown, for ever.
 
         Raises RegisterUnusable if the broker's files cannot be written at the start.
         """

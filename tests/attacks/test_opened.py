@@ -34,7 +34,7 @@ def test_a_device_and_a_reader_do_what_they_may(opened: MakeRun) -> None:
     opened.add_devices()
     printed = opened.command("devices", "add", "reader", "--reader")
     opened.secrets["reader"] = printed.strip()
-    wait_for(lambda: opened.post("kitchen", "kitchen").status_code == 201, what="201")
+    assert opened.post("kitchen", "kitchen").status_code == 201
 
     def reads() -> bool:
         with opened.connect("reader") as reader:

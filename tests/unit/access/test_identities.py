@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -144,6 +145,32 @@ def test_what_harms_the_file_lets_nobody_in(
     file.write_bytes(whole)
     identities.refresh()
     assert may_enter(identities, bearer("kitchen-secret"))
+
+
+def test_a_token_is_known_as_soon_as_it_is_in_the_file(tmp_path: Path) -> None:
+    give(tmp_path, KITCHEN)
+    identities = Identities(tmp_path, LOOPBACK)
+    for secret in ("the-next-secret-of-it", "the-last-secret-of-it"):
+        assert not may_enter(identities, bearer(secret))
+        with register.edit(tmp_path) as entries:
+            entries["kitchen"] = register.entry("kitchen", ["1"], secret)
+        assert may_enter(identities, bearer(secret))
+    assert not may_enter(identities, bearer("the-next-secret-of-it"))
+
+
+def test_guesses_do_not_read_a_harmed_file_again(tmp_path: Path) -> None:
+    give(tmp_path, KITCHEN)
+    identities = Identities(tmp_path, LOOPBACK)
+    file = tmp_path / register.FILE
+    whole = file.read_bytes()
+    file.write_bytes(b"")
+    assert not may_enter(identities, bearer("guess"))
+    file.write_bytes(whole)
+    with patch.object(register, "load", wraps=register.load) as load:
+        assert not may_enter(identities, bearer("guess"))
+        assert not load.called
+        identities.refresh()
+        assert load.called
 
 
 def test_the_file_is_looked_at_again_and_again(tmp_path: Path) -> None:
