@@ -1,5 +1,6 @@
 """A process under test: start, wait until ready, pause, stop, kill, start again."""
 
+import atexit
 import contextlib
 import os
 import random
@@ -35,6 +36,7 @@ def _block() -> tuple[range, socket.socket]:
         holder = socket.socket()
         with contextlib.suppress(OSError):
             holder.bind(("127.0.0.1", first))
+            atexit.register(holder.close)
             return range(first + 1, first + _BLOCK), holder
         holder.close()
     raise RuntimeError(f"expected a free port among the first of each {_BLOCK} in {_PORTS}")

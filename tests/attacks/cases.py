@@ -157,11 +157,7 @@ def test_a_revoked_secret_ends_within_two_seconds_on_open_connections(target: Ta
     reading = {"type": "temp", "value": 21.5, "sensor_id": "spare"}
     headers = {"Authorization": f"Bearer {secret}"}
 
-    def let_in() -> bool:
-        with target.connect("spare") as client:
-            return client.refused is None
-
-    wait_for(let_in, what="the broker to know the device")
+    wait_for(lambda: target.lets_in("spare"), what="the broker to know the device")
     with target.connect("spare") as client, httpx.Client(base_url=target.url) as http:
 
         def status() -> int:
@@ -171,7 +167,7 @@ def test_a_revoked_secret_ends_within_two_seconds_on_open_connections(target: Ta
         target.command("devices", "remove", "spare")
         wait_for(lambda: client.losses, 2, "the broker to end the connection")
         wait_for(lambda: status() == HTTPStatus.UNAUTHORIZED, 2, "401")
-    assert not let_in()
+    assert not target.lets_in("spare")
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/json", None])

@@ -40,11 +40,12 @@ class Target(ABC):
         """Give the devices their identities."""
         for name in ("kitchen", "garage"):
             self.secrets[name] = _secret(self.command("devices", "add", name, "--sensors", name))
-        wait_for(self._is_garage_let_in, what="the broker to know the devices")
+        wait_for(lambda: self.lets_in("garage"), what="the broker to know the devices")
 
-    def _is_garage_let_in(self) -> bool:
-        with self.connect("garage") as garage:
-            return garage.refused is None
+    def lets_in(self, name: str) -> bool:
+        """Return whether the broker accepts a connection of a device."""
+        with self.connect(name) as client:
+            return client.refused is None
 
     def connect(self, name: str = "", password: str | None = None, **options: Any) -> Client:  # noqa: ANN401
         """Connect to the broker: as a device, with a service's account, or as nobody."""
