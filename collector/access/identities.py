@@ -5,6 +5,7 @@ import base64
 import binascii
 import hashlib
 import logging
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from collector.access.register import Register, RegisterUnusable
 logger = logging.getLogger(__name__)
 
 _LOOK_S = 1
+_REST = 3  # after a look that a token asked for, in its durations
 
 
 class UnknownToken(Exception):
@@ -40,6 +42,7 @@ class Identities:
         self._terms = terms
         self._seen = self._version()
         self._trouble = ""
+        self._look_from = 0.0
         self._take(register.load(directory))
 
     def identify(self, authorization: bytes) -> Identity:
@@ -56,10 +59,14 @@ class Identities:
         raise UnknownToken
 
     def _just_added(self, authorization: bytes) -> Identity | None:
-        # A token may be used as soon as it was printed. A file in trouble is left to `watch`.
-        if self._trouble or self._version() == self._seen:
+        # A token works as soon as it is printed. Guesses may not keep this process busy with a
+        # large file that changes, or with one that cannot be read.
+        begin = time.monotonic()
+        if begin < self._look_from or self._version() == self._seen:
             return None
         self.refresh()
+        end = time.monotonic()
+        self._look_from = end + _REST * (end - begin)
         return self._behind(authorization)
 
     def _behind(self, authorization: bytes) -> Identity | None:
@@ -86,7 +93,7 @@ class Identities:
         return self._owners.get(sensor)
 
     async def watch(self) -> None:
-        """Take up changes of the file within a second, a new token when it is shown, for ever.
+        """Take up changes of the file within a second, for ever; `identify` does so at once.
 
         Raises RegisterUnusable if the broker's files cannot be written at the start.
         """

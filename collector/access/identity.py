@@ -3,6 +3,7 @@
 import fnmatch
 import re
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from telemetry.reading import Reading
 
@@ -28,10 +29,13 @@ class Identity:
         self.name = name
         self.sensors = sensors
         self.reader = reader
-        # Of a shell's patterns only the star, which fnmatch translates so that it is never slow.
-        stars = (pattern.replace("[", "[[]").replace("?", "[?]") for pattern in sensors)
-        self._allowed = re.compile("|".join(map(fnmatch.translate, stars)) or r"(?!)")
         self._is_unrestricted = ANY in sensors
+
+    @cached_property  # all identities are made anew when one changes, and few of them send then
+    def _allowed(self) -> re.Pattern[str]:
+        # Of a shell's patterns only the star, which fnmatch translates so that it is never slow.
+        stars = (pattern.replace("[", "[[]").replace("?", "[?]") for pattern in self.sensors)
+        return re.compile("|".join(map(fnmatch.translate, stars)) or r"(?!)")
 
     def may_send(self, sensor_id: str) -> bool:
         """Return whether this sender may send readings of a sensor."""

@@ -61,7 +61,7 @@ class Client:
         with contextlib.suppress(ValueError):  # it was never connected
             self._paho.disconnect()
         self._paho.loop_stop()
-        del self._paho  # which closes its sockets; in a cycle they might be collected before it
+        del self._paho  # closes its sockets; the garbage collector might reach them first
 
     def _on_connect(
         self, _: Paho, __: object, ___: object, code: ReasonCode, *____: object

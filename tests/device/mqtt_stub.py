@@ -51,7 +51,7 @@ class MqttStub:
     def __exit__(self, *_: object) -> None:
         self._client.disconnect()
         self._client.loop_stop()
-        del self._client  # which closes its sockets; in a cycle they might be collected before it
+        del self._client  # closes its sockets; the garbage collector might reach them first
 
     def _publish(self, kind: str, payload: bytes) -> None:
         self._client.publish(f"{kind}/{self._sensor_id}", payload, qos=1)

@@ -1,13 +1,16 @@
 """Identities as the collector has them: by token and by name, and after changes of their file."""
 
 import asyncio
+import os
+import time
+from itertools import pairwise
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.access import identities as identities_module
 from collector.access import register
 from collector.access.broker import RULES, Terms
 from collector.access.identities import Identities, UnknownToken
@@ -147,7 +150,10 @@ def test_what_harms_the_file_lets_nobody_in(
     assert may_enter(identities, bearer("kitchen-secret"))
 
 
-def test_a_token_is_known_as_soon_as_it_is_in_the_file(tmp_path: Path) -> None:
+def test_a_token_is_known_as_soon_as_it_is_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identities_module, "_REST", 0)  # no process adds them so fast
     give(tmp_path, KITCHEN)
     identities = Identities(tmp_path, LOOPBACK)
     for secret in ("the-next-secret-of-it", "the-last-secret-of-it"):
@@ -158,19 +164,29 @@ def test_a_token_is_known_as_soon_as_it_is_in_the_file(tmp_path: Path) -> None:
     assert not may_enter(identities, bearer("the-next-secret-of-it"))
 
 
-def test_guesses_do_not_read_a_harmed_file_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("harmed", [False, True])
+def test_guesses_keep_nobody_busy_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, harmed: bool
+) -> None:
     give(tmp_path, KITCHEN)
     identities = Identities(tmp_path, LOOPBACK)
+    load, took_s, looks = register.load, 0.02, []
+
+    def slow(directory: Path) -> register.Register:
+        looks.append(time.monotonic())
+        time.sleep(took_s)
+        return load(directory)
+
+    monkeypatch.setattr(register, "load", slow)
     file = tmp_path / register.FILE
-    whole = file.read_bytes()
-    file.write_bytes(b"")
-    assert not may_enter(identities, bearer("guess"))
-    file.write_bytes(whole)
-    with patch.object(register, "load", wraps=register.load) as load:
+    if harmed:
+        file.write_bytes(b"")
+    deadline = time.monotonic() + 20
+    while len(looks) < 3:
+        assert time.monotonic() < deadline
+        os.utime(file)
         assert not may_enter(identities, bearer("guess"))
-        assert not load.called
-        identities.refresh()
-        assert load.called
+    assert all(after - before > 4 * took_s for before, after in pairwise(looks))
 
 
 def test_the_file_is_looked_at_again_and_again(tmp_path: Path) -> None:
