@@ -158,5 +158,5 @@ def test_a_replay_sends_the_correction_behind_the_reading(add: Add) -> None:
     first = add(1, EARLIER, 1.0, 2.0)
     assert sent(first) == [1, 2, 2, 3], "control"
     second = add(2, LATER, 3.0)
-    assert sent(first) == [1, 1, 2, 1, 3], "with the number that it has there"
+    assert sent(first) == [1, 1, 2, 1, 3, 2], "each with the number that it has there"
     assert sent(second) == [1, 2]
