@@ -16,6 +16,7 @@ from collector.journal import Journal
 from collector.lane import Devices, Lane
 from collector.live.live import Live
 from collector.outbox.claim import opened
+from collector.peers import Peers
 from collector.settings import Settings, refuse_tokens_file
 from telemetry import process
 from telemetry.listeners import listen, names
@@ -52,7 +53,8 @@ async def serve() -> None:
     limits = Limits(connections, settings.max_connections_per_address or max(1, connections // 2))
     endpoint = DataEndpoint(lane, identities, settings)
     live = Live.of(settings)
-    server = Server(endpoint, lane, live, limits, certificate)
+    peers = Peers()
+    server = Server(endpoint, [lane], live, limits, peers=peers, certificate=certificate)
     vitals = Vitals()
     lane.add_counters(server.connections.counters)
     lane.add_counters(vitals.counters)
@@ -75,6 +77,7 @@ async def serve() -> None:
             http=server.run_on(listeners),
             journal=journal.run(),
             vitals=vitals.run(),
+            peers=peers.run(),
             identities=identities.watch(),
             **(_parts_of_tls(certificate, settings) if certificate else {}),
             **lane.parts(),

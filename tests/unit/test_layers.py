@@ -40,6 +40,7 @@ LAYERS = {
         "audit",
         "lane",
         "journal",
+        "peers",
         "live",
         "http",
         "watch",
