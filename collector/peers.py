@@ -17,7 +17,7 @@ class Peers:
     Their sockets are in `directory`, which no other user can read: `1.sock`, `2.sock` and so on.
     """
 
-    def __init__(self, directory: Path | None = None, *, number: int = 1, count: int = 1) -> None:
+    def __init__(self, directory: Path | None = None, number: int = 1, count: int = 1) -> None:
         """Be number `number` of `count`; a single one needs no directory."""
         self.count = count
         self._own = _socket(directory, number) if directory else None

@@ -14,3 +14,13 @@ def outboxes(path: Path) -> list[Path]:
     }
     first = [path] if path.exists() else []
     return first + [others[number] for number in sorted(others)]
+
+
+def number_of(outbox: Path, path: Path) -> int:
+    """Return the number of an outbox among those of which `path` names the first, which has 1."""
+    return 1 if outbox == path else int(outbox.stem.rpartition("-")[2])
+
+
+def numbered(path: Path, number: int) -> Path:
+    """Return what the outbox with this number, above 1, is called."""
+    return path.with_name(f"{path.stem}-{number}{path.suffix}")
