@@ -35,9 +35,11 @@ class Peers:
 
     async def run(self) -> None:
         """Answer for ever."""
-        if self._own:
-            await asyncio.start_unix_server(self._tell, self._own)
-        await asyncio.Event().wait()
+        async with contextlib.AsyncExitStack() as opened:
+            if self._own:
+                server = await asyncio.start_unix_server(self._tell, self._own)
+                await opened.enter_async_context(server)
+            await asyncio.Event().wait()
 
     async def ask(self, question: str) -> dict[int, bytes | None]:
         """Return the answers of the others by their numbers; None for one that gives none in 1 s.
