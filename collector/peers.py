@@ -34,11 +34,10 @@ class Peers:
         self._answers[question] = answer
 
     async def run(self) -> None:
-        """Answer for ever."""
+        """Answer for ever; raises ServiceError if there can be no socket."""
         async with contextlib.AsyncExitStack() as opened:
             if self._own:
-                server = await asyncio.start_unix_server(self._tell, self._own)
-                await opened.enter_async_context(server)
+                await opened.enter_async_context(await self._listen(self._own))
             await asyncio.Event().wait()
 
     async def ask(self, question: str) -> dict[int, bytes | None]:
@@ -51,6 +50,12 @@ class Peers:
             asked.add_done_callback(lambda _: self._asked.pop(question))
             self._asked[question] = asked
         return await asyncio.shield(self._asked[question])
+
+    async def _listen(self, path: Path) -> asyncio.Server:
+        try:
+            return await asyncio.start_unix_server(self._tell, path)
+        except OSError as error:
+            raise ServiceError(f"workers cannot ask each other: {path}: {error}") from error
 
     async def _ask_all(self, question: str) -> dict[int, bytes | None]:
         answers = await asyncio.gather(*(_ask(path, question) for path in self._others.values()))

@@ -60,7 +60,7 @@ class App(FastAPI):
 
         @self.get("/readyz", response_class=PlainTextResponse)
         async def readyz() -> Response:
-            """Whether readings are accepted and published: broker connected, room in the outbox."""
+            """Whether readings are accepted and published, by all workers."""
             if reasons := await readiness.obstacles():
                 return _response(Problem(HTTPStatus.SERVICE_UNAVAILABLE, "; ".join(reasons)))
             return PlainTextResponse("ready\n")

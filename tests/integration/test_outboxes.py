@@ -133,6 +133,9 @@ def test_a_backup_is_of_all(both: tuple[Collector, Collector]) -> None:
     copied = counts(copy, "books")
     assert list(copied.pop("outboxes").values()) == list(original.pop("outboxes").values())
     assert copied == original
+    (third := directory / "copy-3.db").write_bytes(b"damaged" * 100)
+    assert copy.command("books").stderr == f"books: outbox {third}: it is not an outbox\n"
+    third.unlink()
     first.unlink()
     refused = one.command("backup", str(first))
     assert (refused.returncode, first.exists()) == (2, False), "before any is copied"

@@ -13,6 +13,7 @@ from collector import peers as module
 from collector.http.readiness import Readiness
 from collector.outbox.group_commit import OutboxBusy
 from collector.peers import Peers
+from telemetry.process import ServiceError
 
 Answers = dict[int, bytes | None]
 
@@ -118,6 +119,12 @@ def test_a_crowd_that_asks_one_asks_the_others_once(tmp_path: Path) -> None:
             return once, count
 
     assert asyncio.run(scenario()) == (1, 2), "control: asked later, it is asked again"
+
+
+def test_a_path_that_is_too_long_ends_the_service(tmp_path: Path) -> None:
+    (directory := tmp_path / ("d" * 120)).mkdir()
+    with pytest.raises(ServiceError, match="workers cannot ask each other"):
+        asyncio.run(Peers(directory, 1, 2).run())
 
 
 @pytest.mark.parametrize("sent", [b"", b"nonsense\n", b"\xff\n", b"x" * 100_000])
