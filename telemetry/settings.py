@@ -10,6 +10,7 @@ import msgspec
 import msgspec.inspect
 from msgspec import Meta
 
+from telemetry.addresses import addresses
 from telemetry.host_names import host_names
 from telemetry.process import ServiceError
 from telemetry.tls import Tls, client_context
@@ -33,15 +34,13 @@ class BrokerAccess(TypedDict):
 
 
 class InfluxAccess(TypedDict):
-    """Address, account and database: keyword arguments of `InfluxDBClient`."""
+    """Addresses (`host:port` as in URLs, the preferred one first), account and database."""
 
-    host: str
-    port: int
+    addresses: tuple[str, ...]
     username: str | None
     password: str | None
     database: str
-    ssl: NotRequired[bool]
-    verify_ssl: NotRequired[str]
+    authorities: NotRequired[str]  # a file; with it, HTTPS
 
 
 class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +51,7 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     mqtt_username: str = ""
     mqtt_password: str = ""
     mqtt_tls_ca: str = ""  # a file of authorities; empty: no TLS, unless TLS wants it
-    influx_host: Text = "127.0.0.1"
+    influx_host: Text = "127.0.0.1"  # several, separated by commas: the first that answers
     influx_port: Port = 8086
     influx_username: str = ""
     influx_password: str = ""
@@ -62,8 +61,8 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     tls_dir: str = ""
 
     def __post_init__(self) -> None:
-        """Raise SettingError for names or a file of authorities that cannot be used."""
-        _ = self.tls_names
+        """Raise SettingError for names, addresses or authorities that cannot be used."""
+        _ = self.tls_names, self.influx_addresses
         for name in ("mqtt_tls_ca", "influx_tls_ca"):
             if path := getattr(self, name):
                 try:
@@ -101,17 +100,23 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.tls_dir or "tls")
 
     @property
+    def influx_addresses(self) -> tuple[str, ...]:
+        """The addresses of InfluxDB, the preferred one first."""
+        try:
+            return addresses(self.influx_host, self.influx_port)
+        except ValueError as error:
+            raise SettingError("INFLUX_HOST", self.influx_host, str(error)) from None
+
+    @property
     def influx(self) -> InfluxAccess:
         access: InfluxAccess = {
-            # It becomes part of a URL.
-            "host": f"[{self.influx_host}]" if ":" in self.influx_host else self.influx_host,
-            "port": self.influx_port,
+            "addresses": self.influx_addresses,
             "username": self.influx_username or None,
             "password": self.influx_password or None,
             "database": self.influx_database,
         }
         if self.influx_tls_ca:
-            access |= {"ssl": True, "verify_ssl": self.influx_tls_ca}
+            access["authorities"] = self.influx_tls_ca
         return access
 
 

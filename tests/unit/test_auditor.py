@@ -15,8 +15,7 @@ from telemetry.receipt import Receipt
 from telemetry.settings import InfluxAccess
 
 INFLUX: InfluxAccess = {
-    "host": "nowhere",
-    "port": 1,
+    "addresses": ("nowhere:1",),
     "username": None,
     "password": None,
     "database": "iot",
@@ -32,8 +31,8 @@ class Lossy(Examiner):
         self.started_at = "first"
         self.lost = 2
 
-    def started(self) -> str:
-        return self.started_at
+    def started(self) -> dict[str, str | None]:
+        return {"nowhere:1": self.started_at}
 
     def missing(self, rows: Sequence[Row]) -> Missing:
         lost = [row.seq for row in rows if row.seq <= self.lost]
