@@ -72,10 +72,14 @@ class Session(requests.Session):
 
     def _note_answer(self, base: str) -> None:
         if self._failed_at[base] > -math.inf and len(self._bases) > 1:
-            logger.info("InfluxDB at %s answers again", base)
+            logger.info("InfluxDB at %s answers again", _name(base))
         self._answered_at[base], self._failed_at[base] = time.monotonic(), -math.inf
 
     def _note_failure(self, base: str, why: str) -> None:
         if self._failed_at[base] == -math.inf and len(self._bases) > 1:
-            logger.warning("InfluxDB at %s %s: others are asked until it does", base, why)
+            logger.warning("InfluxDB at %s %s: others are asked until it does", _name(base), why)
         self._answered_at[base], self._failed_at[base] = -math.inf, time.monotonic()
+
+
+def _name(base: str) -> str:
+    return base.partition("://")[2]
