@@ -16,6 +16,7 @@ from bridge.metrics import exposition
 from bridge.metrics_server import MetricsServer
 from bridge.settings import Settings
 from bridge.storage import Storage
+from bridge.storage.copies import Copies
 from bridge.storage.influxdb import InfluxStorage
 from bridge.writer import Writer
 from telemetry import process, topics
@@ -231,6 +232,10 @@ async def serve() -> None:
     host, port = settings.bridge_metrics_host, settings.bridge_metrics_port
     listeners = listen(host, port, "BRIDGE_METRICS") if port else []
     storage = InfluxStorage(
-        settings.influx, settings.influx_readers, settings.retention_s, settings.rollups_kept
+        settings.influx,
+        settings.influx_readers,
+        settings.retention_s,
+        settings.rollups_kept,
+        Copies(settings.influx_replication, settings.influx_consistency),
     )
     await Bridge(settings, storage).run(listeners)

@@ -1,7 +1,7 @@
 """The bridge's settings; each field is an environment variable in capitals."""
 
 import socket
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -23,6 +23,13 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     # Of GET /metrics.
     bridge_metrics_host: Text = "localhost"
     bridge_metrics_port: _Port = 0
+    # Of a cluster: how many nodes must have a write before it counts; empty: as InfluxDB decides.
+    influx_consistency: Annotated[
+        Literal["", "any", "one", "quorum", "all"],
+        Meta(description="any, one, quorum or all, or nothing"),
+    ] = ""
+    # Of a cluster: on how many nodes each reading is.
+    influx_replication: Annotated[int, Meta(ge=1, description="a number of nodes, at least 1")] = 1
     # Of accounts that the bridge makes in InfluxDB, and which only read; empty: it makes none.
     influx_auditor_password: str = ""
     influx_grafana_password: str = ""

@@ -13,6 +13,7 @@ import requests
 import urllib3
 from influxdb import InfluxDBClient
 
+from telemetry.influx_session import Session
 from telemetry.printable import printable
 from telemetry.settings import InfluxAccess
 from telemetry.tls import plain_reason
@@ -42,16 +43,36 @@ class Answer(msgspec.Struct, Generic[T]):
     results: list[Result[T]]
 
 
-def client(access: InfluxAccess, timeout_s: float) -> InfluxDBClient:
-    """Return a client that tries once, and waits `timeout_s` for an answer and for its body.
+def nodes(access: InfluxAccess) -> dict[str, InfluxAccess]:
+    """Return for each address the access to that one alone."""
+    return {one: {**access, "addresses": (one,)} for one in access["addresses"]}
 
-    Its requests raise requests.ConnectionError also when the body takes longer in all, or has more
-    than 32 MiB; without that they would read for ever. This does not hold for `stream=True`.
+
+def client(access: InfluxAccess, timeout_s: float) -> InfluxDBClient:
+    """Return a client that asks the first healthy address, and waits `timeout_s` for an answer.
+
+    It waits as long for the body. Its requests raise requests.ConnectionError also when the body
+    takes longer in all, or has more than 32 MiB; without that they would read for ever. This does
+    not hold for `stream=True`.
     """
-    session = requests.Session()
+    scheme = "https" if (authorities := access.get("authorities")) else "http"
+    session = Session([f"{scheme}://{address}" for address in access["addresses"]])
+    session.verify = authorities or True
     session.trust_env = False  # a proxy is for the world outside; nor is there a .netrc to read
     session.hooks["response"].append(partial(_read_within, timeout_s))
-    return InfluxDBClient(**access, timeout=timeout_s, retries=1, session=session)
+    host, _, port = access["addresses"][0].rpartition(":")
+    return InfluxDBClient(
+        host,
+        int(port),
+        access["username"],
+        access["password"],
+        access["database"],
+        ssl=scheme == "https",
+        verify_ssl=authorities or False,
+        timeout=timeout_s,
+        retries=1,
+        session=session,
+    )
 
 
 def _read_within(timeout_s: float, response: requests.Response, **options: object) -> None:

@@ -10,6 +10,7 @@ import msgspec
 import msgspec.inspect
 from msgspec import Meta
 
+from telemetry.addresses import addresses
 from telemetry.host_names import host_names
 from telemetry.process import ServiceError
 from telemetry.tls import Tls, client_context
@@ -35,15 +36,13 @@ class BrokerAccess(TypedDict):
 
 
 class InfluxAccess(TypedDict):
-    """Address, account and database: keyword arguments of `InfluxDBClient`."""
+    """Addresses (`host:port` as in URLs, the preferred one first), account and database."""
 
-    host: str
-    port: int
+    addresses: tuple[str, ...]
     username: str | None
     password: str | None
     database: str
-    ssl: NotRequired[bool]
-    verify_ssl: NotRequired[str]
+    authorities: NotRequired[str]  # a file; with it, HTTPS
 
 
 class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +53,7 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     mqtt_username: str = ""
     mqtt_password: str = ""
     mqtt_tls_ca: str = ""  # a file of authorities; empty: no TLS, unless TLS wants it
-    influx_host: Text = "127.0.0.1"
+    influx_host: Text = "127.0.0.1"  # several, separated by commas: the first that answers
     influx_port: Port = 8086
     influx_username: str = ""
     influx_password: str = ""
@@ -64,8 +63,8 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     tls_dir: str = ""
 
     def __post_init__(self) -> None:
-        """Raise SettingError for a socket, names or authorities that cannot be used."""
-        _ = self.tls_names
+        """Raise SettingError for a socket, names, addresses or authorities that cannot be used."""
+        _ = self.tls_names, self.influx_addresses
         if self.is_socket and len(os.fsencode(self.mqtt_host)) > _LONGEST_SOCKET:
             expected = f"expected a path of at most {_LONGEST_SOCKET} bytes"
             raise SettingError("MQTT_HOST", self.mqtt_host, expected)
@@ -113,17 +112,23 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.tls_dir or "tls")
 
     @property
+    def influx_addresses(self) -> tuple[str, ...]:
+        """The addresses of InfluxDB, the preferred one first."""
+        try:
+            return addresses(self.influx_host, self.influx_port)
+        except ValueError as error:
+            raise SettingError("INFLUX_HOST", self.influx_host, str(error)) from None
+
+    @property
     def influx(self) -> InfluxAccess:
         access: InfluxAccess = {
-            # It becomes part of a URL.
-            "host": f"[{self.influx_host}]" if ":" in self.influx_host else self.influx_host,
-            "port": self.influx_port,
+            "addresses": self.influx_addresses,
             "username": self.influx_username or None,
             "password": self.influx_password or None,
             "database": self.influx_database,
         }
         if self.influx_tls_ca:
-            access |= {"ssl": True, "verify_ssl": self.influx_tls_ca}
+            access["authorities"] = self.influx_tls_ca
         return access
 
 

@@ -10,6 +10,7 @@ from bridge.keeping import Rollup
 from bridge.storage import Outcome, Result, due
 from bridge.storage.accounts import Accounts
 from bridge.storage.answers import failure
+from bridge.storage.copies import Copies
 from bridge.storage.retention import Policies
 from bridge.storage.rollups import READINGS, Rollups
 from telemetry import influx
@@ -43,6 +44,7 @@ class InfluxStorage:
         readers: Mapping[str, str] | None = None,
         keep_s: int | None = None,
         rollups: Sequence[Rollup] = (),
+        copies: Copies = Copies(),  # noqa: B008  immutable
     ) -> None:
         """Prepare to write with the account of `access`, and to make those of `readers`.
 
@@ -53,14 +55,15 @@ class InfluxStorage:
         self._client = influx.client(access, TIMEOUT_S)
         self._accounts = Accounts(self._client, access, readers or {})
         self._said: dict[str, str] = {}
-        self._policies = Policies(self._client, self._database)
+        self._copies = copies
+        self._policies = Policies(self._client, self._database, copies.number)
         self._due = due.Due(self._client, self._database)
         self._keep_s = keep_s
         self._is_prepared = asyncio.Event()
         self._thread = Thread("influxdb")
         background = influx.client(access, _BACKGROUND_TIMEOUT_S)
         self._has_rollups = bool(rollups)
-        self._rollups = Rollups(background, self._database, rollups)
+        self._rollups = Rollups(background, self._database, rollups, copies=copies.number)
 
     def reading(self, series: str, value: float, ns: int) -> str:
         return f"{_series_key(series)} value={value!r} {ns}"  # a number without suffix is a float
@@ -114,6 +117,8 @@ class InfluxStorage:
 
     def _post(self, records: Sequence[str]) -> Result:
         params = {"db": self._database}
+        if self._copies.needed:
+            params["consistency"] = self._copies.needed
         return _request(lambda: self._client.write(records, params, protocol="line"))
 
     def _roll_up(self) -> None:
@@ -131,24 +136,27 @@ class InfluxStorage:
             self._warn(_KEPT_FOR_LONGER, _request(shorten).detail)
 
     def _create(self) -> Result:
-        created = _request(lambda: self._client.create_database(self._database))
+        created = _request(self._policies.create_database)
         if created.outcome is Outcome.STORED:
             return self._prepare()
         # No response to this says anything about the readings.
         return Result(Outcome.WAIT, created.detail)
 
     def _prepare(self) -> Result:
-        """Make the accounts, and set how long the default policy and its shards are."""
+        """Make the accounts; set copies and duration of the default policy and its shards."""
         detail = _request(self._accounts.make).detail
         if detail.startswith(("no answer", "401")):
             return Result(Outcome.WAIT, detail)
         self._warn(_NO_ACCOUNTS, detail)
-        at_once = not self._has_rollups
-        detail = _request(lambda: self._policies.keep_raw(self._keep_s, may_shorten=at_once)).detail
+        detail = _request(self._set_policy).detail
         if detail.startswith(("no answer", "401")):
             return Result(Outcome.WAIT, detail)
-        self._warn("retention and shards keep their durations", detail)
+        self._warn("retention and shards keep their durations, and copies their number", detail)
         return _STORED
+
+    def _set_policy(self) -> None:
+        self._policies.copy_raw()
+        self._policies.keep_raw(self._keep_s, may_shorten=not self._has_rollups)
 
     def _warn(self, message: str, detail: str) -> None:
         """Log it unless that was the last time too; without a detail it is over."""

@@ -35,16 +35,32 @@ def is_shorter(keep_s: int, kept_s: int) -> bool:
 
 
 class Policies:
-    """The retention policies of a database; methods raise what InfluxDBClient does."""
+    """The retention policies of a database; methods raise what InfluxDBClient does.
 
-    def __init__(self, client: InfluxDBClient, database: str) -> None:
+    In a cluster, what they keep is on so many nodes as `copies` says; 1 is whatever is set there.
+    """
+
+    def __init__(self, client: InfluxDBClient, database: str, copies: int = 1) -> None:
         self._client = client
+        self._copies = copies
         self._database = database
         self._said_at = -math.inf
 
     def default(self) -> Mapping[str, Any]:
         """Return the default policy, as InfluxDB shows it."""
         return next(policy for policy in self._all() if policy["default"])
+
+    def create_database(self) -> None:
+        """Create the database, unless it exists."""
+        copies = f" WITH REPLICATION {self._copies}" if self._copies > 1 else ""
+        self._query(f"CREATE DATABASE {quote_ident(self._database)}{copies}")
+
+    def copy_raw(self) -> None:
+        """Have as many copies of what is in the default policy, from its next shard on."""
+        policy = self.default()
+        if self._copies > 1 and policy["replicaN"] != self._copies:
+            self._query(f"{self._statement('ALTER', policy['name'])} REPLICATION {self._copies}")
+            logger.info("from its next shard on, InfluxDB keeps %d copies", self._copies)
 
     def keep_raw(self, keep_s: int | None, *, may_shorten: bool) -> None:
         """Keep what is in the default policy for `keep_s`, or leave that as it is."""
@@ -100,17 +116,22 @@ class Policies:
 
     def _set(self, verb: str, name: str, keep_s: int, kept_s: int) -> None:
         shard = f"{max(1, keep_s // _DAY_S // _SHARDS)}d" if keep_s else _LONG_SHARD
-        replication = " REPLICATION 1" if verb == "CREATE" else ""
-        self._client.query(
-            f"{verb} RETENTION POLICY {quote_ident(name)} ON {quote_ident(self._database)}"
-            f" DURATION {f'{keep_s}s' if keep_s else 'INF'}{replication} SHARD DURATION {shard}",
-            method="POST",
+        replication = f" REPLICATION {self._copies}" if verb == "CREATE" else ""
+        self._query(
+            f"{self._statement(verb, name)}"
+            f" DURATION {f'{keep_s}s' if keep_s else 'INF'}{replication} SHARD DURATION {shard}"
         )
         if is_shorter(keep_s, kept_s):
             days = keep_s // _DAY_S
             logger.warning("InfluxDB deletes what is older than %d days in %s", days, name)
         elif keep_s != kept_s:
             logger.info("InfluxDB keeps %s for longer", name)
+
+    def _statement(self, verb: str, name: str) -> str:
+        return f"{verb} RETENTION POLICY {quote_ident(name)} ON {quote_ident(self._database)}"
+
+    def _query(self, statement: str) -> None:
+        self._client.query(statement, method="POST")
 
     def _say_waiting(self, days: int, number: int) -> None:
         if time.monotonic() - self._said_at >= _SAY_EVERY_S:

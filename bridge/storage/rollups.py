@@ -41,12 +41,14 @@ class Rollups:
         database: str,
         rollups: Sequence[Rollup],
         clock: Callable[[], int] = time.time_ns,
+        *,
+        copies: int = 1,
     ) -> None:
         self._client = client
         self._database = database
         self._rollups = rollups
         self._clock = clock
-        self._policies = Policies(client, database)
+        self._policies = Policies(client, database, copies)
         self._choice = PolicyChoice(client, database)
         self._due = Due(client, database)
         self._prepared_at = 0

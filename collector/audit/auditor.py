@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from collector.audit.attempts import Attempts
 from collector.audit.examiner import Examiner, Missing
+from collector.audit.nodes import Nodes
 from collector.audit.patrol import Patrol
 from collector.audit.unreachable import InfluxUnreachable
 from collector.outbox.elsewhere import Elsewhere
@@ -44,7 +45,8 @@ _HEALED_AT_ONCE = 500
 class Auditor:
     """Reads stored readings back once, and all of them again when InfluxDB may have lost some.
 
-    That is after InfluxDB was restarted or could not be reached, and when the last reading of a
+    That is after InfluxDB was restarted or could not be reached (of several nodes one; then all are
+    read in turn), and when the last reading of a
     series has gone that was there before: a series or the database was dropped, or an older backup
     restored. What is missing goes to `heal`, in ranges, to be replayed. A reading that is missing
     after two replays is given up until InfluxDB's next restart or outage, but not taken for
@@ -68,7 +70,7 @@ class Auditor:
         self._patrol = Patrol()
         self._refilled = Attempts()  # in a row
         self._corrected = Attempts()  # ever
-        self._started: str | None = None  # when InfluxDB was
+        self._nodes = Nodes(influx["addresses"])
         self._is_reachable = True
         self._watched_at = self._round_ended_at = 0.0
         self._doubted_at: float | None = None
@@ -171,20 +173,33 @@ class Auditor:
     async def _watch(self) -> None:
         """Read everything back again if InfluxDB may have lost some."""
         started = await self._thread.run(self._examiner.started)
-        if not self._is_reachable:
-            self._begin_anew("can be read again")
-        elif self._started is not None and started != self._started:
-            self._begin_anew("was restarted")
+        happened = self._nodes.note(started)
+        if happened or not self._is_reachable:
+            self._nodes.suspect()
+            self._begin_turn(happened or "can be read again")
+        elif self._is_turn_over():
+            self._begin_turn("has another node")
         elif self._is_doubt_due():
             self._doubted_at = None
             self._begin_again("may have been away")
-        self._is_reachable, self._started = True, started
+        self._is_reachable = True
         rows = self._patrol.take(_PATROL_ROWS)
         missing = await self._thread.run(lambda: self._examiner.missing(rows))
         self._patrol.put_back(_without(rows, missing.seqs))
         self._give_up(missing.foreign)
         if any(self._is_worth_it(seq) for seq in (*missing.absent, *missing.differing)):
             self._begin_again("lacks readings that it had")
+
+    def _is_turn_over(self) -> bool:
+        """Return whether a node waits for its turn, and the one before has been read."""
+        nodes = self._nodes
+        return nodes.are_left and not self._outbox.verification.next(nodes.turn_to)
+
+    def _begin_turn(self, why: str) -> None:
+        """Read everything back from the next node, or from another one while it is away."""
+        self._examiner.ask_first(self._nodes.take(self._outbox.last))
+        self._refilled, self._corrected = Attempts(), Attempts()
+        self._begin_again(why)
 
     def _is_doubt_due(self) -> bool:
         # Not in a round: else anybody who raises doubts could keep it from its end.
@@ -195,10 +210,6 @@ class Auditor:
         """Return whether a missing reading is still here, and may be replayed."""
         used_up = self._refilled.are_used_up(seq) or self._corrected.are_used_up(seq)
         return not used_up and bool(self._outbox.read(seq, seq, 1))
-
-    def _begin_anew(self, why: str) -> None:
-        self._refilled, self._corrected = Attempts(), Attempts()
-        self._begin_again(why)
 
     def _begin_again(self, why: str) -> None:
         self.doubts += 1

@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collector.audit.compare import differing
-from collector.audit.read_back import ReadBack
+from collector.audit.read_back import TIMEOUT_S, ReadBack
+from collector.audit.unreachable import InfluxUnreachable
 from collector.outbox import late
 from collector.outbox.elsewhere import Elsewhere, correction
 from collector.outbox.row import Row
 from collector.outbox.schema import open_beside
+from telemetry.influx import nodes
 from telemetry.settings import InfluxAccess
+
+# They are asked one after the other: one that is frozen must not hold up the others for long.
+_ONE_OF_SEVERAL_S = 5
 
 
 class Missing(NamedTuple):
@@ -47,7 +52,11 @@ class Examiner:
     def __init__(self, path: Path, influx: InfluxAccess, elsewhere: Elsewhere) -> None:
         self._path = path
         self._elsewhere = elsewhere
-        self._read_back = ReadBack(influx)
+        alone = nodes(influx)
+        timeout_s = _ONE_OF_SEVERAL_S if len(alone) > 1 else TIMEOUT_S
+        self._alone = {name: ReadBack(one, timeout_s) for name, one in alone.items()}
+        self._first = {name: ReadBack(_preferring(name, influx)) for name in alone}
+        self._read_back = self._first[influx["addresses"][0]]
         self._db: sqlite3.Connection | None = None
 
     def close(self) -> None:
@@ -55,9 +64,22 @@ class Examiner:
         if self._db is not None:
             self._db.close()
 
-    def started(self) -> str | None:
-        """Return when InfluxDB was started, if it tells."""
-        return self._read_back.started()
+    def started(self) -> dict[str, str | None]:
+        """Return when each of the nodes that answer was started, None if it does not tell."""
+        found: dict[str, str | None] = {}
+        failure: InfluxUnreachable | None = None
+        for name, node in self._alone.items():
+            try:
+                found[name] = node.started()
+            except InfluxUnreachable as unreachable:
+                failure = unreachable
+        if failure and not found:
+            raise failure
+        return found
+
+    def ask_first(self, name: str) -> None:
+        """From now on ask this node, and others only while it does not answer."""
+        self._read_back = self._first[name]
 
     def examine(self, first: int, last: int, limit: int) -> Examined:
         """Compare up to `limit` of the rows first..last that are not rejected."""
@@ -98,3 +120,8 @@ class Examiner:
         if self._db is None:  # SQLite wants it made in the thread that uses it
             self._db = open_beside(self._path)
         return self._db
+
+
+def _preferring(name: str, influx: InfluxAccess) -> InfluxAccess:
+    others = (one for one in influx["addresses"] if one != name)
+    return {**influx, "addresses": (name, *others)}

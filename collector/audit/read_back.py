@@ -20,7 +20,7 @@ from telemetry.settings import InfluxAccess
 
 _MEASUREMENT = "data"
 _NO_DATABASE = "database not found"
-_TIMEOUT_S = 60
+TIMEOUT_S = 60
 # Readings of a series further apart than this are in separate spans, so that the many points of
 # others that may lie between them are not read.
 _GAP_NS = 60 * 1_000_000_000
@@ -50,7 +50,7 @@ def _boundary(
         try:
             return ask(read_back, *args, **kwargs)
         except Exception as error:
-            why = f"{read_back.server} {words(error, _TIMEOUT_S)}"
+            why = f"{read_back.server} {words(error, read_back.timeout_s)}"
             raise InfluxUnreachable(why) from error
 
     return ask_or_refuse
@@ -90,13 +90,14 @@ def spans(rows: Sequence[Row]) -> Iterator[Span]:
 class ReadBack:
     """Queries InfluxDB 1.x; every method raises InfluxUnreachable."""
 
-    def __init__(self, access: InfluxAccess) -> None:
+    def __init__(self, access: InfluxAccess, timeout_s: float = TIMEOUT_S) -> None:
         self.server = address(access)
         """How messages name what is asked."""
+        self.timeout_s = timeout_s
         self.database = access["database"]
         self.has_database = True
         """Whether the last answer came from this database; else InfluxDB does not know it."""
-        self._client = influx.client(access, _TIMEOUT_S)
+        self._client = influx.client(access, timeout_s)
 
     def values(self, spans: Sequence[Span]) -> Iterator[tuple[Span, Values]]:
         """Yield parts of the spans with what InfluxDB holds in them: values by nanosecond.
@@ -116,14 +117,19 @@ class ReadBack:
 
     @_boundary
     def kept_since(self) -> int:
-        """Return the timestamp (ns) before which the retention policy may remove readings."""
+        """Return the timestamp (ns) before which the default policy may remove readings.
+
+        Every database of InfluxDB has one: an answer without is not InfluxDB's.
+        """
         show = f"SHOW RETENTION POLICIES ON {quote_ident(self.database)}"
         (result,) = self._query(show, _rows)
         self._note([result.error] if result.error else [])
-        for _, duration, *_, is_default in (v for s in result.series for v in s.values):
-            if is_default is True and (kept_ns := _duration_ns(duration)):
-                return time.time_ns() - kept_ns
-        return 0
+        if not self.has_database:
+            return 0
+        policies = [values for series in result.series for values in series.values]
+        (duration,) = (duration for _, duration, *_, is_default in policies if is_default is True)
+        kept_ns = _duration_ns(duration)
+        return time.time_ns() - kept_ns if kept_ns else 0
 
     @_boundary
     def started(self) -> str | None:

@@ -25,7 +25,7 @@ class InfluxError(Exception):
 
 def address(access: InfluxAccess) -> str:
     """Return how messages name the database's server."""
-    return f"InfluxDB at {access['host']}:{access['port']}"
+    return f"InfluxDB at {', '.join(access['addresses'])}"
 
 
 def words(error: Exception, timeout_s: float) -> str:

@@ -21,6 +21,9 @@ from collector.commands.output import (
 )
 from collector.commands.progress import progress
 from collector.settings import Settings
+from telemetry.addresses import addresses
+from telemetry.influx import nodes
+from telemetry.settings import InfluxAccess, SettingError
 
 _MEANINGS = {
     "audited": "accepted, of that time, and still in the outbox",
@@ -37,13 +40,39 @@ def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export 
     """Add the command to the parser."""
     audit = subparsers.add_parser("audit", help="compare accepted readings with InfluxDB")
     audit.add_argument("--since", type=duration_s, help="only the last 90s, 30m, 1h, 2d, ...")
+    audit.add_argument(
+        "--node",
+        action="append",
+        metavar="ADDRESS",
+        default=[],
+        help="ask this node of a cluster, and not whichever answers; may be given several times",
+    )
     audit.add_argument("--json", action="store_true", help="print the result as JSON")
     audit.set_defaults(run=_run)
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
+    if not options.node:
+        return _audit(settings.influx, settings, options)
+    codes = []
+    for name, access in nodes(_among(settings.influx, options.node, settings.influx_port)).items():
+        if not options.json:
+            say(f"{name}:")
+        codes.append(_audit(access, settings, options))
+    return max(codes)
+
+
+def _among(access: InfluxAccess, given: Sequence[str], port: int) -> InfluxAccess:
+    """Return the access to the given addresses."""
+    try:
+        return {**access, "addresses": addresses(",".join(given), port)}
+    except ValueError as error:
+        raise SettingError("--node", ",".join(given), str(error)) from None
+
+
+def _audit(access: InfluxAccess, settings: Settings, options: argparse.Namespace) -> int:
     since = 0 if options.since is None else time.time() - options.since
-    read_back = ReadBack(settings.influx)
+    read_back = ReadBack(access)
     with windows(settings, since) as opened:
         audits = [Audit(window, read_back, elsewhere(settings, window)) for window in opened]
         results = {}
@@ -56,7 +85,9 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
     reaches = is_complete or options.since is None
     each = {name: own._asdict() for name, own in results.items()}
     if options.json:
-        say(json.dumps({**result._asdict(), "complete": is_complete, "outboxes": each}))
+        node = {"node": access["addresses"][0]} if options.node else {}
+        counts = {**result._asdict(), "complete": is_complete, "outboxes": each}
+        say(json.dumps({**node, **counts}))
     else:
         say_counts(result._asdict(), _MEANINGS)
         say_each(each)

@@ -9,6 +9,7 @@ import pytest
 
 from collector.audit.auditor import Auditor
 from collector.audit.examiner import Examiner, Missing
+from collector.audit.nodes import Nodes
 from collector.outbox.elsewhere import Elsewhere
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Draft, Row
@@ -16,8 +17,7 @@ from telemetry.receipt import Receipt
 from telemetry.settings import InfluxAccess
 
 INFLUX: InfluxAccess = {
-    "host": "nowhere",
-    "port": 1,
+    "addresses": ("nowhere:1",),
     "username": None,
     "password": None,
     "database": "iot",
@@ -33,8 +33,8 @@ class Lossy(Examiner):
         self.started_at = "first"
         self.lost = 2
 
-    def started(self) -> str:
-        return self.started_at
+    def started(self) -> dict[str, str | None]:
+        return {"nowhere:1": self.started_at}
 
     def missing(self, rows: Sequence[Row]) -> Missing:
         lost = [row.seq for row in rows if row.seq <= self.lost]
@@ -97,6 +97,37 @@ def test_after_a_restart_of_influxdb_it_is_replayed_again(tmp_path: Path) -> Non
         await rig.rounds()
         assert list(rig.outbox.verification.verified) == [(1, 10)]
         assert not list(rig.outbox.verification.given_up)
+        rig.outbox.close()
+
+    asyncio.run(run(tmp_path / "o.db", scenario, differing=False))
+
+
+def test_after_a_restart_of_a_node_all_nodes_are_read_in_turn(tmp_path: Path) -> None:
+    async def scenario(rig: Rig) -> None:
+        asked: list[str] = []
+        names = ("one:1", "two:1")
+        rig.auditor._nodes = Nodes(names)
+        rig.influx.started = lambda: dict.fromkeys(names, "first")  # type: ignore[method-assign]
+        rig.influx.ask_first = asked.append  # type: ignore[method-assign, assignment]
+        await rig.fill()
+        await rig.auditor._watch()
+        assert asked == [], "nothing has happened yet"
+        rig.influx.started = lambda: {"one:1": "first"}  # type: ignore[method-assign]
+        await rig.auditor._watch()
+        assert asked == [], "it is away"
+        rig.influx.started = lambda: {"one:1": "first", "two:1": "second"}  # type: ignore[method-assign]
+        for _ in range(3):
+            await rig.auditor._watch()
+        assert asked == ["two:1"], "its turn lasts until all was read back"
+        await rig.rounds()
+        assert len(rig.healed) == 2
+        await rig.auditor._watch()
+        assert asked == ["two:1", "one:1"]
+        rig.influx.lost = 0
+        await rig.rounds()
+        assert list(rig.outbox.verification.verified) == [(1, 10)]
+        await rig.auditor._watch()
+        assert asked == ["two:1", "one:1"], "one turn each"
         rig.outbox.close()
 
     asyncio.run(run(tmp_path / "o.db", scenario, differing=False))

@@ -50,7 +50,7 @@ def client_of(answer: Answer, accepted: list[str]) -> Iterator[InfluxDBClient]:
         threading.Thread(target=serve, daemon=True).start()
         port = listener.getsockname()[1]
         access = InfluxAccess(
-            host="127.0.0.1", port=port, username=None, password=None, database="iot"
+            addresses=(f"127.0.0.1:{port}",), username=None, password=None, database="iot"
         )
         client = influx.client(access, TIMEOUT_S)
         try:

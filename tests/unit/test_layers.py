@@ -22,9 +22,9 @@ MAY_IMPORT = {
 LAYERS = {
     "telemetry": [
         "ranges timestamp topics process backoff decode origin printable thread not_json tls",
-        "host_names durations",
+        "host_names addresses durations",
         "settings reading receipt status",
-        "faults vitals exposition listeners",
+        "faults vitals exposition listeners influx_session",
         "published",
         "mqtt influx",
         "dead_letters",

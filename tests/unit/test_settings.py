@@ -26,8 +26,7 @@ def test_the_keyword_arguments_of_the_clients() -> None:
     settings = load(BridgeSettings, environ)
     assert settings.broker == {"host": "broker", "port": 1883, "username": "m", "password": ""}
     assert settings.influx == {
-        "host": "db",
-        "port": 8086,
+        "addresses": ("db:8086",),
         "username": None,
         "password": None,
         "database": "iot",
@@ -175,11 +174,6 @@ def test_every_setting_that_can_be_wrong_says_what_is_expected(
                 assert ": expected a" in str(error)  # noqa: PT017
 
 
-def test_an_ipv6_address_of_influxdb_has_brackets() -> None:
-    assert load(ConnectionSettings, {"INFLUX_HOST": "::1"}).influx["host"] == "[::1]"
-    assert load(ConnectionSettings, {"INFLUX_HOST": "db"}).influx["host"] == "db"
-
-
 def test_a_path_is_a_unix_socket_without_tls() -> None:
     environ = {"MQTT_HOST": "/run/broker/mqtt.sock", "TLS": "iot.local"}
     broker = load(CollectorSettings, environ).broker
@@ -202,3 +196,25 @@ def test_a_path_is_a_unix_socket_without_tls() -> None:
 def test_a_unix_socket_that_cannot_be_used_is_named(environ: dict[str, str], said: str) -> None:
     with pytest.raises(SettingError, match=re.escape(said)):
         load(BridgeSettings, environ)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("db", ["db:8086"]),
+        ("::1", ["[::1]:8086"]),
+        ("[::1]", ["[::1]:8086"]),
+        ("a, b:1 ,[::1]:2,a", ["a:8086", "b:1", "[::1]:2"]),
+    ],
+)
+def test_influxdb_may_have_several_addresses(text: str, expected: list[str]) -> None:
+    assert load(ConnectionSettings, {"INFLUX_HOST": text}).influx["addresses"] == tuple(expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a,", "a:0", "a:65536", "a:x", "a:", "[::1", "[a]:1", "http://a", "u@a", "a b", "::1:x"],
+)
+def test_an_address_of_influxdb_that_cannot_be_one_is_named(text: str) -> None:
+    with pytest.raises(SettingError, match=r"INFLUX_HOST=.*: expected a host, or several"):
+        load(ConnectionSettings, {"INFLUX_HOST": text})

@@ -18,6 +18,7 @@ from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 from line_protocol_parser import parse_line
 
 from bridge.storage import Outcome, Result
+from bridge.storage.copies import Copies
 from bridge.storage.influxdb import InfluxStorage
 from telemetry.reading import MAX_VALUE, series
 from telemetry.settings import ConnectionSettings
@@ -150,14 +151,14 @@ def test_a_failed_write_is_a_result(
 def test_a_database_that_cannot_be_created_is_waited_for(
     storage: InfluxStorage, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    raising(monkeypatch, "create_database", InfluxDBClientError('{"error":"no"}', status))
+    raising(monkeypatch, "query", InfluxDBClientError('{"error":"no"}', status))
     created = asyncio.run(storage.create())
     assert (created.outcome, created.detail) == (Outcome.WAIT, f"{status} no")
 
 
 def test_what_succeeds_is_stored(storage: InfluxStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[Sequence[str]] = []
-    monkeypatch.setattr(InfluxDBClient, "create_database", Mock())
+    monkeypatch.setattr(InfluxDBClient, "query", Mock())
     monkeypatch.setattr(InfluxDBClient, "get_list_retention_policies", lambda *_: [])
     monkeypatch.setattr(
         InfluxDBClient, "write", lambda _, lines, *_args, **_options: written.append(lines)
@@ -165,6 +166,23 @@ def test_what_succeeds_is_stored(storage: InfluxStorage, monkeypatch: pytest.Mon
     assert asyncio.run(storage.create()) == Result(Outcome.STORED)
     assert asyncio.run(storage.write(["data value=1 1"])) == Result(Outcome.STORED)
     assert written == [["data value=1 1"]]
+
+
+def test_a_cluster_is_told_how_many_copies_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, policy = Mock(), {"name": "autogen", "default": True, "replicaN": 1, "duration": "48h"}
+    written: list[dict[str, str]] = []
+    monkeypatch.setattr(InfluxDBClient, "query", asked)
+    monkeypatch.setattr(InfluxDBClient, "get_list_retention_policies", lambda *_: [policy])
+    monkeypatch.setattr(InfluxDBClient, "write", lambda *args, **_: written.append(args[2]))
+    storage = InfluxStorage(ConnectionSettings().influx, copies=Copies(3, "quorum"))
+    asyncio.run(storage.create())
+    asyncio.run(storage.write(["data value=1 1"]))
+    assert [call.args[0] for call in asked.call_args_list[-2:]] == [
+        'CREATE DATABASE "iot" WITH REPLICATION 3',
+        'ALTER RETENTION POLICY "autogen" ON "iot" REPLICATION 3',
+    ]
+    assert written == [{"db": "iot", "consistency": "quorum"}]
+    storage.close()
 
 
 class Stores(BaseHTTPRequestHandler):

@@ -1,0 +1,85 @@
+"""HTTP to InfluxDB at several addresses: the first that answers, in the order of preference."""
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import requests
+
+logger = logging.getLogger(__name__)
+
+# An address that has answered within this time is asked at once, another one after a /ping.
+_FRESH_S = 5.0
+_PING_S = 1.0
+# So long an address is left alone that does not answer.
+_REST_S = 10.0
+_SERVER_ERROR = 500
+
+
+class Session(requests.Session):
+    """Sends requests for the first of several bases of URLs to the first that is healthy.
+
+    An address fails that cannot be reached, does not answer in time, or answers 5xx; the request is
+    then made again at the next one, except after an answer. Every request must have the same effect
+    if it is made twice. With one address there are no health checks.
+    """
+
+    def __init__(self, bases: Sequence[str]) -> None:
+        super().__init__()
+        self._bases = bases
+        self._answered_at = dict.fromkeys(bases, -math.inf)
+        self._failed_at = dict.fromkeys(bases, -math.inf)
+
+    def request(self, method: Any, url: Any, **options: Any) -> requests.Response:  # type: ignore[override]  # noqa: ANN401
+        """Make a request; raises what requests does for the last address that was asked."""
+        path = url.removeprefix(self._bases[0])
+        failure: requests.RequestException | None = None
+        for base in filter(self._is_healthy, self._bases):
+            try:
+                return self._ask(base, method, path, options)
+            except (requests.ConnectionError, requests.Timeout) as error:
+                failure = error
+        if failure:
+            raise failure
+        return self._ask(self._bases[0], method, path, options)  # which tells why
+
+    def _ask(self, base: str, method: str, path: str, options: dict[str, Any]) -> requests.Response:
+        try:
+            response = super().request(method, base + path, **options)
+        except (requests.ConnectionError, requests.Timeout):
+            self._note_failure(base, "does not answer")
+            raise
+        if response.status_code >= _SERVER_ERROR:
+            self._note_failure(base, f"answers with {response.status_code}")
+        else:
+            self._note_answer(base)
+        return response
+
+    def _is_healthy(self, base: str) -> bool:
+        now = time.monotonic()
+        if len(self._bases) == 1 or now - self._answered_at[base] < _FRESH_S:
+            return True
+        if now - self._failed_at[base] < _REST_S:
+            return False
+        try:
+            response = super().request("GET", f"{base}/ping", timeout=_PING_S)
+        except requests.RequestException:
+            self._note_failure(base, "does not answer")
+            return False
+        return response.status_code < _SERVER_ERROR
+
+    def _note_answer(self, base: str) -> None:
+        if self._failed_at[base] > -math.inf and len(self._bases) > 1:
+            logger.info("InfluxDB at %s answers again", _name(base))
+        self._answered_at[base], self._failed_at[base] = time.monotonic(), -math.inf
+
+    def _note_failure(self, base: str, why: str) -> None:
+        if self._failed_at[base] == -math.inf and len(self._bases) > 1:
+            logger.warning("InfluxDB at %s %s: others are asked until it does", _name(base), why)
+        self._answered_at[base], self._failed_at[base] = -math.inf, time.monotonic()
+
+
+def _name(base: str) -> str:
+    return base.partition("://")[2]
