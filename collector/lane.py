@@ -69,6 +69,7 @@ class Lane:
             on_connected=self._on_connected,
             on_disconnected=self._publisher.on_disconnected,
             on_puback=self._on_puback,
+            on_refused=self._on_refused,
         )
         senders = Senders(identities, self.series, self.rate_limit)
         self._devices = DeviceIntake(self.outbox, settings.broker, formats, senders)
@@ -137,6 +138,11 @@ class Lane:
 
     def _on_puback(self, mid: int) -> None:
         self._publisher.on_puback(mid)
+        if self._discovery:
+            self._discovery.on_puback(mid)
+
+    def _on_refused(self, mid: int, reason: str) -> None:
+        self._publisher.on_refused(mid, reason)
         if self._discovery:
             self._discovery.on_puback(mid)
 

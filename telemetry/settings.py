@@ -10,6 +10,7 @@ import msgspec
 import msgspec.inspect
 from msgspec import Meta
 
+from telemetry.brokers import BROKERS
 from telemetry.host_names import host_names
 from telemetry.process import ServiceError
 from telemetry.tls import Tls, client_context
@@ -29,6 +30,7 @@ class BrokerAccess(TypedDict):
     port: int
     username: str
     password: str
+    broker: NotRequired[str]
     tls: NotRequired[Tls]
 
 
@@ -49,6 +51,9 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     mqtt_host: Text = "127.0.0.1"
     mqtt_port: Port = 1883
+    mqtt_broker: Annotated[
+        str, Meta(pattern=rf"\A({'|'.join(BROKERS)})\Z", description=f"one of {', '.join(BROKERS)}")
+    ] = "mosquitto"  # which decides what a topic may hold
     mqtt_username: str = ""
     mqtt_password: str = ""
     mqtt_tls_ca: str = ""  # a file of authorities; empty: no TLS, unless TLS wants it
@@ -78,6 +83,7 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
             "port": self.mqtt_port,
             "username": self.mqtt_username,
             "password": self.mqtt_password,
+            "broker": self.mqtt_broker,
         }
         if self.mqtt_tls_ca:
             access["tls"] = Tls(self.mqtt_tls_ca, self.mqtt_host)

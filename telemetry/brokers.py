@@ -1,0 +1,43 @@
+"""What brokers cannot carry: topics that they refuse, or deliver as others.
+
+Found by trying each printable character on each of them; see docs/brokers.md.
+"""
+
+import unicodedata
+from collections.abc import Callable
+from functools import lru_cache
+
+Rule = Callable[[str], str | None]
+"""Returns why a broker cannot carry a level of a topic, or None if it can."""
+
+
+def _mosquitto(_level: str) -> None:
+    return None
+
+
+def _nats(level: str) -> str | None:
+    if " " in level:
+        return "must have no space, at which NATS closes the connection"
+    if level in ("*", ">"):
+        return "must not be * or >, for which NATS delivers the messages of others"
+    return None
+
+
+def _rabbitmq(level: str) -> str | None:
+    for character, becomes in ((".", "/"), ("*", "+")):
+        if character in level:
+            return f"must have no {character}, which RabbitMQ delivers as {becomes}"
+    # RabbitMQ splits a topic between graphemes: the / before it and a mark are one.
+    if level and unicodedata.category(level[0]).startswith("M"):
+        return "must not begin with a combining mark, which RabbitMQ does not deliver"
+    return None
+
+
+BROKERS: dict[str, Rule] = {"mosquitto": _mosquitto, "nats": _nats, "rabbitmq": _rabbitmq}
+
+
+@lru_cache(maxsize=65536)
+def topic_fault(broker: str, topic: str) -> str | None:
+    """Return why the broker cannot carry a topic, or None if it can."""
+    rule = BROKERS[broker]
+    return next((f"{level!r} {why}" for level in topic.split("/") if (why := rule(level))), None)
