@@ -16,6 +16,7 @@ from collector.audit.auditor import Auditor
 from collector.devices.intake import DeviceIntake
 from collector.devices.senders import Senders
 from collector.formats import Formats
+from collector.intake.labels import Labels
 from collector.outbox.group_commit import OutboxBusy
 from collector.outbox.outbox import Outbox
 from collector.publishing.discovery import Discovery
@@ -45,6 +46,7 @@ class Lane:
             max_bytes=settings.outbox_max_bytes,
             keep_s=settings.outbox_keep_hours * 3600,
         )
+        self.labels = Labels(settings.mqtt_broker)
         self.series = SeriesLimit(settings.max_series, self.outbox.newest)
         self.rate_limit = RateLimit(settings.rate_limit)
         self._receipts_topic = topics.RECEIPTS + self.outbox.id
@@ -71,7 +73,7 @@ class Lane:
             on_puback=self._on_puback,
             on_refused=self._on_refused,
         )
-        senders = Senders(identities, self.series, self.rate_limit)
+        senders = Senders(identities, self.series, self.rate_limit, self.labels)
         self._devices = DeviceIntake(self.outbox, settings.broker, formats, senders)
         self._counters_of_others: list[Callable[[], Mapping[str, int]]] = []
 

@@ -11,10 +11,6 @@ Rule = Callable[[str], str | None]
 """Returns why a broker cannot carry a level of a topic, or None if it can."""
 
 
-def _mosquitto(_level: str) -> None:
-    return None
-
-
 def _nats(level: str) -> str | None:
     if " " in level:
         return "must have no space, at which NATS closes the connection"
@@ -33,11 +29,12 @@ def _rabbitmq(level: str) -> str | None:
     return None
 
 
-BROKERS: dict[str, Rule] = {"mosquitto": _mosquitto, "nats": _nats, "rabbitmq": _rabbitmq}
+BROKERS: dict[str, Rule | None] = {"mosquitto": None, "nats": _nats, "rabbitmq": _rabbitmq}
 
 
 @lru_cache(maxsize=65536)
 def topic_fault(broker: str, topic: str) -> str | None:
     """Return why the broker cannot carry a topic, or None if it can."""
-    rule = BROKERS[broker]
+    if not (rule := BROKERS[broker]):
+        return None
     return next((f"{level!r} {why}" for level in topic.split("/") if (why := rule(level))), None)
