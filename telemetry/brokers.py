@@ -11,6 +11,10 @@ Rule = Callable[[str], str | None]
 """Returns why a broker cannot carry a level of a topic, or None if it can."""
 
 
+# The vowels Sara Am and Am, the halfwidth sound marks, and the colours of emoji.
+_ALSO_COMBINING = "\u0e33\u0eb3\uff9e\uff9f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
+
+
 def _nats(level: str) -> str | None:
     if " " in level:
         return "must have no space, at which NATS closes the connection"
@@ -23,9 +27,9 @@ def _rabbitmq(level: str) -> str | None:
     for character, becomes in ((".", "/"), ("*", "+")):
         if character in level:
             return f"must have no {character}, which RabbitMQ delivers as {becomes}"
-    # RabbitMQ splits a topic between graphemes: the / before it and a mark are one.
-    if level and unicodedata.category(level[0]).startswith("M"):
-        return "must not begin with a combining mark, which RabbitMQ does not deliver"
+    # RabbitMQ splits topics between graphemes: the / before such a character is part of one.
+    if level and (unicodedata.category(level[0]).startswith("M") or level[0] in _ALSO_COMBINING):
+        return "must not begin with a combining character, with which RabbitMQ does not deliver it"
     return None
 
 

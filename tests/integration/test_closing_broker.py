@@ -1,6 +1,5 @@
 """A broker that closes the connection at a message blocks nothing but that message."""
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from telemetry.mqtt import redelivery
 from tests.integration.client import Client, name, run, until
 from tests.integration.closing_proxy import ClosingProxy
 from tests.integration.posting import client, send
+from tests.metrics import counted_at
 from tests.stack import Bridge, Broker, Collector, Influx, wait_for
 
 CLOSES = "the broker closes the connection at it"
@@ -18,6 +18,12 @@ ENOUGH = 8
 
 def has_space(topic: str) -> bool:
     return " " in topic
+
+
+def books(collector: Collector) -> tuple[int, int, int]:
+    """Return how many readings are stored, rejected and pending."""
+    counters = counted_at(collector.url)
+    return counters["stored"], counters["rejected"], counters["pending"]
 
 
 def publish(broker: Broker) -> tuple[set[bytes], list[str], list[str]]:
@@ -86,9 +92,8 @@ def test_where_the_broker_takes_nothing_of_a_kind_nothing_is_given_up(
 
 
 def test_such_a_reading_is_rejected_and_the_others_are_stored(
-    broker: Broker, influx: Influx, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    broker: Broker, influx: Influx, tmp_path: Path
 ) -> None:
-    caplog.set_level(logging.ERROR)
     port = influx.port
     bridge = Bridge(tmp_path / "bridge", mqtt_port=broker.port, influx_port=port)
     with ClosingProxy(broker.port, has_space) as proxy, bridge:
@@ -98,11 +103,8 @@ def test_such_a_reading_is_rejected_and_the_others_are_stored(
             for sensor in sensors:
                 reading = {"type": "t", "value": 1, "sensor_id": sensor}
                 assert send(http, [reading] * 3).status_code == 201
-            wait_for(lambda: "rejected by InfluxDB: 6" in collector.command("rejected").stdout, 20)
-            listed = collector.command("rejected").stdout
-            assert listed.count(CLOSES) == 6
-            wait_for(lambda: "balance" in collector.command("books").stdout, 5)
-            assert " 6 stored" in collector.command("books").stdout
+            wait_for(lambda: books(collector) == (6, 6, 0), 20)
+            assert collector.command("rejected").stdout.count(CLOSES) == 6
             proxy.refuses = lambda _: False
             assert collector.command("rejected", "--replay").returncode == 0
-            wait_for(lambda: "none" in collector.command("rejected").stdout)
+            wait_for(lambda: books(collector) == (12, 0, 0))
