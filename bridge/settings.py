@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from bridge import keeping
+from telemetry.brokers import topic_fault
 from telemetry.settings import ConnectionSettings, SettingError, Text
 
 _Port = Annotated[int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for none")]
@@ -41,6 +42,8 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raise SettingError for values that cannot be used, also of the connections."""
         super().__post_init__()
+        if fault := topic_fault(self.mqtt_broker, self.bridge_id):
+            raise SettingError("BRIDGE_ID", self.bridge_id, fault)
         _ = self.rollups_kept
 
     @property

@@ -16,6 +16,7 @@ from collector.audit.auditor import Auditor
 from collector.devices.intake import NO_DEVICES, DeviceIntake
 from collector.devices.senders import Senders
 from collector.formats import Formats
+from collector.intake.labels import Labels
 from collector.outbox.elsewhere import Elsewhere
 from collector.outbox.group_commit import OutboxBusy
 from collector.outbox.outbox import Outbox
@@ -49,6 +50,7 @@ class Lane:
 
     def __init__(self, outbox: Outbox, settings: Settings, devices: Devices | None = None) -> None:
         self.outbox = outbox
+        self.labels = Labels(settings.mqtt_broker)
         self.series = SeriesLimit(settings.max_series, self.outbox.newest)
         self.rate_limit = RateLimit(settings.rate_limit)
         self._receipts_topic = topics.RECEIPTS + self.outbox.id
@@ -78,6 +80,7 @@ class Lane:
             on_connected=self._on_connected,
             on_disconnected=self._publisher.on_disconnected,
             on_puback=self._on_puback,
+            on_refused=self._on_refused,
         )
         self._devices = self._intake(settings, devices) if devices else None
         self._is_leaving = False
@@ -157,7 +160,7 @@ class Lane:
         }
 
     def _intake(self, settings: Settings, devices: Devices) -> DeviceIntake:
-        senders = Senders(devices.identities, self.series, self.rate_limit)
+        senders = Senders(devices.identities, self.series, self.rate_limit, self.labels)
         return DeviceIntake(self.outbox, settings.broker, devices.formats, senders)
 
     def _publish(self, topic: str, payload: bytes, retain: bool) -> int:
@@ -170,6 +173,11 @@ class Lane:
 
     def _on_puback(self, mid: int) -> None:
         self._publisher.on_puback(mid)
+        if self._discovery:
+            self._discovery.on_puback(mid)
+
+    def _on_refused(self, mid: int, reason: str) -> None:
+        self._publisher.on_refused(mid, reason)
         if self._discovery:
             self._discovery.on_puback(mid)
 

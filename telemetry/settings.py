@@ -11,6 +11,7 @@ import msgspec.inspect
 from msgspec import Meta
 
 from telemetry.addresses import addresses
+from telemetry.brokers import BROKERS
 from telemetry.host_names import host_names
 from telemetry.process import ServiceError
 from telemetry.tls import Tls, client_context
@@ -32,6 +33,7 @@ class BrokerAccess(TypedDict):
     port: int
     username: str
     password: str
+    broker: NotRequired[str]
     tls: NotRequired[Tls]
 
 
@@ -50,6 +52,9 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     mqtt_host: Text = "127.0.0.1"  # beginning with a slash: a Unix socket
     mqtt_port: Port = 1883
+    mqtt_broker: Annotated[
+        str, Meta(pattern=rf"\A({'|'.join(BROKERS)})\Z", description=f"one of {', '.join(BROKERS)}")
+    ] = "mosquitto"  # which decides what a topic may hold
     mqtt_username: str = ""
     mqtt_password: str = ""
     mqtt_tls_ca: str = ""  # a file of authorities; empty: no TLS, unless TLS wants it
@@ -89,6 +94,7 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
             "port": self.mqtt_port,
             "username": self.mqtt_username,
             "password": self.mqtt_password,
+            "broker": self.mqtt_broker,
         }
         if self.mqtt_tls_ca:
             access["tls"] = Tls(self.mqtt_tls_ca, self.mqtt_host)

@@ -10,7 +10,9 @@ from collector.access.rates import RateExceeded, RateLimit
 from collector.access.series import SeriesLimit, TooManySeries
 from collector.devices.payload import Taken
 from collector.devices.refusal import Refusal
+from collector.intake.errors import InvalidReadings
 from collector.intake.faults import Fault
+from collector.intake.labels import Labels
 from telemetry import topics
 from telemetry.faults import shortened
 
@@ -32,7 +34,10 @@ class Senders:
     for the sensor of the topic.
     """
 
-    def __init__(self, identities: Identities, series: SeriesLimit, rate_limit: RateLimit) -> None:
+    def __init__(
+        self, identities: Identities, series: SeriesLimit, rate_limit: RateLimit, labels: Labels
+    ) -> None:
+        self._labels = labels
         self._identities = identities
         self._series = series
         self._rate_limit = rate_limit
@@ -56,8 +61,9 @@ class Senders:
     def check(self, sender: Identity | None, taken: Taken, *, is_limited: bool) -> None:
         """Raise Refusal if one of the readings is of a sensor that the sender may not send for.
 
-        Or if it begins a series, and its sender, or the sensor of the topic, has too many; or if
-        `is_limited`, and it is above the rate. What is taken counts for the rate.
+        Or if the broker cannot carry it; or if it begins a series, and its sender, or the sensor of
+        the topic, has too many; or if `is_limited`, and it is above the rate. What is taken counts
+        for the rate.
 
         Only an answer's level, `taken.sensor`, comes from a topic on devices/. The other topics
         that have no sender may be written only by those who may send for every sensor.
@@ -73,9 +79,12 @@ class Senders:
             _check(taken, taken.sensor.__eq__, detail)
         spender = self._spender(sender, taken) if is_limited and taken.drafts else None
         try:
+            self._labels.check(taken.drafts)
             if spender is not None:
                 self._rate_limit.check(spender)
             self._series.claim(self._claimant(sender, taken), taken.drafts)
+        except InvalidReadings as invalid:
+            raise Refusal(str(invalid), taken.sensor, taken.ref, invalid.faults) from None
         except TooManySeries as error:
             raise Refusal(str(error), taken.sensor, taken.ref) from None
         except RateExceeded as error:

@@ -29,6 +29,7 @@ class DataEndpoint:
     def __init__(self, lane: Lane, identities: Identities, settings: Settings) -> None:
         self._outbox = lane.outbox
         self._series = lane.series
+        self._labels = lane.labels
         self._senders = Senders(identities, lane.rate_limit)
         self.origins = Origins.load(settings.allowed_origins, settings.tls_names)
         self._pages = Pages(self._senders, self.origins, opened=settings.opened)
@@ -67,6 +68,7 @@ class DataEndpoint:
         identity = self._senders.identify(terms.authorization, address)
         readings, drafts, single = accept(content, lines=terms.lines)
         identity.check(readings)
+        self._labels.check(drafts)
         self._series.claim(identity.name, drafts)
         commit = self._outbox.append(drafts)
         self._senders.spend(identity, address, len(drafts))

@@ -14,7 +14,7 @@ from collector.publishing.patience import Patience
 from telemetry import topics
 from telemetry.mqtt import NotConnected
 from telemetry.ranges import Ranges
-from telemetry.receipt import Receipt
+from telemetry.receipt import Receipt, Rejection
 from telemetry.status import Status
 
 # Readings sent to the broker that it has not acknowledged yet.
@@ -104,6 +104,14 @@ class Publisher:
         seq = self._unacknowledged.pop(mid, None)
         if seq is not None:
             self._outbox.mark_published(seq)
+            self._schedule_pump()
+
+    def on_refused(self, mid: int, reason: str) -> None:
+        """Reject a reading that the broker cannot carry; the outbox keeps it, for a replay."""
+        seq = self._unacknowledged.pop(mid, None)
+        if seq is not None and seq not in self._outbox.settlement.settled:
+            self.in_flight.drop(seq)
+            self._outbox.settlement.apply(Receipt(rejected=[Rejection(seq, reason)]))
             self._schedule_pump()
 
     def on_receipt(self, receipt: Receipt) -> None:

@@ -1,13 +1,12 @@
 """MQTT on the asyncio loop, at least once in both directions.
 
-This holds for as long as the process and the broker's session live:
+This holds for as long as the process and the broker's session live; nothing here is on disk:
 
 - A message that was published and not acknowledged when the connection broke is redelivered (with
   DUP) after the reconnect, before anything newer. `on_puback` then gets its old id.
 - A message that arrived and was not acknowledged comes again from the broker after the reconnect,
   with another epoch. Acknowledgements from an earlier epoch are dropped.
-
-Nothing here is on disk: keeping a record is up to the caller.
+- A message at which the broker closes the connection again and again is given up.
 """
 
 import asyncio
@@ -19,30 +18,31 @@ from paho.mqtt.client import Client, DisconnectFlags
 from paho.mqtt.reasoncodes import ReasonCode
 
 from telemetry.backoff import Backoff
-from telemetry.mqtt.buffered_socket import BufferedSocket, address
+from telemetry.mqtt.buffered_socket import CLOSE_S, BufferedSocket, address
 from telemetry.mqtt.errors import ConnectFailed, NotConnected, plain
-from telemetry.mqtt.handshake import Handshake, unguessable
+from telemetry.mqtt.handshake import HANDSHAKE_S, Handshake, unguessable
 from telemetry.mqtt.paho_client import Message, PahoClient
+from telemetry.mqtt.redelivery import Redelivery
+from telemetry.mqtt.refusals import Refusals
 from telemetry.tls import Tls
 
 logger = logging.getLogger(__name__)
 
 # A silent broker gets a ping after one keepalive; after two the connection is closed.
 KEEPALIVE_S = 5
-HANDSHAKE_S = 10.0
-CLOSE_S = 1.0
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 5.0
 
 
 class MqttClient:
-    """An MQTT client (3.1.1, QoS 1) that reconnects for ever while `run()` runs.
+    """An MQTT 3.1.1 client at QoS 1 that reconnects for ever while `run()` runs.
 
     An instance belongs to one event loop. The callbacks run in it and must not block; `run()`
-    raises whatever they raise. `on_connected` is called when the subscriptions are in place, with
+    raises what they raise. `on_connected` is called when the subscriptions are in place, with
     whether the broker still had the session; messages queued in the session may arrive earlier.
-    `on_disconnected` is called once for each `on_connected`. `will` is a topic and a payload,
-    retained. `qos` is that of the subscriptions, 0 or 1.
+    `on_disconnected` is called once for each. `on_refused` gets the id of a message that the broker
+    cannot carry, and why; without it `on_puback` gets the id. `will` is a topic and a payload,
+    retained. `qos` is that of the subscriptions, 0 or 1. `broker` is one of BROKERS.
     """
 
     _paho = PahoClient
@@ -65,10 +65,11 @@ class MqttClient:
         tls: Tls | None = None,
         will: tuple[str, bytes] | None = None,
         clean_session: bool = False,
+        on_refused: Callable[[int, str], None] | None = None,
+        broker: str = "mosquitto",
     ) -> None:
         self.connected = False
         self.obstacle: str | None = None  # why the last attempt failed, or the connection ended
-        self._paused = False
         self._host, self._port, self._tls = host, port, tls
         self._address = address(host, port)
         self._name = client_id or "a guest"
@@ -90,6 +91,9 @@ class MqttClient:
             self._client.will_set(*will, qos=1, retain=True)
         self._client.connect_async(host, port, KEEPALIVE_S)
         self._handshake = Handshake(self._client, client_id, subscriptions, qos)
+        on_refused = on_refused or (lambda mid, _: on_puback(mid))
+        self._refusals = Refusals(self._client, broker, on_refused)
+        self._redelivery = Redelivery(self._client, self._on_redelivered, self._refusals.give_up)
         self._client.on_disconnect = self._on_disconnect
 
     @property
@@ -111,6 +115,8 @@ class MqttClient:
         """
         if not self.connected:
             raise NotConnected
+        if reason := self._refusals.reason(topic):
+            return self._refusals.refuse(reason)
         return self._client.publish_once(topic.encode(), payload, retain=retain)
 
     def ack(self, message: Message) -> None:
@@ -124,14 +130,12 @@ class MqttClient:
         The broker's limit of messages in flight is not enough: as soon as the oldest of them is
         acknowledged, Mosquitto sends everything it has queued (its issue 2301).
         """
-        if self._connection and not self._paused:
-            self._paused = True
+        if self._connection:
             self._connection.pause()
 
     def resume(self) -> None:
         """Read from the broker again."""
-        if self._connection and self._paused:
-            self._paused = False
+        if self._connection:
             self._connection.resume()
 
     async def drain(self) -> None:
@@ -147,7 +151,9 @@ class MqttClient:
         try:
             await self._reconnect_for_ever()
         except asyncio.CancelledError:
-            await self._disconnect()
+            self._client.disconnect()
+            if self._connection:
+                await asyncio.wait((self._connection.gone,), timeout=CLOSE_S)
             raise
         finally:
             self._abort()
@@ -155,88 +161,84 @@ class MqttClient:
     async def _reconnect_for_ever(self) -> None:
         backoff = Backoff(FIRST_DELAY_S, LONGEST_DELAY_S)
         while True:
+            lasted = False
             try:
-                await self._connect()
+                connection = await self._connect()
             except ConnectFailed as failure:
                 reason = str(failure)
             else:
                 logger.info("connected to the MQTT broker at %s as %s", self._address, self._name)
                 self.obstacle = None
                 connected_at = time.monotonic()
-                reason = await self._wait_disconnected()
-                if time.monotonic() - connected_at > LONGEST_DELAY_S:
-                    backoff.reset()
+                reason = await self._wait_disconnected(connection)
+                lasted = time.monotonic() - connected_at > LONGEST_DELAY_S
             self._abort()
+            if self._redelivery.on_end(closed=self._handshake.closed, lasted=lasted):
+                backoff.reset()
             if reason != self.obstacle:
                 logger.warning("waiting for the MQTT broker at %s: %s", self._address, reason)
                 self.obstacle = reason
             await asyncio.sleep(backoff.next())
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> BufferedSocket:
         """Connect and subscribe; raises ConnectFailed."""
-        loop = asyncio.get_running_loop()
-        self._up, self._down = loop.create_future(), loop.create_future()
+        self._up, self._down = asyncio.Future(), asyncio.Future()
         self._handshake.begin()
-        self._paused = False
         try:
             async with asyncio.timeout(HANDSHAKE_S):
-                self._connection = await BufferedSocket.open(
+                connection = await BufferedSocket.open(
                     self._host, self._port, self._tls, self._on_data, self._on_eof
                 )
         except OSError as error:
             raise ConnectFailed(plain(error, tls=self._tls is not None)) from None
-        self._connection.rest_s = self._rest_s
-        self._client.start(self._connection)
-        handshake = (self._up, self._down, self._connection.gone)
+        connection.rest_s = self._rest_s
+        self._connection = connection
+        self._redelivery.connect(connection)
+        handshake = (self._up, self._down, connection.gone)
         await asyncio.wait(handshake, timeout=HANDSHAKE_S, return_when=asyncio.FIRST_COMPLETED)
         if self._down.done():
             raise ConnectFailed(self._down.result())
         if not self._up.done():
             raise ConnectFailed("no answer to CONNECT")
+        return connection
 
-    async def _wait_disconnected(self) -> str:
+    async def _wait_disconnected(self, connection: BufferedSocket) -> str:
         """Keep the connection alive; return why it ended."""
         while not self._down.done():
             await asyncio.wait((self._down,), timeout=1)
-            # While paused, paho would miss the answers to its own pings.
-            (self._client.ping if self._paused else self._client.loop_misc)()
+            # Paused, paho would miss the answers to its own pings.
+            (self._client.ping if connection.paused else self._client.loop_misc)()
         return self._down.result()
-
-    async def _disconnect(self) -> None:
-        self._client.disconnect()
-        if self._connection:
-            await asyncio.wait((self._connection.gone,), timeout=CLOSE_S)
 
     def _abort(self) -> None:
         if self._connection:
             self._connection.abort()
 
     def _on_data(self, data: bytes) -> None:
-        try:
-            self._client.feed(data)
-        except Exception as error:  # noqa: BLE001  run() raises it
-            self._fail(error)
+        self._handle(self._client.feed, data)
 
     def _on_eof(self) -> None:
         self._handshake.closed = True
-        try:
-            self._client.loop_read()  # paho finds the end and calls on_disconnect
-        except Exception as error:  # noqa: BLE001  run() raises it
-            self._fail(error)
+        self._handle(self._client.loop_read)  # paho finds the end and calls on_disconnect
 
-    def _fail(self, error: Exception) -> None:
-        """Abort the connection without DISCONNECT, so that the broker publishes the will."""
-        self.connected = False
-        self._abort()
-        if not self._down.done():
-            self._down.set_exception(error)
+    def _handle(self, step: Callable[..., object], *data: bytes) -> None:
+        try:
+            step(*data)
+        except Exception as error:  # noqa: BLE001  run() raises it
+            self.connected = False
+            self._abort()  # without DISCONNECT, so that the broker publishes the will
+            if not self._down.done():
+                self._down.set_exception(error)
 
     def _on_handled(self) -> None:
         """Paho has handled CONNACK, with all it then redelivers, or SUBACK, or another packet."""
-        if self._handshake.complete and not self._up.done():
-            self.connected = True
-            self._on_connected(self._handshake.session_present)
-            self._up.set_result(None)
+        if self._handshake.complete:
+            self._redelivery.begin()
+
+    def _on_redelivered(self) -> None:
+        self.connected = True
+        self._on_connected(self._handshake.session_present)
+        self._up.set_result(None)
 
     def _on_disconnect(
         self, _client: Client, _: object, _flags: DisconnectFlags, code: ReasonCode, *_rest: object

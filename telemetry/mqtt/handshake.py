@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from paho.mqtt.client import Client, ConnectFlags
 from paho.mqtt.reasoncodes import ReasonCode
 
+HANDSHAKE_S = 10.0
 _DIGITS = 12
 
 

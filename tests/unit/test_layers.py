@@ -21,8 +21,8 @@ MAY_IMPORT = {
 # The modules and subpackages of each package, the lowest first: none imports one further down.
 LAYERS = {
     "telemetry": [
-        "ranges timestamp topics process backoff decode origin printable thread not_json tls",
-        "host_names addresses durations",
+        "ranges timestamp topics brokers process backoff decode origin printable thread not_json",
+        "tls host_names addresses durations",
         "settings reading receipt status",
         "faults vitals exposition listeners influx_session",
         "published",

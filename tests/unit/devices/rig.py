@@ -13,6 +13,7 @@ from collector.devices import intake
 from collector.devices.intake import DeviceIntake
 from collector.devices.senders import Senders
 from collector.formats import Formats
+from collector.intake.labels import Labels
 from collector.outbox.outbox import Outbox
 from telemetry.receipt import Receipt
 from telemetry.settings import ConnectionSettings
@@ -40,7 +41,7 @@ class Rig:
         patch.setattr(intake, "MqttClient", self._client)
         formats = Formats.load("devices,ttn,tasmota", "", "UTC")
         series = SeriesLimit(MAX_SERIES, self.outbox.newest)
-        senders = Senders(identities, series, RateLimit(0))
+        senders = Senders(identities, series, RateLimit(0), Labels("mosquitto"))
         self.intake = kind(self.outbox, ConnectionSettings().broker, formats, senders)
         patch.undo()
         self._running = asyncio.create_task(self.intake.run())

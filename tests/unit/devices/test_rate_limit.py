@@ -11,6 +11,7 @@ from collector.access.identity import Identity
 from collector.access.rates import RateLimit
 from collector.access.series import SeriesLimit
 from collector.devices.senders import Senders
+from collector.intake.labels import Labels
 from tests.identities import OPEN, Known
 from tests.unit.devices.rig import MAX_SERIES, Rig
 from tests.unit.devices.rig import run as run_rig
@@ -34,7 +35,8 @@ class Limited:
         self.limit = RateLimit(1, lambda: self.now)
         self._ref = 0
         series = SeriesLimit(MAX_SERIES, set())
-        rig.intake._senders = Senders(identities, series, self.limit)  # noqa: SLF001
+        labels = Labels("mosquitto")
+        rig.intake._senders = Senders(identities, series, self.limit, labels)  # noqa: SLF001
 
     async def publish(self, topic: str, payload: bytes | None = None) -> None:
         self._ref += 1

@@ -14,6 +14,7 @@ from collector.access.series import SeriesLimit
 from collector.devices.intake import DeviceIntake
 from collector.devices.payload import Taken
 from collector.devices.senders import Senders
+from collector.intake.labels import Labels
 from tests.identities import OPEN, Known
 from tests.unit.devices.rig import MAX_SERIES, Rig, run
 
@@ -102,7 +103,9 @@ class Believes(DeviceIntake):
 
     def __init__(self, *options: object) -> None:
         super().__init__(*options)  # type: ignore[arg-type]
-        self._senders = Trusting(KNOWN, SeriesLimit(MAX_SERIES, set()), RateLimit(0))
+        self._senders = Trusting(
+            KNOWN, SeriesLimit(MAX_SERIES, set()), RateLimit(0), Labels("mosquitto")
+        )
 
 
 SMUGGLED = [
