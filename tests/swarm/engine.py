@@ -1,0 +1,107 @@
+"""A Docker engine whose death is that of a whole machine."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import docker
+from docker import DockerClient
+
+from run.configuration import SEARCH_PATH
+from run.packages import require
+from tests.service import Service, wait_for
+
+START_S = 30.0
+CGROUPS = Path("/sys/fs/cgroup")
+# /run is a new one, so that nothing of the engine's stays there; dockerd begins once there is a
+# network, which comes from outside.
+SCRIPT = """
+mount -t tmpfs none /run
+hostname "$1"
+shift
+until ip route show default | grep -q .; do sleep 0.05; done
+exec docker-init -- "$@"
+"""
+
+
+class Engine(Service):
+    """dockerd in namespaces of its own: killing it kills its containers, mounts and networks.
+
+    What is in `directory` stays, as on a machine's disk.
+    """
+
+    def __init__(self, name: str, directory: Path, *, networked: bool = True) -> None:
+        """Prepare an engine on a machine called `name`.
+
+        Without `networked` it is in the network of the tests, and its containers have none.
+        """
+        self.socket = directory / "docker.sock"
+        self._cgroup = f"swarm-{os.getpid()}-{name}"
+        unshare = ["unshare", *(["--net"] if networked else []), "--mount", "--uts", "--pid"]
+        dockerd = [
+            *("dockerd", "--data-root", str(directory / "data")),
+            *("--host", f"unix://{self.socket}", "--cgroup-parent", f"/{self._cgroup}"),
+            *([] if networked else ["--bridge=none", "--iptables=false"]),
+        ]
+        script = ["sh", "-ec", SCRIPT, "sh", name, *dockerd]
+        super().__init__(
+            name, directory, [*unshare, "--fork", "--kill-child", "--mount-proc", "--", *script]
+        )
+
+    @property
+    def init(self) -> int:
+        """The id of the first process in the namespaces."""
+        return int(Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()[0])
+
+    def start(self) -> None:
+        """Start the machine; `init` exists when this returns."""
+        self.socket.unlink(missing_ok=True)
+        super().start()
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        wait_for(lambda: children.read_text().split(), what=f"{self.name}: first process")
+
+    def is_ready(self) -> bool:
+        return self.socket.exists() and not self.docker("version", check=False).returncode
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Let the engine end by itself; unshare passes no signals on."""
+        if self.running:
+            os.kill(self.init, signal.SIGTERM)
+            wait_for(lambda: not self.running, timeout, f"{self.name} stopped")
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill everything that runs on this machine with -9, and wait until all of it is gone."""
+        if self.running:
+            os.kill(self.init, signal.SIGKILL)
+        super().kill()
+        for parent in CGROUPS.glob(f"*/{self._cgroup}"):
+            for path, _, _ in os.walk(parent, topdown=False):
+                with contextlib.suppress(OSError):
+                    Path(path).rmdir()
+
+    def docker(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a docker command on this engine; with `check`, AssertionError when it fails."""
+        done = subprocess.run(
+            ["docker", "--host", f"unix://{self.socket}", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not check or not done.returncode, f"docker {arguments}: {done.stderr}"
+        return done
+
+    def client(self) -> DockerClient:
+        """Return the engine's API, to be closed."""
+        return docker.DockerClient(f"unix://{self.socket}", timeout=300)
+
+
+def require_engine() -> None:
+    """Install Docker's engine unless it is there; RuntimeError where that is impossible."""
+    if os.geteuid() != 0:
+        raise RuntimeError("these tests need root: they start Docker engines in namespaces")
+    if not shutil.which("dockerd", path=SEARCH_PATH):
+        require(["docker.io", "iptables"])
