@@ -16,12 +16,17 @@ from tests.service import Service, wait_for
 
 START_S = 30.0
 CGROUPS = Path("/sys/fs/cgroup")
-# /run is a new one, so that nothing of the engine's stays there; dockerd begins once there is a
-# network, which comes from outside.
+# /run is a new one, so that nothing of the engine's stays there. Where a gateway is named, dockerd
+# begins once there is a network, which comes from outside, and nothing on the gateway answers names:
+# that a registry is out of reach is known at once.
 SCRIPT = """
 mount -t tmpfs none /run
 hostname "$1"
-shift
+if [ "$2" ]; then
+    echo "nameserver $2" >/run/resolv.conf
+    mount --bind /run/resolv.conf /etc/resolv.conf
+fi
+shift 2
 until ip route show default | grep -q .; do sleep 0.05; done
 exec docker-init -- "$@"
 """
@@ -33,20 +38,20 @@ class Engine(Service):
     What is in `directory` stays, as on a machine's disk.
     """
 
-    def __init__(self, name: str, directory: Path, *, networked: bool = True) -> None:
-        """Prepare an engine on a machine called `name`.
+    def __init__(self, name: str, directory: Path, *, gateway: str = "") -> None:
+        """Prepare an engine on a machine called `name`, whose network has this gateway.
 
-        Without `networked` it is in the network of the tests, and its containers have none.
+        Without one it is in the network of the tests, and its containers have none.
         """
         self.socket = directory / "docker.sock"
         self._cgroup = f"swarm-{os.getpid()}-{name}"
-        unshare = ["unshare", *(["--net"] if networked else []), "--mount", "--uts", "--pid"]
+        unshare = ["unshare", *(["--net"] if gateway else []), "--mount", "--uts", "--pid"]
         dockerd = [
             *("dockerd", "--data-root", str(directory / "data")),
             *("--host", f"unix://{self.socket}", "--cgroup-parent", f"/{self._cgroup}"),
-            *([] if networked else ["--bridge=none", "--iptables=false"]),
+            *([] if gateway else ["--bridge=none", "--iptables=false"]),
         ]
-        script = ["sh", "-ec", SCRIPT, "sh", name, *dockerd]
+        script = ["sh", "-ec", SCRIPT, "sh", name, gateway, *dockerd]
         super().__init__(
             name, directory, [*unshare, "--fork", "--kill-child", "--mount-proc", "--", *script]
         )
@@ -66,12 +71,13 @@ class Engine(Service):
     def is_ready(self) -> bool:
         return self.socket.exists() and not self.docker("version", check=False).returncode
 
-    def stop(self, timeout: float = 10.0) -> None:
-        """Let the engine end by itself; unshare passes no signals on."""
+    def stop(self, timeout: float = 10.0) -> int:
+        """Let the engine end by itself; unshare passes no signal on."""
         if self.running:
             os.kill(self.init, signal.SIGTERM)
             wait_for(lambda: not self.running, timeout, f"{self.name} stopped")
         self.kill()
+        return super().stop()
 
     def kill(self) -> None:
         """Kill everything that runs on this machine with -9, and wait until all of it is gone."""

@@ -16,7 +16,7 @@ def save(cache: Path, archive: Path) -> dict[str, str]:
 
     The layers are kept in `cache`, the images go into the tar file `archive`.
     """
-    with Engine("builder", cache, networked=False) as engine:
+    with Engine("builder", cache) as engine:
         with contextlib.closing(engine.client()) as client:
             images = choose(client, cache)
             for target in ("collector", "bridge"):

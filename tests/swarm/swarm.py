@@ -56,7 +56,8 @@ class Swarm:
 
     def __init__(self, directory: Path) -> None:
         self.switch = Switch(directory)
-        self.engines = [Engine(f"cell{n}", directory / f"cell{n}") for n in range(1, NODES + 1)]
+        names = [f"cell{n}" for n in range(1, NODES + 1)]
+        self.engines = [Engine(name, directory / name, gateway=HERE) for name in names]
         self.addresses = [f"{NETWORK}.{n}" for n in range(1, NODES + 1)]
 
     def __enter__(self) -> Self:
