@@ -28,6 +28,11 @@ help: ## List the targets
 run: ## Run the whole pipeline without containers, until Ctrl-C
 	@$(PYTHON) -m run
 
+.PHONY: stack
+stack: ## Make the secrets and configs of docker-stack.yml; ARGS="devices add NAME --sensors ID"
+	@$(SETUP)
+	@$(BIN)/python -m run.stack $(ARGS)
+
 .PHONY: test
 test: ## Run every test that does not need Docker (some 40 minutes on two cores)
 	@$(SETUP) mosquitto mosquitto-clients influxdb curl chromium

@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Callable, Coroutine, Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,7 +12,7 @@ from collector.access.identities import Identities
 from collector.access.rates import RateLimit
 from collector.access.series import SeriesLimit
 from collector.audit.auditor import Auditor
-from collector.devices.intake import DeviceIntake
+from collector.devices.intake import NO_DEVICES, DeviceIntake
 from collector.devices.senders import Senders
 from collector.formats import Formats
 from collector.outbox.group_commit import OutboxBusy
@@ -32,19 +31,22 @@ _DRAIN_S = 1
 _receipt = boundary(msgspec.json.Decoder(Receipt).decode)
 
 
+class Devices(NamedTuple):
+    """What a lane needs to take what devices publish."""
+
+    formats: Formats
+    identities: Identities
+
+
 class Lane:
     """Takes what its outbox accepts to the broker, and settles it by the receipts.
 
-    What devices publish there it puts into its outbox.
+    With `devices`, it puts what they publish there into its outbox. Several collectors of one
+    directory would each accept it, so only the lane of the first outbox has them.
     """
 
-    def __init__(self, settings: Settings, formats: Formats, identities: Identities) -> None:
-        """Open the outbox; raises SettingError, or OutboxUnusable."""
-        self.outbox = Outbox(
-            Path(settings.outbox_path),
-            max_bytes=settings.outbox_max_bytes,
-            keep_s=settings.outbox_keep_hours * 3600,
-        )
+    def __init__(self, outbox: Outbox, settings: Settings, devices: Devices | None = None) -> None:
+        self.outbox = outbox
         self.series = SeriesLimit(settings.max_series, self.outbox.newest)
         self.rate_limit = RateLimit(settings.rate_limit)
         self._receipts_topic = topics.RECEIPTS + self.outbox.id
@@ -70,18 +72,17 @@ class Lane:
             on_disconnected=self._publisher.on_disconnected,
             on_puback=self._on_puback,
         )
-        senders = Senders(identities, self.series, self.rate_limit)
-        self._devices = DeviceIntake(self.outbox, settings.broker, formats, senders)
+        self._devices = self._intake(settings, devices) if devices else None
         self._counters_of_others: list[Callable[[], Mapping[str, int]]] = []
 
     def parts(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Return what has to run, by name; the first of them that ends is the end of the lane."""
         return {
             "mqtt": self._mqtt.run(),
-            "devices": self._devices.run(),
             "outbox": self.outbox.failed(),
             "auditor": self._auditor.run(),
             "ticks": self._tick(),
+            **({"devices": self._devices.run()} if self._devices else {}),
         }
 
     async def leave(self) -> None:
@@ -90,7 +91,8 @@ class Lane:
             async with asyncio.timeout(_DRAIN_S):
                 if self._mqtt.connected:  # first: at the DISCONNECT the broker drops the will
                     self._mqtt.publish(self._status_topic, OFFLINE, retain=True)
-                await self._devices.leave()
+                if self._devices:
+                    await self._devices.leave()
                 if self._mqtt.connected:
                     await self._mqtt.drain()
 
@@ -123,9 +125,13 @@ class Lane:
             **self.outbox.ages(),
             "outbox_bytes": self.outbox.space.used,
             "outbox_max_bytes": self.outbox.space.max_bytes,
-            **self._devices.counters,
+            **(self._devices.counters if self._devices else NO_DEVICES),
             **{name: n for others in self._counters_of_others for name, n in others().items()},
         }
+
+    def _intake(self, settings: Settings, devices: Devices) -> DeviceIntake:
+        senders = Senders(devices.identities, self.series, self.rate_limit)
+        return DeviceIntake(self.outbox, settings.broker, devices.formats, senders)
 
     def _publish(self, topic: str, payload: bytes, retain: bool) -> int:
         return self._mqtt.publish(topic, payload, retain=retain)
@@ -164,12 +170,13 @@ class Lane:
             await asyncio.sleep(1)
             self.outbox.commit()
             self._publisher.tick()
-            self._devices.tick()
+            if self._devices:
+                self._devices.tick()
             if self._mqtt.connected and second % INTERVAL_S == 0:
                 with contextlib.suppress(OutboxBusy):  # the next status is not far
                     self._publish_status()
 
     def _publish_status(self) -> None:
-        letters = self._devices.dead_letters
+        letters = self._devices.dead_letters if self._devices else []
         status = Status("up", counters=self.counters(), dead_letters=letters)
         self._mqtt.publish(self._status_topic, msgspec.json.encode(status), retain=True)

@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 from collector.access.identities import Identities
@@ -12,8 +13,9 @@ from collector.http.data import DataEndpoint
 from collector.http.limits import Limits, connections_allowed
 from collector.http.server import Server
 from collector.journal import Journal
-from collector.lane import Lane
+from collector.lane import Devices, Lane
 from collector.live.live import Live
+from collector.outbox.claim import opened
 from collector.settings import Settings, refuse_tokens_file
 from telemetry import process
 from telemetry.listeners import listen, names
@@ -41,7 +43,8 @@ async def serve() -> None:
     certificate = _certificate(settings)
     identities = Identities(settings.accounts, formats.terms(settings))
     listeners = listen(settings.collector_host, settings.collector_port, "COLLECTOR")
-    lane = Lane(settings, formats, identities)
+    outbox = opened(Path(settings.outbox_path), settings)
+    lane = Lane(outbox, settings, Devices(formats, identities))
     journal = Journal()
     lane.outbox.add_listener(journal.on_committed)
     lane.outbox.on_superseded(journal.on_superseded)

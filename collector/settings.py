@@ -10,6 +10,7 @@ from msgspec import Meta
 from telemetry import topics
 from telemetry.settings import ConnectionSettings, Port, SettingError, Text, is_loopback
 
+_MAX_WORKERS = 64
 _OWN = [root.rstrip("/") for root in topics.ROOTS]
 
 
@@ -18,7 +19,15 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
 
     collector_host: Text = "localhost"  # every loopback address, whatever resolvers say
     collector_port: Port = 1337
-    outbox_path: Text = "outbox.db"
+    # Processes that share the port, each with an outbox; auto: one for each core that it may use.
+    collector_workers: Annotated[
+        str,
+        Meta(
+            pattern=r"\A(auto|[1-9]|[1-5][0-9]|6[0-4])\Z",
+            description=f"a number of processes from 1 to {_MAX_WORKERS}, or auto",
+        ),
+    ] = "1"
+    outbox_path: Text = "outbox.db"  # the first: beside it are outbox-2.db and so on
     outbox_max_bytes: Annotated[
         int, Meta(ge=1 << 20, description="a number of bytes, at least 1048576 (1 MiB)")
     ] = 1 << 30
@@ -66,6 +75,13 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
             f" them, of which the first is none of {', '.join(_OWN)}",
         ),
     ] = ""
+
+    @property
+    def workers(self) -> int:
+        """How many processes there are."""
+        if self.collector_workers == "auto":
+            return min(len(os.sched_getaffinity(0)), _MAX_WORKERS)
+        return int(self.collector_workers)
 
     @property
     def certificates(self) -> Path:

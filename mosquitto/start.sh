@@ -7,6 +7,8 @@
 #
 # If TLS is set, others than this machine have to speak it, on MQTTS_PORT, with the certificate in
 # TLS_DIR; a new one is taken up as well, for new connections.
+#
+# If BROKER_SOCKET is set, it listens there too, without TLS, for this user's group and nobody else.
 set -eu
 configuration=$1 secrets=$2 accounts=$3 directory=$4
 here=$(dirname "$0")
@@ -51,6 +53,7 @@ if [ "${TLS:-}" ]; then
 else
     cat "$configuration"
 fi >"$directory/mosquitto.conf"
+if [ "${BROKER_SOCKET:-}" ]; then echo "listener 0 $BROKER_SOCKET" >>"$directory/mosquitto.conf"; fi
 if head -n 1 "$accounts/devices.acl" | grep -q opened; then
     echo 'allow_anonymous false' >>"$directory/mosquitto.conf"
 fi

@@ -19,6 +19,8 @@ Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")
 # The end of the names of settings that are secret.
 _SECRET = "_PASSWORD"  # noqa: S105
 _MQTT, _MQTTS = 1883, 8883
+_NO_TLS = "expected nothing, as MQTT_HOST is a Unix socket, which speaks no TLS"
+_LONGEST_SOCKET = 107  # bytes; sun_path of Linux
 Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
 
 
@@ -47,7 +49,7 @@ class InfluxAccess(TypedDict):
 class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Access to the broker and to InfluxDB, the same for both services."""
 
-    mqtt_host: Text = "127.0.0.1"
+    mqtt_host: Text = "127.0.0.1"  # beginning with a slash: a Unix socket
     mqtt_port: Port = 1883
     mqtt_username: str = ""
     mqtt_password: str = ""
@@ -62,14 +64,24 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     tls_dir: str = ""
 
     def __post_init__(self) -> None:
-        """Raise SettingError for names or a file of authorities that cannot be used."""
+        """Raise SettingError for a socket, names or authorities that cannot be used."""
         _ = self.tls_names
+        if self.is_socket and len(os.fsencode(self.mqtt_host)) > _LONGEST_SOCKET:
+            expected = f"expected a path of at most {_LONGEST_SOCKET} bytes"
+            raise SettingError("MQTT_HOST", self.mqtt_host, expected)
+        if self.is_socket and self.mqtt_tls_ca:
+            raise SettingError("MQTT_TLS_CA", self.mqtt_tls_ca, _NO_TLS)
         for name in ("mqtt_tls_ca", "influx_tls_ca"):
             if path := getattr(self, name):
                 try:
                     client_context(path)
                 except OSError as error:
                     raise SettingError(name.upper(), path, str(error)) from None
+
+    @property
+    def is_socket(self) -> bool:
+        """Whether the broker is reached through a Unix socket."""
+        return self.mqtt_host.startswith("/")
 
     @property
     def broker(self) -> BrokerAccess:
@@ -81,7 +93,7 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
         }
         if self.mqtt_tls_ca:
             access["tls"] = Tls(self.mqtt_tls_ca, self.mqtt_host)
-        elif self.tls_names and not is_loopback(self.mqtt_host):
+        elif self.tls_names and not (self.is_socket or is_loopback(self.mqtt_host)):
             access["tls"] = Tls(str(self.certificates / "ca.crt"), self.tls_names[0])
         if "tls" in access and self.mqtt_port == _MQTT:
             access["port"] = _MQTTS

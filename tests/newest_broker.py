@@ -23,6 +23,7 @@ TESTS = (
     "tests/integration/test_devices.py",
     "tests/integration/test_mqtt.py",
     "tests/integration/test_mqtt_rates.py",
+    "tests/integration/test_mqtt_socket.py",
     "tests/integration/test_mqtt_strangers.py",
     "tests/integration/test_mqtt_tls.py",
     "tests/run/test_broker_configuration.py",

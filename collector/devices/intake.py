@@ -24,6 +24,17 @@ from telemetry.status import Letter
 
 _of_device = boundary(payload.read)
 _NOTHING = Taken(())
+NO_DEVICES = dict.fromkeys(
+    (
+        "mqtt_refused",
+        "mqtt_skipped",
+        "mqtt_waiting",
+        "answers_dropped",
+        "dead_letters_dropped",
+    ),
+    0,
+)
+"""The counters of a lane that takes nothing from devices."""
 # Of work in one turn of the event loop.
 _TURN_S = 0.005
 # Messages that are not looked at yet; beyond it nothing is read from the broker, which queues.

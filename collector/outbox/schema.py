@@ -79,16 +79,25 @@ class OutboxUnusable(ServiceError):
     """The outbox cannot be opened, or no longer be written."""
 
 
+class OutboxHeld(OutboxUnusable):
+    """Another collector has the outbox."""
+
+
+def lock_of(path: Path) -> Path:
+    """Return the file whose lock keeps other collectors from an outbox."""
+    return path.with_name(path.name + ".lock")
+
+
 def open_for_writing(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
     """Open or create the outbox; return its connection and the lock that keeps others out.
 
-    Raises OutboxUnusable when another collector has it, when the file is not an outbox or one of a
-    newer version, or when SQLite does not grant the durability that a 201 promises.
+    Raises OutboxHeld when another collector has it, OutboxUnusable when the file is not an outbox
+    or one of a newer version, or when SQLite does not grant the durability that a 201 promises.
     """
     opened = ExitStack()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = opened.enter_context(path.with_name(path.name + ".lock").open("w"))
+        lock = opened.enter_context(lock_of(path).open("w"))
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         db = opened.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
         mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
@@ -102,7 +111,7 @@ def open_for_writing(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
         _sync_directory(path.parent)
         opened.pop_all()  # leave both open
     except BlockingIOError:
-        raise OutboxUnusable(
+        raise OutboxHeld(
             f"{path}: another collector has this outbox; one outbox serves one collector"
         ) from None
     except (OSError, sqlite3.Error) as error:

@@ -10,6 +10,11 @@ from telemetry.tls import Tls
 _SHUTDOWN_S = 1.0
 
 
+def address(host: str, port: int) -> str:
+    """Return the broker's address as people read it; a path is that of a Unix socket."""
+    return host if host.startswith("/") else f"{host}:{port}"
+
+
 class BufferedSocket(asyncio.Protocol):
     """Writes what was sent once per iteration of the loop: one system call for many packets.
 
@@ -40,12 +45,16 @@ class BufferedSocket(asyncio.Protocol):
         on_data: Callable[[bytes], None],
         on_eof: Callable[[], None],
     ) -> Self:
-        """Connect; raises OSError."""
+        """Connect, to a Unix socket if `host` is a path; raises OSError."""
+        loop = asyncio.get_running_loop()
+        if host.startswith("/"):
+            _, local = await loop.create_unix_connection(lambda: cls(on_data, on_eof), host)
+            return local
         options: dict[str, Any] = {}
         if tls:
             options = {"ssl": tls.context(), "server_hostname": tls.name}
             options["ssl_shutdown_timeout"] = _SHUTDOWN_S
-        _, connection = await asyncio.get_running_loop().create_connection(
+        _, connection = await loop.create_connection(
             lambda: cls(on_data, on_eof), host, port, **options
         )
         return connection

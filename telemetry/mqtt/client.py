@@ -19,7 +19,7 @@ from paho.mqtt.client import Client, DisconnectFlags
 from paho.mqtt.reasoncodes import ReasonCode
 
 from telemetry.backoff import Backoff
-from telemetry.mqtt.buffered_socket import BufferedSocket
+from telemetry.mqtt.buffered_socket import BufferedSocket, address
 from telemetry.mqtt.errors import ConnectFailed, NotConnected, plain
 from telemetry.mqtt.handshake import Handshake, unguessable
 from telemetry.mqtt.paho_client import Message, PahoClient
@@ -70,7 +70,7 @@ class MqttClient:
         self.obstacle: str | None = None  # why the last attempt failed, or the connection ended
         self._paused = False
         self._host, self._port, self._tls = host, port, tls
-        self._address = f"{host}:{port}"
+        self._address = address(host, port)
         self._name = client_id or "a guest"
         self._on_connected = on_connected
         self._on_disconnected = on_disconnected

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from telemetry.mqtt.buffered_socket import address
 from telemetry.mqtt.client import MqttClient
 from telemetry.mqtt.paho_client import Message
 from telemetry.process import ServiceError
@@ -19,7 +20,7 @@ class TemporaryClient:
 
     def __init__(self, broker: BrokerAccess, subscriptions: Sequence[str], qos: int) -> None:
         self.messages: asyncio.Queue[Message] = asyncio.Queue()
-        self._address = f"{broker['host']}:{broker['port']}"
+        self._address = address(broker["host"], broker["port"])
         self._connected = asyncio.Event()
         self.client = MqttClient(
             **broker,

@@ -41,6 +41,7 @@ class Client:
 
     tls: ClassVar[Tls | None] = None
     """What all of them check, or none."""
+    host: ClassVar[str] = "127.0.0.1"
 
     def __init__(self, port: int, **options: Any) -> None:  # noqa: ANN401  MqttClient's own
         self.messages: list[Message] = []
@@ -48,7 +49,7 @@ class Client:
         self.sessions: list[bool] = []
         self.losses = 0
         settings = {
-            "host": "127.0.0.1",
+            "host": self.host,
             "port": port,
             "tls": self.tls,
             "client_id": name("client"),

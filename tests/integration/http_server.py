@@ -8,12 +8,12 @@ from pathlib import Path
 
 import uvloop
 
-from collector.formats import Formats
 from collector.http.data import DataEndpoint
 from collector.http.limits import Limits
 from collector.http.server import Server
 from collector.lane import Lane
 from collector.live.live import Live
+from collector.outbox.claim import opened
 from collector.settings import Settings
 from tests.identities import OPEN
 
@@ -29,7 +29,7 @@ Dial = Callable[[], Awaitable[Client]]
 async def serving(directory: Path, limits: Limits) -> AsyncIterator[Dial]:
     """Serve without a broker; yields a function that connects."""
     settings = Settings(outbox_path=str(directory / "outbox.db"), max_body_bytes=1 << 20)
-    lane = Lane(settings, Formats.of(settings), OPEN)
+    lane = Lane(opened(Path(settings.outbox_path), settings), settings)
     server = Server(DataEndpoint(lane, OPEN, settings), lane, Live.of(settings), limits)
     listener = socket.create_server(("127.0.0.1", 0))
     running = asyncio.create_task(server.run_on([listener]))

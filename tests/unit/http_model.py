@@ -11,7 +11,6 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from collector.access.identities import Identities
-from collector.formats import Formats
 from collector.http.app import App
 from collector.http.connection import Connection
 from collector.http.connections import Connections
@@ -20,6 +19,7 @@ from collector.http.handover import HandOver
 from collector.http.limits import Limits
 from collector.lane import Lane
 from collector.live.live import Live
+from collector.outbox.claim import opened
 from collector.settings import Settings
 from tests.builders import reading_json
 from tests.identities import LOOPBACK, give
@@ -84,7 +84,7 @@ class Server:
         settings = Settings(outbox_path=path, max_body_bytes=max_body_bytes)
         give(settings.accounts, {"only": ("secret", ["1"])})
         identities = Identities(settings.accounts, LOOPBACK)
-        lane = Lane(settings, Formats.of(settings), identities)
+        lane = Lane(opened(Path(settings.outbox_path), settings), settings)
         self.outbox = lane.outbox
         self.outbox._db.execute("PRAGMA synchronous = OFF")  # many commits, and no crashes here
         self.endpoint = DataEndpoint(lane, identities, settings)

@@ -9,17 +9,17 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from collector.formats import Formats
 from collector.http.app import App
 from collector.http.connections import Connections
 from collector.http.limits import Limits
 from collector.http.origins import Origins
 from collector.lane import Lane
 from collector.live.live import Live
+from collector.outbox.claim import opened
 from collector.outbox.group_commit import OutboxBusy
+from collector.outbox.outbox import Outbox
 from collector.outbox.schema import OutboxUnusable
 from collector.settings import Settings
-from tests.identities import OPEN
 
 
 def failing(error: Exception) -> Callable[[], dict[str, int]]:
@@ -33,7 +33,7 @@ def ticking(directory: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) 
     """Run the ticks of a lane, with the error at the first status; return what it publishes."""
 
     async def scenario() -> list[str]:
-        lane = Lane(settings := made(directory), Formats.of(settings), OPEN)
+        lane = Lane(outbox_of(settings := made(directory)), settings)
         published: list[str] = []
         broker = SimpleNamespace(
             connected=True, publish=lambda topic, *_, **__: published.append(topic)
@@ -64,6 +64,10 @@ def ticking(directory: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) 
     return asyncio.run(scenario())
 
 
+def outbox_of(settings: Settings) -> Outbox:
+    return opened(Path(settings.outbox_path), settings)
+
+
 def made(directory: Path) -> Settings:
     return Settings(outbox_path=str(directory / "outbox.db"))
 
@@ -84,7 +88,7 @@ def test_metrics_of_a_busy_outbox_are_asked_for_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario() -> httpx.Response:
-        lane = Lane(settings := made(tmp_path), Formats.of(settings), OPEN)
+        lane = Lane(outbox_of(settings := made(tmp_path)), settings)
         monkeypatch.setattr(lane.outbox, "ages", failing(OutboxBusy("another program writes")))
         connections = Connections(Limits(10, 10))
         app = App(lane, Live.of(settings).history, Origins.load("", ()), connections)

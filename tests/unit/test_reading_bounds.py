@@ -119,14 +119,28 @@ def test_a_reading_without_ts_gets_the_collectors_clock(monkeypatch: pytest.Monk
     monkeypatch.setattr("collector.intake.draft._last_ns", 0)
     monkeypatch.setattr("collector.intake.draft.time.time_ns", lambda: 1_234_567_891)
     (row,) = accepted(reading_json())
-    assert row.ns == 1_234_567_891
-    assert kept(reading_json(), b"ts") == b'"1970-01-01T00:00:01.234567892Z"'
+    assert row.ns == 1_234_567_001
+    assert kept(reading_json(), b"ts") == b'"1970-01-01T00:00:01.234568001Z"'
 
 
 def test_two_readings_without_ts_never_have_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("collector.intake.draft.time.time_ns", lambda: 1_234_567_891)
     first, second = (accepted(reading_json())[0].ns for _ in range(2))
-    assert second == first + 1
+    assert second == first + 1000
+
+
+def test_two_collectors_of_a_directory_never_give_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("collector.intake.draft.time.time_ns", lambda: 1_234_567_891)
+    given = []
+    for number in (1, 2, 999):
+        monkeypatch.setattr("collector.intake.draft._last_ns", 0)
+        monkeypatch.setattr("collector.intake.draft._number", 1)
+        stamp_with(number)
+        given += [accepted(reading_json())[0].ns for _ in range(3)]
+    assert len(set(given)) == 9
+    assert [ns % 1000 for ns in given] == [1, 1, 1, 2, 2, 2, 999, 999, 999]
 
 
 def test_ts_is_published_in_utc_to_the_nanosecond() -> None:

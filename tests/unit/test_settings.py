@@ -173,3 +173,27 @@ def test_every_setting_that_can_be_wrong_says_what_is_expected(
 def test_an_ipv6_address_of_influxdb_has_brackets() -> None:
     assert load(ConnectionSettings, {"INFLUX_HOST": "::1"}).influx["host"] == "[::1]"
     assert load(ConnectionSettings, {"INFLUX_HOST": "db"}).influx["host"] == "db"
+
+
+def test_a_path_is_a_unix_socket_without_tls() -> None:
+    environ = {"MQTT_HOST": "/run/broker/mqtt.sock", "TLS": "iot.local"}
+    broker = load(CollectorSettings, environ).broker
+    assert broker["host"] == "/run/broker/mqtt.sock"
+    assert "tls" not in broker
+    assert "tls" in load(CollectorSettings, environ | {"MQTT_HOST": "broker"}).broker
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"MQTT_HOST": "/" + "s" * 107}, "s': expected a path of at most 107 bytes"),
+        ({"MQTT_HOST": "/" + "ä" * 54}, "ä': expected a path of at most 107 bytes"),
+        (
+            {"MQTT_HOST": "/run/s", "MQTT_TLS_CA": "/etc/ca.crt"},
+            "MQTT_TLS_CA='/etc/ca.crt': expected nothing, as MQTT_HOST is a Unix socket",
+        ),
+    ],
+)
+def test_a_unix_socket_that_cannot_be_used_is_named(environ: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingError, match=re.escape(said)):
+        load(BridgeSettings, environ)

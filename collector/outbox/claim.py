@@ -1,0 +1,76 @@
+"""Which outbox of its directory a collector takes, and which ones nobody has."""
+
+import contextlib
+import fcntl
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from collector.outbox.outbox import Outbox
+from collector.outbox.outboxes import number_of, numbered, outboxes
+from collector.outbox.schema import OutboxHeld, OutboxUnusable, lock_of
+from collector.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+def claim(settings: Settings) -> Outbox:
+    """Open the first outbox that nobody has, a new one if there is none.
+
+    One that cannot be used is left alone, unless it is the first. Raises OutboxUnusable.
+    """
+    first = Path(settings.outbox_path)
+    try:
+        first.parent.mkdir(parents=True, exist_ok=True)
+        with _turn(first, fcntl.LOCK_EX):
+            return _claim(first, settings)
+    except OSError as error:
+        raise OutboxUnusable(f"{first}: {error}") from error
+
+
+def opened(path: Path, settings: Settings) -> Outbox:
+    """Open or create an outbox; raises OutboxHeld or OutboxUnusable."""
+    keep_s = settings.outbox_keep_hours * 3600
+    return Outbox(path, max_bytes=settings.outbox_max_bytes, keep_s=keep_s)
+
+
+def unheld(first: Path) -> list[Path] | None:
+    """Return the outboxes that nobody has; None while a collector is taking one.
+
+    Raises OSError.
+    """
+    with contextlib.suppress(BlockingIOError), _turn(first, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        return [path for path in outboxes(first) if not _is_held(path)]
+    return None
+
+
+def _claim(first: Path, settings: Settings) -> Outbox:
+    found = dict.fromkeys([first, *outboxes(first)])
+    for path in found:
+        try:
+            return opened(path, settings)
+        except OutboxHeld:
+            continue
+        except OutboxUnusable as error:
+            if path == first:
+                raise
+            logger.error("an outbox is left alone: %s", error)  # noqa: TRY400
+    number = max(number_of(path, first) for path in found) + 1
+    return opened(numbered(first, number), settings)
+
+
+@contextlib.contextmanager
+def _turn(first: Path, how: int) -> Iterator[None]:
+    """Let one process at a time take an outbox, or look: who looks seems to have it."""
+    with first.with_name(f"{first.name}.claim").open("w") as turn:
+        fcntl.flock(turn, how)
+        yield
+
+
+def _is_held(path: Path) -> bool:
+    with lock_of(path).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
