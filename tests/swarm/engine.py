@@ -17,7 +17,7 @@ from tests.service import Service, wait_for
 START_S = 30.0
 CGROUPS = Path("/sys/fs/cgroup")
 # /run is a new one, so that nothing of the engine's stays there. Where a gateway is named, dockerd
-# begins once there is a network, which comes from outside, and nothing on the gateway answers names:
+# begins once there is a network, which comes from outside. Nothing on the gateway answers names, so
 # that a registry is out of reach is known at once.
 SCRIPT = """
 mount -t tmpfs none /run
