@@ -31,7 +31,7 @@ async def _published_status(settings: Settings) -> Status:
 
     The one that the broker retains may be of a bridge that is no longer there.
     """
-    topic = topics.status("bridge", settings.bridge_id)
+    topic = topics.status("bridge", settings.name)
     retained = "no bridge has ever published one"
     async with temporary_client(settings.broker, topic) as temporary:
         with contextlib.suppress(TimeoutError):

@@ -49,12 +49,13 @@ class Bridge:
     """Takes readings from the broker and acknowledges each once its outcome is known."""
 
     def __init__(self, settings: Settings, storage: Storage) -> None:
-        self._status_topic = topics.status("bridge", settings.bridge_id)
+        self._status_topic = topics.status("bridge", settings.name)
+        self._is_named_by_host = not settings.bridge_id
         self._storage = storage
         self._writer = Writer(storage, settings.batch_max, self.settle, self._publish_status)
         self._mqtt = MqttClient(
             **settings.broker,
-            client_id=settings.bridge_id,
+            client_id=settings.name,
             # The broker keeps nothing for a bridge that is away: collectors replay what it missed.
             clean_session=True,
             subscriptions=[topics.READINGS + "#", topics.REPLAY + "#", topics.STATUS + "#"],
@@ -219,6 +220,8 @@ class Bridge:
         with contextlib.suppress(TimeoutError, NotConnected):
             async with asyncio.timeout(_DRAIN_S):
                 self._mqtt.publish(self._status_topic, OFFLINE, retain=True)
+                if self._is_named_by_host:  # nobody may ever bear this name again
+                    self._mqtt.publish(self._status_topic, b"", retain=True)
                 await self._mqtt.drain()
 
 

@@ -1,5 +1,6 @@
 """The bridge's settings; each field is an environment variable in capitals."""
 
+import socket
 from typing import Annotated
 
 from msgspec import Meta
@@ -13,9 +14,9 @@ _Port = Annotated[int, Meta(ge=0, le=65535, description="a port from 1 to 65535,
 class Settings(ConnectionSettings, frozen=True, kw_only=True):
     """Settings of `python -m bridge`."""
 
-    # The MQTT client id, and a level of the status topic.
+    # The MQTT client id, and a level of the status topic; empty: this host's name.
     bridge_id: Annotated[
-        str, Meta(pattern="^[^/+#$]+$", description="a name without / + # $, and not empty")
+        str, Meta(pattern="^[^/+#$]*$", description="a name without / + # $, or none")
     ] = "bridge"
     # In one write.
     batch_max: Annotated[int, Meta(ge=1, description="a number of readings, at least 1")] = 5000
@@ -34,6 +35,11 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
         """Raise SettingError for values that cannot be used, also of the connections."""
         super().__post_init__()
         _ = self.rollups_kept
+
+    @property
+    def name(self) -> str:
+        """The bridge's own; if it is the host's, the next one may have another."""
+        return self.bridge_id or socket.gethostname()
 
     @property
     def retention_s(self) -> int | None:

@@ -12,6 +12,6 @@ if __name__ == "__main__":
         from collector import commands
 
         sys.exit(commands.main(sys.argv[1:]))
-    from collector import service
+    from collector import workers
 
-    sys.exit(service.main())
+    sys.exit(workers.main())

@@ -73,6 +73,7 @@ class Lane:
             on_puback=self._on_puback,
         )
         self._devices = self._intake(settings, devices) if devices else None
+        self._is_leaving = False
         self._counters_of_others: list[Callable[[], Mapping[str, int]]] = []
 
     def parts(self) -> dict[str, Coroutine[Any, Any, None]]:
@@ -85,16 +86,35 @@ class Lane:
             **({"devices": self._devices.run()} if self._devices else {}),
         }
 
-    async def leave(self) -> None:
-        """Publish that the collector is offline, take no more, and wait up to 1 s for PUBACKs."""
+    async def leave(self, status: bytes = OFFLINE) -> None:
+        """Publish a last status, take no more, and wait up to 1 s for PUBACKs.
+
+        An empty status leaves none at the broker.
+        """
+        self._is_leaving = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_S):
                 if self._mqtt.connected:  # first: at the DISCONNECT the broker drops the will
-                    self._mqtt.publish(self._status_topic, OFFLINE, retain=True)
+                    self._mqtt.publish(self._status_topic, status, retain=True)
                 if self._devices:
                     await self._devices.leave()
                 if self._mqtt.connected:
                     await self._mqtt.drain()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is reached."""
+        return self._mqtt.connected
+
+    @property
+    def left(self) -> int:
+        """How many readings wait for a receipt, or to be read back."""
+        return self._publisher.pending + self.outbox.verification.waiting
+
+    @property
+    def doubts(self) -> int:
+        """How often it was found that InfluxDB may have lost readings."""
+        return self._auditor.doubts
 
     def obstacles(self) -> list[str]:
         """Return why readings are not accepted or not published at the moment."""
@@ -172,7 +192,7 @@ class Lane:
             self._publisher.tick()
             if self._devices:
                 self._devices.tick()
-            if self._mqtt.connected and second % INTERVAL_S == 0:
+            if self.connected and not self._is_leaving and second % INTERVAL_S == 0:
                 with contextlib.suppress(OutboxBusy):  # the next status is not far
                     self._publish_status()
 

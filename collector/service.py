@@ -1,24 +1,31 @@
 """The collector's wiring: settings → lane → HTTP server, and their common end."""
 
+import asyncio
 import logging
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from collector.access.identities import Identities
+from collector.adoption import Adoption
 from collector.formats import Formats
 from collector.http.certificate import Certificate
 from collector.http.data import DataEndpoint
 from collector.http.limits import Limits, connections_allowed
 from collector.http.server import Server
+from collector.intake.draft import stamp_with
 from collector.journal import Journal
 from collector.lane import Devices, Lane
 from collector.live.live import Live
-from collector.outbox.claim import opened
+from collector.outbox.claim import claim
+from collector.outbox.outbox import Outbox
+from collector.outbox.outboxes import number_of
+from collector.parent import Parent
 from collector.settings import Settings, refuse_tokens_file
 from telemetry import process
-from telemetry.listeners import listen, names
+from telemetry.listeners import bind, listen, names
 from telemetry.settings import load
 from telemetry.vitals import Vitals
 
@@ -28,12 +35,12 @@ logger = logging.getLogger(__name__)
 _SWITCH_INTERVAL_S = 0.0005
 
 
-def main() -> int:
-    """Serve until SIGTERM; return the exit code."""
-    return process.main("collector", serve)
+def main(parent: Parent | None = None) -> int:
+    """Serve until SIGTERM, or the end of a worker's parent; return the exit code."""
+    return process.main("collector", partial(serve, parent))
 
 
-async def serve() -> None:
+async def serve(parent: Parent | None) -> None:
     """Serve until a signal; raises SettingError, or OutboxUnusable, also when the disk fails."""
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
@@ -42,12 +49,20 @@ async def serve() -> None:
     formats = Formats.of(settings)
     certificate = _certificate(settings)
     identities = Identities(settings.accounts, formats.terms(settings))
-    listeners = listen(settings.collector_host, settings.collector_port, "COLLECTOR")
-    outbox = opened(Path(settings.outbox_path), settings)
-    lane = Lane(outbox, settings, Devices(formats, identities))
+    address = (settings.collector_host, settings.collector_port, "COLLECTOR")
+    listeners = bind(*address, shared=True) if parent else listen(*address)
     journal = Journal()
-    lane.outbox.add_listener(journal.on_committed)
-    lane.outbox.on_superseded(journal.on_superseded)
+    first = Path(settings.outbox_path)
+    devices = Devices(formats, identities)
+
+    def lane_of(outbox: Outbox) -> Lane:
+        outbox.add_listener(journal.on_committed)
+        outbox.on_superseded(journal.on_superseded)
+        return Lane(outbox, settings, devices if outbox.path == first else None)
+
+    lane = lane_of(claim(settings))
+    lanes = [lane]  # and those that are adopted
+    stamp_with(number_of(lane.outbox.path, first))
     connections = connections_allowed(settings.connections)
     limits = Limits(connections, settings.max_connections_per_address or max(1, connections // 2))
     endpoint = DataEndpoint(lane, identities, settings)
@@ -61,13 +76,16 @@ async def serve() -> None:
         lane.outbox.id,
         names(listeners),
         lane.outbox.pending,
-        settings.outbox_path,
+        lane.outbox.path,
     )
 
     async def stop() -> None:
         await server.stop()
         await live.hub.close()
-        await lane.leave()
+        await asyncio.gather(*(one.leave() for one in lanes))
+
+    if parent:
+        parent.tell_ready()
 
     try:
         await process.run(
@@ -76,8 +94,10 @@ async def serve() -> None:
             journal=journal.run(),
             vitals=vitals.run(),
             identities=identities.watch(),
+            adoption=Adoption(lanes, settings, lane_of).run(),
             **(_parts_of_tls(certificate, settings) if certificate else {}),
             **lane.parts(),
+            **({"parent": parent.gone()} if parent else {}),
         )
     finally:
         lane.outbox.close()

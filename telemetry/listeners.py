@@ -3,8 +3,9 @@
 import errno
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from telemetry.settings import SettingError
@@ -18,6 +19,7 @@ _LOOPBACKS = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
 _MISSING = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
 Address = tuple[socket.AddressFamily, Any]
+Open = Callable[[socket.AddressFamily, Any], socket.socket]
 
 
 def listen(host: str, port: int, prefix: str) -> list[socket.socket]:
@@ -26,12 +28,47 @@ def listen(host: str, port: int, prefix: str) -> list[socket.socket]:
     `prefix` is that of the settings, whose names end in `_HOST` and `_PORT`.
     Of LOOPBACK, an address that the machine does not have is left out, unless it has none.
     """
+    return _each(host, port, prefix, _listening)
+
+
+def bind(host: str, port: int, prefix: str, *, shared: bool) -> list[socket.socket]:
+    """Return the same sockets before they listen; raises SettingError, too, if others do there.
+
+    Those that are `shared` may listen beside each other: each gets a part of the connections.
+    """
+    return _each(host, port, prefix, partial(_bound, shared=shared))
+
+
+def names(listeners: Sequence[socket.socket]) -> str:
+    """Return the addresses of sockets, for the log."""
+    return " and ".join(_name(listener.getsockname()) for listener in listeners)
+
+
+def _listening(family: socket.AddressFamily, address: Any) -> socket.socket:  # noqa: ANN401
+    return socket.create_server(address, family=family, backlog=_BACKLOG)
+
+
+def _bound(family: socket.AddressFamily, address: Any, *, shared: bool) -> socket.socket:  # noqa: ANN401
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _each(host: str, port: int, prefix: str, make: Open) -> list[socket.socket]:
     found: list[socket.socket] = []
     missing = None
     with ExitStack() as opened:
         for family, address in _addresses(host, port, prefix):
             try:
-                listener = socket.create_server(address, family=family, backlog=_BACKLOG)
+                listener = make(family, address)
             except OSError as error:
                 missing = _setting_error(prefix, host, address, error)
                 if host == LOOPBACK and error.errno in _MISSING:
@@ -42,11 +79,6 @@ def listen(host: str, port: int, prefix: str) -> list[socket.socket]:
             raise missing
         opened.pop_all()
     return found
-
-
-def names(listeners: Sequence[socket.socket]) -> str:
-    """Return the addresses of sockets, for the log."""
-    return " and ".join(_name(listener.getsockname()) for listener in listeners)
 
 
 def _addresses(host: str, port: int, prefix: str) -> Iterator[Address]:

@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import uvloop
@@ -45,14 +45,19 @@ def leave_no_core_file() -> None:
 
 
 async def run(*, stop: Callable[[], Awaitable[None]], **parts: Coroutine[Any, Any, None]) -> None:
-    """Run the parts of a service as tasks until SIGTERM, SIGINT or the end of any of them.
+    """Run the parts of a service until SIGTERM, SIGINT or the end of any of them, and `stop`."""
+    await run_parts(stop, {"signal": _signalled().wait(), **parts})
 
-    Then `stop` brings the service to an orderly end while the other parts still run, and these are
-    cancelled. Raises what a part raised.
+
+async def run_parts(
+    stop: Callable[[], Awaitable[None]], parts: Mapping[str, Coroutine[Any, Any, Any]]
+) -> None:
+    """Run parts as tasks, by name, until any of them ends.
+
+    Then `stop` brings them to an orderly end while the others still run, and these are cancelled.
+    Raises what a part raised.
     """
-    signalled = _signalled()
-    tasks: list[asyncio.Task[Any]] = [asyncio.create_task(signalled.wait(), name="signal")]
-    tasks += [asyncio.create_task(part, name=name) for name, part in parts.items()]
+    tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         await stop()

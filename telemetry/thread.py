@@ -18,7 +18,7 @@ class Thread:
     """
 
     def __init__(self, name: str) -> None:
-        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     async def run(self, call: Callable[[], T]) -> T:
@@ -31,9 +31,13 @@ class Thread:
         self._calls.put((outcome, call))
         return outcome
 
+    def end(self) -> None:
+        """End the thread after the calls that were begun before."""
+        self._calls.put(None)
+
     def _work(self) -> None:
-        while True:
-            outcome, call = self._calls.get()
+        while next_call := self._calls.get():
+            outcome, call = next_call
             if outcome.set_running_or_notify_cancel():
                 try:
                     outcome.set_result(call())

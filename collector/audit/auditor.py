@@ -73,19 +73,26 @@ class Auditor:
         self._measured = (0.0, 0)  # when, and how many had been accepted and settled
         self._is_busy = False
 
+        self.doubts = 0
+        """How often everything was read back again."""
+
     def doubt(self) -> None:
         """Read everything back again soon: InfluxDB may have been given something old."""
         self._doubted_at = self._doubted_at or time.monotonic()
 
     async def run(self) -> None:
-        """Read back for ever."""
-        while True:
-            began = time.monotonic()
-            try:
-                await self._work(began)
-            except (InfluxUnreachable, OutboxBusy, OutboxFull, sqlite3.Error) as error:
-                self._lose_sight(error)
-            await self._rest(time.monotonic() - began)
+        """Read back for ever; afterwards it is of no more use."""
+        try:
+            while True:
+                began = time.monotonic()
+                try:
+                    await self._work(began)
+                except (InfluxUnreachable, OutboxBusy, OutboxFull, sqlite3.Error) as error:
+                    self._lose_sight(error)
+                await self._rest(time.monotonic() - began)
+        finally:
+            self._thread.start(self._examiner.close)
+            self._thread.end()
 
     async def _work(self, now: float) -> None:
         if now - self._watched_at >= _WATCH_S:
@@ -191,6 +198,7 @@ class Auditor:
         self._begin_again(why)
 
     def _begin_again(self, why: str) -> None:
+        self.doubts += 1
         self._outbox.verification.begin_again()
         self._patrol.clear()
         count = self._outbox.verification.waiting

@@ -48,6 +48,11 @@ class Examiner:
         self._read_back = ReadBack(influx)
         self._db: sqlite3.Connection | None = None
 
+    def close(self) -> None:
+        """Close the outbox's file."""
+        if self._db is not None:
+            self._db.close()
+
     def started(self) -> str | None:
         """Return when InfluxDB was started, if it tells."""
         return self._read_back.started()

@@ -35,11 +35,8 @@ def opened(path: Path, settings: Settings) -> Outbox:
 
 
 def unheld(first: Path) -> list[Path] | None:
-    """Return the outboxes that nobody has; None while a collector is taking one.
-
-    Raises OSError.
-    """
-    with contextlib.suppress(BlockingIOError), _turn(first, fcntl.LOCK_EX | fcntl.LOCK_NB):
+    """Return the outboxes that nobody has; None while that cannot be told."""
+    with contextlib.suppress(OSError), _turn(first, fcntl.LOCK_EX | fcntl.LOCK_NB):
         return [path for path in outboxes(first) if not _is_held(path)]
     return None
 

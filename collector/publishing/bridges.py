@@ -34,7 +34,7 @@ class Bridges:
     def why_silent(self) -> str:
         """Return why no receipts come, as far as the statuses tell."""
         if not self._said:
-            return "no bridge has ever connected to this broker"
+            return "no bridge is connected to this broker"
         return "; ".join(_words(*one) for one in self._said.items())
 
 

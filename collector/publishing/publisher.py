@@ -117,11 +117,15 @@ class Publisher:
         self._schedule_pump()
 
     def on_status(self, bridge: str, status: Status) -> bool:
-        """Note the state of a bridge; return whether it begins to store."""
+        """Note the state of a bridge; return whether InfluxDB may have an earlier value of a point.
+
+        That is when it begins to store what has waited for it, and when it ceases to: it may have
+        written a reading, and not the correction that another bridge had stored before.
+        """
         stored_before = self._bridge.is_storing(bridge)
         if self._bridge.on_status(bridge, status):
             self._on_bridge_changed()
-        return self._bridge.is_storing(bridge) and not stored_before
+        return self.storing and self._bridge.is_storing(bridge) != stored_before
 
     def heal(self, ranges: Sequence[tuple[int, int]]) -> None:
         """Replay stored readings, which InfluxDB has lost; raises OutboxBusy or OutboxUnusable."""

@@ -84,6 +84,8 @@ class Devices:
     """Share of arrays and NDJSON bodies with an invalid reading in them."""
     gzipped: float = 1 / 3
     """Share of requests that are compressed."""
+    token: str = ""
+    """The secret of their identity, if they have one."""
     _series: list[Series] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -116,6 +118,8 @@ class Devices:
             case _:
                 body, media = "\n".join(texts) + self.rng.choice(("", "\n")), NDJSON
         headers = {"Content-Type": media}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
         if self.rng.random() < self.gzipped:
             headers["Content-Encoding"] = "gzip"
             return Request(gzip.compress(body.encode(), 1), headers, readings)

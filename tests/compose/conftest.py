@@ -46,15 +46,12 @@ def note(pytestconfig: pytest.Config) -> Note:
 
 @pytest.fixture(scope="session")
 def client(tmp_path_factory: pytest.TempPathFactory, note: Note) -> Iterator[DockerClient]:
-    """The engine. Fails when other containers already have the names in docker-compose.yml."""
+    """The engine."""
     with (
         engine(tmp_path_factory.mktemp("engine")) as origin,
         contextlib.closing(docker.from_env(timeout=120)) as client,
     ):
         note(f"engine: {client.version()['Version']}, {origin}")
-        existing = {container.name for container in client.containers.list(all=True)}
-        if taken := sorted(existing & set(pinned())):
-            pytest.fail(f"containers of these names exist already: {', '.join(taken)}")
         yield client
 
 

@@ -29,7 +29,7 @@ LINE = re.compile(r"ts=\S+ type=temp value=\d+(\.\d+)? sensor_id=123")
 
 
 class Project:
-    """One stack. Container names are fixed, so an engine runs one at a time."""
+    """One stack."""
 
     def __init__(
         self, client: DockerClient, command: Command, images: Images, directory: Path
@@ -81,7 +81,17 @@ class Project:
         return self.run("exec", "-T", service, *command, check=check).stdout
 
     def container(self, service: str) -> Any:  # noqa: ANN401  # the SDK has no types
-        return self.client.containers.get(service)
+        """Return the first container of a service; raises docker.errors.NotFound."""
+        for found in self.containers(service):
+            return found
+        raise docker.errors.NotFound(f"no container of {service}")
+
+    def containers(self, service: str) -> list[Any]:
+        """Return all containers of a service, in the order of their numbers."""
+        wanted = {"project": self.name, "service": service, "oneoff": "False"}
+        labels = [f"com.docker.compose.{name}={text}" for name, text in wanted.items()]
+        found = self.client.containers.list(all=True, filters={"label": labels})
+        return sorted(found, key=lambda one: int(one.labels["com.docker.compose.container-number"]))
 
     def state(self, service: str) -> str:
         """Return the health status, or the container's status if it has no healthcheck."""

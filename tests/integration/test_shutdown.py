@@ -63,6 +63,16 @@ def test_each_service_waits_for_what_it_needs_and_logs_that(stopped: Stack) -> N
     stopped.bridge.wait_ready()
 
 
+def test_a_bridge_with_the_name_of_its_host_leaves_no_status(stopped: Stack) -> None:
+    """As that of the next container may be another; the control is in the test after next."""
+    topic = f"status/bridge/{socket.gethostname()}"
+    stopped.bridge.env["BRIDGE_ID"] = ""
+    stopped.start("broker", "influx", "bridge")
+    assert b"storing" in stopped.broker.retained(topic)
+    assert stop_s(stopped.bridge) < LONGEST_S
+    assert not stopped.broker.retained(topic)
+
+
 def test_sigterm_while_waiting_for_the_broker(stopped: Stack) -> None:
     for service in (stopped.collector, stopped.bridge):
         service.start()

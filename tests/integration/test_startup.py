@@ -25,7 +25,7 @@ INVALID_FOR_COLLECTOR = [
     ("MAX_SERIES", "0"),
     ("MAX_CONNECTIONS_PER_ADDRESS", "few"),
 ]
-INVALID_FOR_BRIDGE = [("BATCH_MAX", "many"), ("BRIDGE_ID", ""), ("BRIDGE_METRICS_PORT", "65536")]
+INVALID_FOR_BRIDGE = [("BATCH_MAX", "many"), ("BRIDGE_ID", "a/b"), ("BRIDGE_METRICS_PORT", "65536")]
 
 
 def collector(directory: Path, **env: str) -> Collector:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 import pytest
 
 from collector.http.problem import Problem
+from collector.intake.draft import stamp_with
 from telemetry.timestamp import render
 from tests.builders import reading_json
 from tests.unit.test_reading_rules import accepted

@@ -132,7 +132,7 @@ NO_WORD = "bridge 'b' does not say anything: its last words were 'storing'"
         (STORING, True, 2, NO_WORD),
         (WAITING, False, 2, "bridge 'b' is waiting: no\\x1b answer"),
         (b'{"state":"offline"}', True, 2, "bridge 'b' is offline"),
-        (b"nonsense", True, 2, "no bridge has ever connected to this broker"),
+        (b"nonsense", True, 2, "no bridge is connected to this broker"),
     ],
 )
 def test_what_has_no_receipt_is_sent_again_and_given_up(

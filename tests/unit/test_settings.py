@@ -1,6 +1,7 @@
 """Settings from the environment: read, set to their defaults, or refused by name."""
 
 import re
+import socket
 
 import msgspec
 import pytest
@@ -138,7 +139,6 @@ def test_a_prefix_that_cannot_be_one_is_named(prefix: str) -> None:
     [
         ("BATCH_MAX", "0"),
         ("BATCH_MAX", "many"),
-        ("BRIDGE_ID", ""),
         ("BRIDGE_ID", "a/b"),
         ("BRIDGE_ID", "#"),
     ],
@@ -146,6 +146,11 @@ def test_a_prefix_that_cannot_be_one_is_named(prefix: str) -> None:
 def test_a_bad_value_of_the_bridge_is_named(key: str, value: str) -> None:
     with pytest.raises(SettingError, match=re.escape(f"{key}={value!r}: expected ")):
         load(BridgeSettings, {key: value})
+
+
+def test_a_bridge_without_a_name_has_that_of_its_host() -> None:
+    assert load(BridgeSettings, {"BRIDGE_ID": ""}).name == socket.gethostname()
+    assert load(BridgeSettings, {}).name == "bridge"
 
 
 @given(st.sampled_from(["MQTT_PORT", "COLLECTOR_PORT"]), st.text())

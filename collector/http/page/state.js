@@ -10,7 +10,7 @@ const ADVICE = {
     "docker-compose up -d bridge",
   collector: "A collector has stopped, or has lost the broker. Its log says which.",
   gone: "What it has accepted and not sent waits in its outbox. If it is gone for good, clear " +
-    "its status: see docs/operations.md, “A second collector, a second bridge”",
+    "its status: see docs/operations.md, “Several collectors, several bridges”",
   influx: "Readings are still accepted and wait in the outbox. See whether InfluxDB runs: " +
     "./pipeline check",
   password: "InfluxDB does not take the bridge's account. Compare INFLUX_USERNAME and " +

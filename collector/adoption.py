@@ -1,0 +1,148 @@
+"""Drains the outboxes of the directory that nobody has: those of collectors that are gone."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from collector.lane import Lane
+from collector.outbox.claim import opened, unheld
+from collector.outbox.outbox import Outbox
+from collector.outbox.schema import OutboxHeld, OutboxUnusable
+from collector.settings import Settings
+from telemetry import process
+from telemetry.status import OFFLINE
+
+logger = logging.getLogger(__name__)
+
+_LOOK_S = 1.0
+# A collector that is started again takes its own outbox back before.
+_UNHELD_S = 10.0
+# After so long without any progress another one has its turn.
+_PATIENCE_S = 60.0
+# The own auditor may not notice that InfluxDB has lost a series of a drained outbox.
+_AGAIN_S = 3600.0
+_UNUSABLE_S = 600.0
+
+Version = tuple[int, int, int, int]
+
+
+class Adoption:
+    """Adds lanes to those of a process, which begin with its own, and removes them when drained.
+
+    The first outbox, with its devices, is adopted by anybody and for good. Who has it, and so one
+    process alone, adopts the others: one at a time, so that a collector that is started finds the
+    rest, and outboxes do not multiply.
+    """
+
+    def __init__(
+        self, lanes: list[Lane], settings: Settings, lane_of: Callable[[Outbox], Lane]
+    ) -> None:
+        self._lanes = lanes
+        self._settings = settings
+        self._lane_of = lane_of
+        self._first = Path(settings.outbox_path)
+        self._unheld_since: dict[Path, float] = {}
+        self._done: dict[Path, tuple[Version, float]] = {}
+        self._doubts = 0
+        self._tasks: dict[Path, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Look every second, for ever; at its end closes what was adopted."""
+        try:
+            while True:
+                await asyncio.sleep(_LOOK_S)
+                self._look(time.monotonic())
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks.values())
+
+    def _look(self, now: float) -> None:
+        if (doubts := self._lanes[0].doubts) != self._doubts:
+            self._doubts = doubts
+            self._done.clear()
+        if (found := unheld(self._first)) is not None:
+            since = self._unheld_since
+            self._unheld_since = {path: since.get(path, now) for path in found}
+        if path := next(self._due(now), None):
+            name = f"adopted {path.name}"
+            self._tasks[path] = asyncio.create_task(self._adopt(path), name=name)
+            del self._unheld_since[path]
+
+    def _due(self, now: float) -> Iterator[Path]:
+        due = [
+            path
+            for path, since in self._unheld_since.items()
+            if now - since >= _UNHELD_S and not self._is_done(path, now)
+        ]
+        if self._first in due:
+            yield self._first
+        has_first = any(lane.outbox.path == self._first for lane in self._lanes)
+        if has_first and not self._tasks.keys() - {self._first}:
+            yield from due
+
+    def _is_done(self, path: Path, now: float) -> bool:
+        version, until = self._done.get(path, (None, 0.0))
+        return version == _version(path) and now < until
+
+    async def _adopt(self, path: Path) -> None:
+        """Drain an outbox; one that cannot be used must not end the process that has another."""
+        rest_s = 0.0
+        try:
+            if await self._drain(path):
+                rest_s = _AGAIN_S
+        except OutboxHeld:
+            pass
+        except OutboxUnusable as error:
+            logger.error("an outbox is left alone: %s", error)  # noqa: TRY400
+            rest_s = _UNUSABLE_S
+        finally:
+            del self._tasks[path]
+        self._done[path] = (_version(path), time.monotonic() + rest_s)
+
+    async def _drain(self, path: Path) -> bool:
+        """Run a lane for an outbox, and return whether it was drained."""
+        outbox = opened(path, self._settings)
+        logger.info("nobody has %s: adopted, with %d readings pending", path, outbox.pending)
+        lane = self._lane_of(outbox)
+        self._lanes.append(lane)
+
+        async def leave() -> None:
+            await lane.leave(OFFLINE if lane.left else b"")
+
+        parts = lane.parts()
+        if path != self._first:
+            parts["drained"] = _drained(lane)
+        try:
+            await process.run_parts(leave, parts)
+        finally:
+            self._lanes.remove(lane)
+            outbox.close()
+        return not lane.left
+
+
+async def _drained(lane: Lane) -> None:
+    """Return when nothing is left to do, or nothing was done for a while."""
+    least, since = lane.left, time.monotonic()
+    while lane.left or not lane.connected:
+        await asyncio.sleep(_LOOK_S)
+        if lane.left < least:
+            least, since = lane.left, time.monotonic()
+        elif time.monotonic() - since > _PATIENCE_S:
+            return
+
+
+def _version(path: Path) -> Version:
+    """Return what differs when an outbox that nobody has was changed."""
+    return _stat(path) + _stat(path.with_name(f"{path.name}-wal"))
+
+
+def _stat(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
