@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import docker
@@ -89,10 +90,16 @@ class Engine(Service):
                 with contextlib.suppress(OSError):
                     Path(path).rmdir()
 
-    def docker(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a docker command on this engine; with `check`, AssertionError when it fails."""
+    def docker(
+        self, *arguments: str, check: bool = True, settings: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a docker command on this engine, with these variables of the environment.
+
+        With `check`, AssertionError when it fails.
+        """
         done = subprocess.run(
             ["docker", "--host", f"unix://{self.socket}", *arguments],
+            env={**os.environ, **(settings or {})},
             capture_output=True,
             text=True,
             check=False,

@@ -4,11 +4,8 @@ import contextlib
 from pathlib import Path
 
 from run.configuration import ROOT
-from tests.compose.images import build, choose
+from tests.compose.images import TEST_REPOSITORY, build, choose
 from tests.swarm.engine import Engine
-
-SERVICES = ("collector", "broker", "bridge")
-REPOSITORY = "swarm-test"
 
 
 def save(cache: Path, archive: Path) -> dict[str, str]:
@@ -22,8 +19,8 @@ def save(cache: Path, archive: Path) -> dict[str, str]:
             for target in ("collector", "bridge"):
                 build(client, images, target, ROOT)
         names = {
-            "collector": "pipeline-test/collector",
-            "bridge": "pipeline-test/bridge",
+            "collector": f"{TEST_REPOSITORY}/collector",
+            "bridge": f"{TEST_REPOSITORY}/bridge",
             "broker": images.names["broker"],
         }
         engine.docker("save", "--output", str(archive), *names.values())

@@ -87,14 +87,10 @@ class Swarm:
         with ThreadPoolExecutor(NODES) as pool:
             list(pool.map(lambda e: e.docker("load", "--input", str(archive)), self.engines))
 
-    def docker(self, *arguments: str) -> str:
-        """Run a command on the first machine that answers, as one does at any manager."""
-        for engine in self.engines:
-            if engine.running:
-                done = engine.docker(*arguments, check=False)
-                if not done.returncode:
-                    return done.stdout
-        raise AssertionError(f"docker {arguments}: {done.stderr}")
+    @property
+    def manager(self) -> Engine:
+        """The first machine that runs; all are managers."""
+        return next(engine for engine in self.engines if engine.running)
 
     def _join(self) -> None:
         first, *others = self.engines
