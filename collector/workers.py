@@ -110,7 +110,7 @@ class Workers:
         ours.setblocking(False)
         with ours:
             with theirs:
-                argv = [sys.executable, "-m", "collector.worker", str(self._runtime)]
+                argv = [sys.executable, "-m", "collector.worker", str(self._runtime), str(number)]
                 worker = await asyncio.create_subprocess_exec(*argv, stdin=theirs.fileno())
             self._running[number] = worker
             is_ready = bool(await asyncio.get_running_loop().sock_recv(ours, 1))
