@@ -7,14 +7,9 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
-from http.client import (
-    HTTPConnection,
-    HTTPException,
-    HTTPResponse,
-    HTTPSConnection,
-    RemoteDisconnected,
-)
+from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
 
+from device.addresses import Address, Addresses
 from device.responses import Response, detail, retry_after
 from device.tls import Tls, TlsError
 
@@ -41,13 +36,8 @@ class CollectorClient:
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
         self._timeout = timeout
-        address = host.removeprefix("[").removesuffix("]")
-        self._connection = (
-            HTTPSConnection(address, port, timeout=timeout, context=tls)
-            if tls
-            else HTTPConnection(address, port, timeout=timeout)
-        )
-        self._connection.response_class = _Response
+        self._addresses = Addresses(host, port)
+        self._connection = _Connection(host, port, self._addresses, tls, timeout)
 
     def post(self, readings: Sequence[str]) -> Response:
         """Post one reading as an object, several as an array.
@@ -60,7 +50,7 @@ class CollectorClient:
             self._connection.request("POST", "/data", body.encode(), self._headers)
             return self._read(self._connection.getresponse())
         except (OSError, HTTPException, ValueError) as error:
-            self.close()
+            self._leave()
             return Response(None, self._reason(error))
 
     def close(self) -> None:
@@ -80,6 +70,11 @@ class CollectorClient:
         else:
             connection.settimeout(self._timeout)
 
+    def _leave(self) -> None:
+        """Let the next request go to another address, if there is one."""
+        self._addresses.failed()
+        self.close()
+
     def _read(self, response: HTTPResponse) -> Response:
         with response:
             try:
@@ -88,6 +83,8 @@ class CollectorClient:
                 text = ""  # the status says what became of the readings
             if not response.isclosed():  # the rest of the body, or of the time, is left
                 self.close()
+        if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._leave()
         if response.status == HTTPStatus.BAD_REQUEST and detail(text).startswith(EXPECTS_TLS):
             # It has not looked at the readings, and takes them once they are sent by TLS.
             return Response(None, f"{EXPECTS_TLS}: see --tls")
@@ -106,6 +103,28 @@ class CollectorClient:
                 return text.lower()
             case _:
                 return "the answer is not HTTP"
+
+
+class _Connection(HTTPConnection):
+    """A connection to the first of the addresses that works, TLS included."""
+
+    def __init__(
+        self, host: str, port: int, addresses: Addresses, tls: Tls | None, timeout: float
+    ) -> None:
+        super().__init__(host.removeprefix("[").removesuffix("]"), port, timeout=timeout)
+        self.response_class = _Response
+        self._addresses = addresses
+        self._tls = tls
+        self._seconds = timeout
+
+    def connect(self) -> None:
+        self.sock = self._addresses.connect(self._seconds, self._open)
+        self.sock.settimeout(self._seconds)
+
+    def _open(self, address: Address, seconds: float) -> socket.socket:
+        connection = socket.create_connection(address, seconds)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self._tls.wrap_socket(connection) if self._tls else connection
 
 
 class _Incoming(io.RawIOBase):

@@ -12,6 +12,7 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
+from device.addresses import Address, Addresses
 from device.responses import ACCEPTED, OVERSIZED, REFUSED, Response, retry_after
 from device.tls import Tls
 
@@ -46,8 +47,7 @@ class MqttClient:
         self._tls = tls
         user = account[0]
         self._sends, self._receives = (f"from/{user}/", f"to/{user}/") if user else ("", "")
-        self._host = host.removeprefix("[").removesuffix("]")
-        self._port = port
+        self._addresses = Addresses(host, port)
         self._sensor_id = sensor_id
         self._timeout = timeout
         # Other simulators may have the same sensors, and see these answers.
@@ -75,6 +75,7 @@ class MqttClient:
         try:
             return self._send(self._connected(deadline), payload, deadline)
         except (OSError, struct.error) as error:
+            self._addresses.failed()
             self.close()
             return Response(None, self._reason(error))
 
@@ -93,7 +94,7 @@ class MqttClient:
         try:
             self._serve(client, deadline, lambda: self._answer is not None)
         except TimeoutError:
-            if not sent.is_published():
+            if not sent.is_published() or self._addresses.several:
                 raise
             # The connection stays: what is late for this try is in time for the next one.
             return Response(None, f"no answer in {self._timeout:g} s, but the broker has it")
@@ -105,10 +106,11 @@ class MqttClient:
         if self._client is not None and self._client.loop(0) != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self.close()
         if self._client is None:
-            self._client = self._connect(deadline)
+            self._client = self._addresses.connect(deadline - time.monotonic(), self._connect)
         return self._client
 
-    def _connect(self, deadline: float) -> Client:
+    def _connect(self, address: Address, seconds: float) -> Client:
+        deadline = time.monotonic() + seconds
         # A new one each time: paho sends again what the last one left, which is done here.
         version = MQTTProtocolVersion.MQTTv311
         client = Client(CallbackAPIVersion.VERSION2, self._name, protocol=version)
@@ -116,13 +118,13 @@ class MqttClient:
             client.username_pw_set(*self._account)
         if self._tls is not None:
             client.tls_set_context(self._tls)
-        client.connect_timeout = self._timeout
+        client.connect_timeout = seconds
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         self._subscribed, self._obstacle = False, None
         client.on_socket_open = _send_at_once
-        client.connect(self._host, self._port, keepalive=0)
+        client.connect(*address, keepalive=0)
         self._serve(client, deadline, lambda: self._subscribed)
         return client
 

@@ -67,6 +67,7 @@ def choose(client: DockerClient, directory: Path) -> Images:
             target=target,
             tag=f"stand-in/{target}",
             buildargs={"DEBIAN": debian},
+            network_mode="host",
             rm=True,
         )
     return Images(
@@ -84,6 +85,7 @@ def build(client: DockerClient, images: Images, target: str, context: Path) -> t
         target=target,
         tag=f"{TEST_REPOSITORY}/{target}",
         buildargs=images.build_arguments,
+        network_mode="host",
         rm=True,
     )
     return image, "".join(line.get("stream", "") for line in log)

@@ -1,0 +1,1 @@
+"""docker-stack.yml on three real Docker engines: cells that are updated, drained and killed."""
