@@ -22,8 +22,11 @@ def both(
 ) -> Iterator[tuple[Collector, Collector]]:
     """Two collectors with an outbox each in one directory."""
     directory = tmp_path_factory.mktemp("both")
-    ports = {"mqtt_port": pipeline.broker.port, "influx_port": pipeline.influx.port}
-    with Collector(directory, **ports) as one, Collector(directory, **ports) as two:
+    one, two = (
+        Collector(directory, mqtt_port=pipeline.broker.port, influx_port=pipeline.influx.port)
+        for _ in range(2)
+    )
+    with one, two:
         yield one, two
 
 
