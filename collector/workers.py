@@ -113,7 +113,7 @@ class Workers:
         ours.setblocking(False)
         with ours:
             with theirs:
-                argv = [*_KILLED_WITH_ME, *_WORKER, str(self._runtime)]
+                argv = [*_KILLED_WITH_ME, *_WORKER, str(self._runtime), str(number)]
                 worker = await asyncio.create_subprocess_exec(*argv, stdin=theirs.fileno())
             self._running[number] = worker
             is_ready = bool(await asyncio.get_running_loop().sock_recv(ours, 1))
