@@ -73,9 +73,10 @@ class Adoption:
             del self._unheld_since[path]
 
     def _due(self, now: float) -> Iterator[Path]:
+        waiting = sorted(self._unheld_since.items(), key=lambda one: one[1])
         due = [
             path
-            for path, since in self._unheld_since.items()
+            for path, since in waiting
             if now - since >= _UNHELD_S and not self._is_done(path, now)
         ]
         if self._first in due:
