@@ -73,9 +73,10 @@ class Adoption:
             del self._unheld_since[path]
 
     def _due(self, now: float) -> Iterator[Path]:
+        waiting = sorted(self._unheld_since.items(), key=lambda one: one[1])
         due = [
             path
-            for path, since in self._unheld_since.items()
+            for path, since in waiting
             if now - since >= _UNHELD_S and not self._is_done(path, now)
         ]
         if self._first in due:
@@ -145,4 +146,5 @@ def _stat(path: Path) -> tuple[int, int]:
         found = path.stat()
     except OSError:
         return 0, 0
-    return found.st_size, found.st_mtime_ns
+    # A command that only reads leaves an empty log.
+    return found.st_size, found.st_mtime_ns if found.st_size else 0
