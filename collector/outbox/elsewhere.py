@@ -33,13 +33,18 @@ class Elsewhere:
         which have no index of their points, so it is asked about many rows at once.
         """
         found: dict[Point, list[Row]] = defaultdict(list)
-        for path in outboxes(self._first) if rows else ():
+        for path in self._others() if rows else ():
             # One that cannot be read says so where it is in use.
             with suppress(OutboxUnusable, sqlite3.Error):
-                if path != self._own:
-                    for point, row in _last(path, rows).items():
-                        found[point].append(row)
+                for point, row in _last(path, rows).items():
+                    found[point].append(row)
         return found
+
+    def _others(self) -> list[Path]:
+        try:
+            return [path for path in outboxes(self._first) if path != self._own]
+        except OSError:  # too many files are open; an auditor must not end for that
+            return []
 
 
 def correction(last: Last, row: Row, found: object = None) -> Row | None:

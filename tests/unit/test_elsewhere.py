@@ -1,6 +1,7 @@
 """Corrections that went through another outbox of the same directory."""
 
 import asyncio
+import errno
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,7 @@ from collector.audit import examiner
 from collector.audit.compare import Audit
 from collector.audit.examiner import Examiner
 from collector.audit.read_back import ReadBack, Span, Values
+from collector.outbox import elsewhere as module
 from collector.outbox.elsewhere import Elsewhere, correction
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Draft, Row
@@ -87,12 +89,20 @@ def test_of_one_second_that_one_is_later_which_influxdb_has(add: Add) -> None:
     assert [corrected(second, found) for found in (1.0, 3.0, None)] == [1.0, None, None]
 
 
-def test_what_cannot_be_read_is_left_out(add: Add, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_left_out(
+    add: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = add(1, EARLIER, 1.0)
     (tmp_path / "outbox-2.db").write_bytes(b"no outbox" * 1000)
     (tmp_path / "outbox-3.db").touch()
     add(4, LATER, 2.0)
     assert corrected(first) == 2.0
+
+    def failing(_: Path) -> list[Path]:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(module, "outboxes", failing)
+    assert corrected(first) is None
 
 
 class Held(ReadBack):
