@@ -6,7 +6,7 @@ import socket
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from telemetry.exposition import Exposition
+from telemetry.exposition import Exposition, answer
 
 _MAX_CONNECTIONS = 16
 _MAX_HEAD_BYTES = 8192
@@ -67,7 +67,7 @@ class MetricsServer:
             return _response(HTTPStatus.NOT_FOUND, *_plain("there is nothing but GET /metrics"))
         pairs = (field.partition(":") for field in fields)
         accept = [value.strip() for name, _, value in pairs if name.lower() == "accept"]
-        return _response(HTTPStatus.OK, *self._exposition.answer(",".join(accept)))
+        return _response(HTTPStatus.OK, *answer(self._exposition, ",".join(accept)))
 
 
 def _plain(detail: str) -> tuple[str, bytes]:

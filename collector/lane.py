@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,6 +16,7 @@ from collector.audit.auditor import Auditor
 from collector.devices.intake import NO_DEVICES, DeviceIntake
 from collector.devices.senders import Senders
 from collector.formats import Formats
+from collector.outbox.elsewhere import Elsewhere
 from collector.outbox.group_commit import OutboxBusy
 from collector.outbox.outbox import Outbox
 from collector.publishing.discovery import Discovery
@@ -57,7 +59,12 @@ class Lane:
         self._discovery = (
             Discovery(self.outbox, prefix, self._status_topic, self._publish) if prefix else None
         )
-        self._auditor = Auditor(self.outbox, settings.influx, self._publisher.heal)
+        self._auditor = Auditor(
+            self.outbox,
+            settings.influx,
+            self._publisher.heal,
+            Elsewhere(outbox.path, Path(settings.outbox_path)),
+        )
         self._unreadable = UnreadableLog()
         self._mqtt = MqttClient(
             **settings.broker,

@@ -7,15 +7,16 @@ from pathlib import Path
 
 
 class Parent:
-    """Its end of a connection to the parent, and the directory that all workers share.
+    """Its end of a connection to the parent, the directory that all share, and its number.
 
     The connection ends with the parent, however that ends.
     """
 
-    def __init__(self, connection: socket.socket, runtime: Path) -> None:
+    def __init__(self, connection: socket.socket, runtime: Path, number: int) -> None:
         connection.setblocking(False)
         self._connection = connection
         self.runtime = runtime
+        self.number = number
 
     def tell_ready(self) -> None:
         """Tell that nothing is wrong with the settings."""

@@ -23,6 +23,7 @@ from collector.outbox.claim import claim
 from collector.outbox.outbox import Outbox
 from collector.outbox.outboxes import number_of
 from collector.parent import Parent
+from collector.peers import Peers
 from collector.settings import Settings, refuse_tokens_file
 from telemetry import process
 from telemetry.listeners import bind, listen, names
@@ -67,7 +68,8 @@ async def serve(parent: Parent | None) -> None:
     limits = Limits(connections, settings.max_connections_per_address or max(1, connections // 2))
     endpoint = DataEndpoint(lane, identities, settings)
     live = Live.of(settings)
-    server = Server(endpoint, lane, live, limits, certificate)
+    peers = Peers(parent.runtime, parent.number, settings.workers) if parent else Peers()
+    server = Server(endpoint, lanes, live, limits, peers=peers, certificate=certificate)
     vitals = Vitals()
     lane.add_counters(server.connections.counters)
     lane.add_counters(vitals.counters)
@@ -93,6 +95,7 @@ async def serve(parent: Parent | None) -> None:
             http=server.run_on(listeners),
             journal=journal.run(),
             vitals=vitals.run(),
+            peers=peers.run(),
             identities=identities.watch(),
             adoption=Adoption(lanes, settings, lane_of).run(),
             **(_parts_of_tls(certificate, settings) if certificate else {}),

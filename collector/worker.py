@@ -1,4 +1,4 @@
-"""`python -m collector.worker DIRECTORY`: one of several collectors that share a port.
+"""`python -m collector.worker DIRECTORY NUMBER`: one of several collectors that share a port.
 
 Its standard input is a connection to `collector.workers`, which starts it.
 """
@@ -11,4 +11,4 @@ from collector import service
 from collector.parent import Parent
 
 if __name__ == "__main__":
-    sys.exit(service.main(Parent(socket.socket(fileno=0), Path(sys.argv[1]))))
+    sys.exit(service.main(Parent(socket.socket(fileno=0), Path(sys.argv[1]), int(sys.argv[2]))))

@@ -21,6 +21,9 @@ from telemetry.settings import SettingError, load
 logger = logging.getLogger(__name__)
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 10.0
+_WORKER = [sys.executable, "-m", "collector.worker"]
+# A frozen worker, too: it has the port and an outbox.
+_KILLED_WITH_ME = ["setpriv", "--pdeathsig", "KILL", "--"]
 # A signal may come before a worker handles it.
 _ENDED_WELL = (0, -signal.SIGTERM)
 
@@ -110,7 +113,7 @@ class Workers:
         ours.setblocking(False)
         with ours:
             with theirs:
-                argv = [sys.executable, "-m", "collector.worker", str(self._runtime)]
+                argv = [*_KILLED_WITH_ME, *_WORKER, str(self._runtime), str(number)]
                 worker = await asyncio.create_subprocess_exec(*argv, stdin=theirs.fileno())
             self._running[number] = worker
             is_ready = bool(await asyncio.get_running_loop().sock_recv(ours, 1))

@@ -1,6 +1,7 @@
 """What /metrics of a collector says, by the names that the counters of its status have."""
 
 import urllib.request
+from collections import Counter
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -14,14 +15,17 @@ _KEYS = {
 
 
 def counted(text: str) -> dict[str, int]:
-    """Return the counters in a text; of HTTP requests refused, `http_refused_<reason>`."""
-    found = {}
+    """Return the sums of the counters of all outboxes in a text.
+
+    Of HTTP requests refused they are called `http_refused_<reason>`.
+    """
+    found: Counter[str] = Counter()
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             if key := _KEYS.get(family.name):
-                found[key] = int(sample.value)
+                found[key] += int(sample.value)
             elif "reason" in sample.labels:
-                found[f"http_refused_{sample.labels['reason']}"] = int(sample.value)
+                found[f"http_refused_{sample.labels['reason']}"] += int(sample.value)
     return found
 
 

@@ -10,6 +10,7 @@ from collector.audit.attempts import Attempts
 from collector.audit.examiner import Examiner, Missing
 from collector.audit.patrol import Patrol
 from collector.audit.unreachable import InfluxUnreachable
+from collector.outbox.elsewhere import Elsewhere
 from collector.outbox.group_commit import OutboxBusy, OutboxFull
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Row
@@ -49,7 +50,8 @@ class Auditor:
     after two replays is given up until InfluxDB's next restart or outage, but not taken for
     verified: it is in another database, or somebody else writes another value. Given up at once is
     one whose point has a value that cannot be from this outbox: that may be a later correction,
-    made through another collector.
+    made through another collector. A correction in another outbox of the directory is known, and
+    the reading that it replaced is not missing.
     """
 
     def __init__(
@@ -57,10 +59,11 @@ class Auditor:
         outbox: Outbox,
         influx: InfluxAccess,
         heal: Callable[[Sequence[tuple[int, int]]], None],
+        elsewhere: Elsewhere,
     ) -> None:
         self._outbox = outbox
         self._heal = heal
-        self._examiner = Examiner(outbox.path, influx)
+        self._examiner = Examiner(outbox.path, influx, elsewhere)
         self._thread = Thread("auditor")
         self._patrol = Patrol()
         self._refilled = Attempts()  # in a row

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from collector.audit.compare import differing
 from collector.audit.read_back import ReadBack
 from collector.outbox import late
+from collector.outbox.elsewhere import Elsewhere, correction
 from collector.outbox.row import Row
 from collector.outbox.schema import open_beside
 from telemetry.settings import InfluxAccess
@@ -43,8 +44,9 @@ class Examined(NamedTuple):
 class Examiner:
     """Compares rows of an outbox's file with InfluxDB; its methods raise InfluxUnreachable."""
 
-    def __init__(self, path: Path, influx: InfluxAccess) -> None:
+    def __init__(self, path: Path, influx: InfluxAccess, elsewhere: Elsewhere) -> None:
         self._path = path
+        self._elsewhere = elsewhere
         self._read_back = ReadBack(influx)
         self._db: sqlite3.Connection | None = None
 
@@ -75,9 +77,10 @@ class Examiner:
         kept_since = self._read_back.kept_since() if suspects else 0
         differing_rows = sorted(row for row, _ in suspects)
         superseded = late.corrections(self._connection(), differing_rows, self._is_rejected)
+        last = self._elsewhere.last(differing_rows)
         missing = Missing([], [], [])
         for row, found in suspects:
-            if row.ns < kept_since or row.seq in superseded:
+            if row.ns < kept_since or row.seq in superseded or correction(last, row, found):
                 continue
             if found is None:
                 missing.absent.append(row.seq)

@@ -3,12 +3,13 @@
 import argparse
 import json
 import time
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-from collector.audit.compare import Audit, Result
+from collector.audit.compare import MAX_DESCRIBED, Audit, Result, total
 from collector.audit.read_back import ReadBack
 from collector.commands.duration import duration_s, duration_since
+from collector.commands.outboxes import elsewhere, say_each, windows
 from collector.commands.output import (
     OK,
     WRONG,
@@ -19,7 +20,6 @@ from collector.commands.output import (
     say_text,
 )
 from collector.commands.progress import progress
-from collector.outbox.window import Window
 from collector.settings import Settings
 
 _MEANINGS = {
@@ -43,21 +43,27 @@ def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export 
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
     since = 0 if options.since is None else time.time() - options.since
-    with Window(Path(settings.outbox_path), since) as window:
-        read_back = ReadBack(settings.influx)
-        audit = Audit(window, read_back)
-        with progress(window) as on_progress:
-            result = audit.run(on_progress)
-        unresolved = len(window.rejections())
-    reaches = window.is_complete or options.since is None
+    read_back = ReadBack(settings.influx)
+    with windows(settings, since) as opened:
+        audits = [Audit(window, read_back, elsewhere(settings, window)) for window in opened]
+        results = {}
+        for window, audit in zip(opened, audits, strict=True):
+            with progress(window) as on_progress:
+                results[window.path.name] = audit.run(on_progress)
+        unresolved = sum(len(window.rejections()) for window in opened)
+    result = total(results.values())
+    is_complete = all(window.is_complete for window in opened)
+    reaches = is_complete or options.since is None
+    each = {name: own._asdict() for name, own in results.items()}
     if options.json:
-        say(json.dumps({**result._asdict(), "complete": window.is_complete}))
+        say(json.dumps({**result._asdict(), "complete": is_complete, "outboxes": each}))
     else:
         say_counts(result._asdict(), _MEANINGS)
+        say_each(each)
         if result.missing:
-            _say_missing(result, audit, read_back)
-        say_superseded(result.superseded, audit.superseded)
-        say_reach(window)
+            _say_missing(result, audits, read_back)
+        say_superseded(result.superseded, [one for audit in audits for one in audit.superseded])
+        say_reach(opened)
         if unresolved:
             say(
                 f"rejected by InfluxDB: {unresolved:,}; `rejected` lists, replays and discards them"
@@ -65,9 +71,10 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
     return OK if reaches and not (result.missing or unresolved) else WRONG
 
 
-def _say_missing(result: Result, audit: Audit, read_back: ReadBack) -> None:
+def _say_missing(result: Result, audits: Sequence[Audit], read_back: ReadBack) -> None:
     """Print what is missing, and what brings it back."""
-    repair = f"`replay --since {duration_since(audit.missing_since or 0)}`"
+    oldest = min(audit.missing_since for audit in audits if audit.missing_since is not None)
+    repair = f"`replay --since {duration_since(oldest)}`"
     if not read_back.has_database:
         say_text(
             f"database {read_back.database!r} does not exist in {read_back.server}:"
@@ -75,9 +82,10 @@ def _say_missing(result: Result, audit: Audit, read_back: ReadBack) -> None:
             f" and {repair} brings them back, or a running collector's auditor by itself."
         )
         return
-    for description in audit.missing:
+    described = [text for audit in audits for text in audit.missing][:MAX_DESCRIBED]
+    for description in described:
         say(description)
-    if more := result.missing - len(audit.missing):
+    if more := result.missing - len(described):
         say(f"... and {more:,} more")
     say_text(
         f"{repair} stores them again, over other values that InfluxDB has there. A running"

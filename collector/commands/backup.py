@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from collector.commands.outboxes import paths
 from collector.commands.output import OK, say
 from collector.outbox.schema import OutboxUnusable, open_beside
 from collector.settings import Settings
@@ -15,18 +16,34 @@ from collector.settings import Settings
 def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export its type
     """Add the command to the parser."""
     command = subparsers.add_parser("backup", help="copy the outbox, beside its running collector")
-    command.add_argument("file", type=Path, help="the copy; must not exist yet")
+    command.add_argument(
+        "file",
+        type=Path,
+        help="the copy; must not exist yet, and neither FILE-2 and so on of further outboxes",
+    )
     command.set_defaults(run=_run)
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
-    copy: Path = options.file
-    if copy.exists():
-        raise OutboxUnusable(f"{copy}: exists already")
+    first, file = Path(settings.outbox_path), options.file
+    copies = {
+        path: file.parent / f"{file.stem}{path.stem.removeprefix(first.stem)}{file.suffix}"
+        for path in paths(settings)
+    }
+    for copy in copies.values():
+        if copy.exists():
+            raise OutboxUnusable(f"{copy}: exists already")
+    for path, copy in copies.items():
+        _copy(path, copy)
+    say(f"copied to {', '.join(map(str, copies.values()))}")
+    return OK
+
+
+def _copy(path: Path, copy: Path) -> None:
     partial = copy.with_name(copy.name + ".partial")
     try:
         partial.unlink(missing_ok=True)
-        with closing(open_beside(Path(settings.outbox_path))) as source:
+        with closing(open_beside(path)) as source:
             source.execute("BEGIN")  # the copy is of this moment, whatever is written meanwhile
             source.execute("SELECT id FROM outbox").fetchone()
             with closing(sqlite3.connect(partial)) as target:
@@ -38,5 +55,3 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
         raise OutboxUnusable(f"{copy}: {(error.strerror or '').lower()}") from error
     except sqlite3.Error as error:
         raise OutboxUnusable(f"{copy}: {error}") from error
-    say(f"copied to {copy}")
-    return OK

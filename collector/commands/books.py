@@ -2,11 +2,13 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from collector.commands.outboxes import paths, say_each
 from collector.commands.output import OK, WRONG, say, say_counts, say_superseded, say_text
-from collector.outbox.books import read_books
+from collector.outbox.books import Books, read_books, total
 from collector.outbox.superseded import in_outbox
 from collector.settings import Settings
 
@@ -29,22 +31,31 @@ def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export 
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
-    books = read_books(Path(settings.outbox_path))
+    files = paths(settings)
+    books = {path.name: read_books(path) for path in files}
+    unbalanced = {name: own.unbalanced for name, own in books.items() if own.unbalanced}
     if options.json:
-        say(json.dumps({**books._asdict(), "unbalanced": books.unbalanced}))
-    else:
-        say_counts(books._asdict(), _MEANINGS)
-        if books.unbalanced:
-            say_text(f"the books do not balance: {books.unbalanced:,} unaccounted for")
-        else:
-            say("accepted = stored + rejected + pending")
-        _say_superseded(Path(settings.outbox_path))
-    return WRONG if books.unbalanced else OK
+        each = {name: _members(own) for name, own in books.items()}
+        say(json.dumps({**_members(total(books.values())), "outboxes": each}))
+        return WRONG if unbalanced else OK
+    say_counts(total(books.values())._asdict(), _MEANINGS)
+    say_each({name: own._asdict() for name, own in books.items()})
+    for name, count in unbalanced.items():
+        say_text(f"the books of {name} do not balance: {count:,} unaccounted for")
+    if not unbalanced:
+        say("accepted = stored + rejected + pending")
+    _say_superseded(files)
+    return WRONG if unbalanced else OK
 
 
-def _say_superseded(path: Path) -> None:
-    count, first = in_outbox(path)
-    if count is None:
+def _members(books: Books) -> dict[str, int]:
+    return {**books._asdict(), "unbalanced": books.unbalanced}
+
+
+def _say_superseded(files: Sequence[Path]) -> None:
+    found = [in_outbox(path) for path in files]
+    if any(count is None for count, _ in found):
         say_text("very many readings came late; `audit` counts those superseded among them")
     else:
-        say_superseded(count, first)
+        count = sum(count or 0 for count, _ in found)
+        say_superseded(count, [one for _, first in found for one in first])

@@ -1,9 +1,9 @@
 """`forget`: lets go of stored readings that are about to be deleted from InfluxDB on purpose."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from collector.commands.outboxes import paths
 from collector.commands.output import OK, say
 from collector.outbox.removal import forget
 from collector.settings import Settings
@@ -37,7 +37,8 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
             and (options.before is None or ns < options.before)
         )
 
-    removed, pending = forget(Path(settings.outbox_path), is_meant)
+    done = [forget(path, is_meant) for path in paths(settings)]
+    removed, pending = map(sum, zip(*done, strict=True))
     say(f"forgot {removed}")
     if pending:
         say(f"{pending} more are pending: they will be stored, and can be forgotten then")

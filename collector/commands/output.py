@@ -11,6 +11,7 @@ from telemetry import timestamp
 OK, WRONG = 0, 1
 
 _WIDTH = 80
+_MAX_NAMED = 5
 
 
 def say(text: str) -> None:
@@ -30,20 +31,20 @@ def say_counts(counts: Mapping[str, int], meanings: Mapping[str, str]) -> None:
 
 
 def say_superseded(count: int, first: Sequence[Superseded]) -> None:
-    """Print what is superseded, if anything is, and the first few."""
+    """Print how many are superseded, if any are, and the first five."""
     if count:
         say_text(
             f"{count:,} superseded: a reading accepted later has the same sensor_id, type and ts,"
             " and InfluxDB keeps the last value only. Two devices with one sensor_id?"
         )
-        for one in first:
+        for one in first[:_MAX_NAMED]:
             say(f"  {one}")
-        if more := count - len(first):
+        if more := count - len(first[:_MAX_NAMED]):
             say(f"  ... and {more:,} more")
 
 
-def say_reach(window: Window) -> None:
-    """Print how far back the outbox reaches, if that is not as far as the window."""
-    if not window.is_complete:
-        moment = timestamp.render(window.pruned_at * 1_000_000_000)
+def say_reach(windows: Sequence[Window]) -> None:
+    """Print how far back the outboxes reach, if that is not as far as the windows."""
+    if not all(window.is_complete for window in windows):
+        moment = timestamp.render(max(window.pruned_at for window in windows) * 1_000_000_000)
         say_text(f"the outbox reaches back to {moment} only: what was accepted earlier has left it")

@@ -4,12 +4,12 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from collector.commands.dead_letters import Told, dead_letters
+from collector.commands.outboxes import paths, windows
 from collector.commands.output import OK, say, say_text
 from collector.commands.replay import replay
 from collector.outbox.removal import discard_rejected
@@ -32,14 +32,13 @@ def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export 
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
-    path = Path(settings.outbox_path)
     if options.discard:
-        say(f"discarded {discard_rejected(path)}")
+        say(f"discarded {sum(map(discard_rejected, paths(settings)))}")
         return OK
-    with Window(path, 0) as window:
-        rejections = window.rejections()
+    with windows(settings, 0) as opened:
         if options.replay:
-            return replay(settings, window, (row for row, _ in rejections))
+            return replay(settings, opened, _rows)
+        rejections = [rejection for window in opened for rejection in window.rejections()]
     (_list_as_json if options.json else _list)(rejections)
     sys.stdout.flush()  # before what is said of the broker
     try:
@@ -49,6 +48,10 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
         return OK
     (_list_letters_as_json if options.json else _list_letters)(letters)
     return OK
+
+
+def _rows(window: Window) -> list[Row]:
+    return [row for row, _ in window.rejections()]
 
 
 def _list(rejections: Sequence[tuple[Row, str]]) -> None:

@@ -3,16 +3,16 @@
 import argparse
 import asyncio
 import time
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from collector.commands.duration import duration_s
+from collector.commands.outboxes import elsewhere, say_each, windows
 from collector.commands.output import OK, WRONG, say, say_reach, say_text
 from collector.commands.progress import progress
 from collector.outbox.row import Row
 from collector.outbox.window import Window
-from collector.publishing.replayer import Outcome, Replayer, topics_of
+from collector.publishing.replayer import Outcome, Replayer, topics_of, total
 from collector.settings import Settings
 from telemetry.mqtt import temporary_client
 
@@ -26,26 +26,36 @@ def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export 
     command.set_defaults(run=_run)
 
 
-def replay(settings: Settings, window: Window, rows: Iterable[Row]) -> int:
-    """Replay rows of an outbox and print the outcome; the running collector sees the receipts too.
+def replay(
+    settings: Settings, windows: Sequence[Window], rows: Callable[[Window], Iterable[Row]]
+) -> int:
+    """Replay rows of each outbox, and print the outcome; their collectors see the receipts too.
 
-    A reading that InfluxDB already has is overwritten with itself.
+    A reading that InfluxDB already has is overwritten with itself. Ends with the first outbox for
+    which receipts are missing.
     """
-    with progress(window) as on_progress:
-        outcome, silence = asyncio.run(_replay(settings, window, rows, on_progress))
+    outcomes, silence = {}, ""
+    for window in windows:
+        with progress(window) as on_progress:
+            outcome, silence = asyncio.run(_replay(settings, window, rows(window), on_progress))
+        outcomes[window.path.name] = outcome
+        if outcome.unanswered:
+            break
+    outcome = total(outcomes.values())
     say(f"sent {outcome.sent}, stored {outcome.stored}, rejected {outcome.rejected}")
+    say_each({name: own._asdict() for name, own in outcomes.items()})
     if outcome.superseded:
         say_text(f"not sent, because a correction was stored: {outcome.superseded:,}")
-    if rest := outcome.sent - outcome.stored - outcome.rejected:
-        say_text(f"no receipt for {rest:,}: {silence}")
+    if outcome.unanswered:
+        say_text(f"no receipt for {outcome.unanswered:,}: {silence}")
     return OK if outcome.sent == outcome.stored else WRONG
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
-    with Window(Path(settings.outbox_path), time.time() - options.since) as window:
-        code = replay(settings, window, window.stored())
-    say_reach(window)
-    return code if window.is_complete else WRONG
+    with windows(settings, time.time() - options.since) as opened:
+        code = replay(settings, opened, Window.stored)
+    say_reach(opened)
+    return code if all(window.is_complete for window in opened) else WRONG
 
 
 async def _replay(
@@ -53,7 +63,7 @@ async def _replay(
 ) -> tuple[Outcome, str]:
     """Return the outcome, and why receipts are missing, if any are."""
     async with temporary_client(settings.broker, *topics_of(window)) as connection:
-        replayer = Replayer(connection, window)
+        replayer = Replayer(connection, window, elsewhere(settings, window))
         outcome = await replayer.send(rows, on_progress)
         if connection.client.connected:
             return outcome, replayer.bridges.why_silent()

@@ -13,14 +13,13 @@ from starlette.types import Receive, Scope, Send
 
 from collector.audit.unreachable import InfluxUnreachable
 from collector.http import docs, elsewhere, history, page_files, stream
-from collector.http.connections import Connections
 from collector.http.guard import guarded
 from collector.http.metrics import Metrics
 from collector.http.openapi import document
 from collector.http.origins import Origins
 from collector.http.problem import MEDIA_TYPE, Problem
+from collector.http.readiness import Readiness
 from collector.http.refusal import unavailable
-from collector.lane import Lane
 from collector.live.history import History
 from collector.live.turns import HistoryBusy
 from collector.outbox.group_commit import OutboxBusy
@@ -30,7 +29,7 @@ class App(FastAPI):
     """Everything but POST /data: FastAPI would cost as much as all the rest of it."""
 
     def __init__(
-        self, lane: Lane, past: History, origins: Origins, connections: Connections
+        self, readiness: Readiness, metrics: Metrics, past: History, origins: Origins
     ) -> None:
         super().__init__(
             docs_url=None,
@@ -61,17 +60,15 @@ class App(FastAPI):
 
         @self.get("/readyz", response_class=PlainTextResponse)
         async def readyz() -> Response:
-            """Whether readings are accepted and published: broker connected, room in the outbox."""
-            if reasons := lane.obstacles():
+            """Whether readings are accepted and published, by all workers."""
+            if reasons := await readiness.obstacles():
                 return _response(Problem(HTTPStatus.SERVICE_UNAVAILABLE, "; ".join(reasons)))
             return PlainTextResponse("ready\n")
 
-        exposition = Metrics(lane, connections)
-
-        @self.get("/metrics", response_class=PlainTextResponse)
-        async def metrics(request: Request) -> Response:
+        @self.get("/metrics", response_class=PlainTextResponse, name="metrics")
+        async def counted(request: Request) -> Response:
             """Return what the collector counts, as Prometheus or OpenMetrics have it."""
-            media_type, content = exposition.answer(request.headers.get("accept", ""))
+            media_type, content = await metrics.answer(request.headers.get("accept", ""))
             return Response(content, headers={"Content-Type": media_type})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -159,7 +159,10 @@ def _get_history(summary: str, media_type: str) -> dict[str, Any]:
 
 def _get_readyz() -> dict[str, Any]:
     summary = "Whether readings are accepted and published"
-    reasons = "the broker cannot be reached, or the outbox is full; `detail` says which"
+    reasons = (
+        "the broker cannot be reached, an outbox is full, or a worker does not answer;"
+        " `detail` says which"
+    )
     return _get(summary, "ready", **{"503": reasons})
 
 

@@ -17,19 +17,24 @@ from collector.http.data import DataEndpoint
 from collector.http.door import Door
 from collector.http.handover import HandOver
 from collector.http.limits import Limits
+from collector.http.metrics import Metrics
+from collector.http.readiness import Readiness
 from collector.lane import Lane
 from collector.live.live import Live
+from collector.peers import Peers
 
 
 class Server(uvicorn.Server):
-    """Serves the HTTP interface of a lane until `stop`."""
+    """Serves HTTP for a worker with these lanes, until `stop`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the parts of a server
         self,
         endpoint: DataEndpoint,
-        lane: Lane,
+        lanes: Sequence[Lane],
         live: Live,
         limits: Limits,
+        *,
+        peers: Peers,
         certificate: Certificate | None = None,
     ) -> None:
         self.connections = Connections(limits)
@@ -38,7 +43,12 @@ class Server(uvicorn.Server):
         protocol = partial(Door, certificate, self.connections, plain) if certificate else plain
         super().__init__(
             uvicorn.Config(
-                App(lane, live.history, endpoint.origins, self.connections),
+                App(
+                    Readiness(lanes, peers),
+                    Metrics(lanes, self.connections, peers),
+                    live.history,
+                    endpoint.origins,
+                ),
                 http=cast("type[asyncio.Protocol]", protocol),
                 access_log=False,
                 log_config=None,

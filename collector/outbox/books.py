@@ -1,6 +1,7 @@
 """The books: accepted = stored + rejected + pending."""
 
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,11 @@ class Books(NamedTuple):
     def unbalanced(self) -> int:
         """How many readings are unaccounted for; below 0, counted twice."""
         return self.accepted - self.stored - self.rejected - self.pending
+
+
+def total(books: Iterable[Books]) -> Books:
+    """Return the sum of the books of several outboxes."""
+    return Books._make(map(sum, zip(*books, strict=True)))
 
 
 def read_books(path: Path) -> Books:

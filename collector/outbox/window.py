@@ -31,6 +31,7 @@ class Window:
     """
 
     def __init__(self, path: Path, since: float) -> None:
+        self.path = path
         self._db = open_beside(path)
         self._since = int(since)
         self._db.execute("BEGIN")

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 import msgspec
 
+from collector.outbox.elsewhere import Elsewhere, Last, correction
 from collector.outbox.row import Row
 from collector.outbox.window import Window
 from collector.publishing.bridges import Bridges
@@ -19,6 +20,8 @@ from telemetry.receipt import Receipt
 
 # Readings in flight at a time: few enough that the collector's own get through beside them.
 _MAX_IN_FLIGHT = 2000
+# So many are looked for in other outboxes at once.
+_MAX_LOOKED_FOR = 20_000
 _CONNECT_S = 10.0
 _ATTEMPT_S = 10.0
 _ATTEMPTS = 6
@@ -38,6 +41,16 @@ class Outcome(NamedTuple):
     rejected: int
     superseded: int
 
+    @property
+    def unanswered(self) -> int:
+        """How many have no receipt."""
+        return self.sent - self.stored - self.rejected
+
+
+def total(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return the sum of the outcomes of several outboxes."""
+    return Outcome._make(map(sum, zip(*outcomes, strict=True)))
+
 
 def topics_of(window: Window) -> tuple[str, str]:
     """Return what to subscribe to: the outbox's receipts, and what the bridges say."""
@@ -47,9 +60,10 @@ def topics_of(window: Window) -> tuple[str, str]:
 class Replayer:
     """Sends readings of one outbox on a connection that is subscribed to `topics_of` it."""
 
-    def __init__(self, connection: TemporaryClient, window: Window) -> None:
+    def __init__(self, connection: TemporaryClient, window: Window, elsewhere: Elsewhere) -> None:
         self._connection = connection
         self._window = window
+        self._elsewhere = elsewhere
         self.bridges = Bridges()
         self._stored = 0
         self._rejected = 0
@@ -65,14 +79,10 @@ class Replayer:
         then tells why. Raises BrokerUnreachable if there is no connection at first.
         """
         sent = 0
-        rest = iter(rows)
-        while batch := list(islice(rest, _MAX_IN_FLIGHT)):
+        for batch, last in self._batches(rows):
             if not sent:
                 await self._connection.connect_within(_CONNECT_S)
-            corrected_by = self._window.corrections(batch)
-            self._corrections = {
-                seq: self._window.read(correction) for seq, correction in corrected_by.items()
-            }
+            self._corrections = self._corrections_of(batch, last)
             self._in_flight = {
                 row.seq: row for row in batch if self._corrections.get(row.seq, row) is not None
             }
@@ -83,6 +93,25 @@ class Replayer:
                 break
             on_progress(batch[-1].seq)
         return Outcome(sent, self._stored, self._rejected, self._superseded)
+
+    def _batches(self, rows: Iterable[Row]) -> Iterator[tuple[Sequence[Row], Last]]:
+        """Yield what is in flight together, with the last readings elsewhere of their points."""
+        rest = iter(rows)
+        while many := list(islice(rest, _MAX_LOOKED_FOR)):
+            last = self._elsewhere.last(many)
+            for start in range(0, len(many), _MAX_IN_FLIGHT):
+                yield many[start : start + _MAX_IN_FLIGHT], last
+
+    def _corrections_of(self, batch: Sequence[Row], last: Last) -> dict[int, Row | None]:
+        found = {
+            seq: self._window.read(number)
+            for seq, number in self._window.corrections(batch).items()
+        }
+        for row in batch if last else ():
+            own = found.get(row.seq, row)
+            if own and (later := correction(last, own)):
+                found[row.seq] = later
+        return found
 
     async def _settle(self) -> None:
         """Send what is in flight until it has receipts, or until some attempts brought none."""

@@ -14,6 +14,7 @@ from collector.http.server import Server
 from collector.lane import Lane
 from collector.live.live import Live
 from collector.outbox.claim import opened
+from collector.peers import Peers
 from collector.settings import Settings
 from tests.identities import OPEN
 
@@ -30,7 +31,9 @@ async def serving(directory: Path, limits: Limits) -> AsyncIterator[Dial]:
     """Serve without a broker; yields a function that connects."""
     settings = Settings(outbox_path=str(directory / "outbox.db"), max_body_bytes=1 << 20)
     lane = Lane(opened(Path(settings.outbox_path), settings), settings)
-    server = Server(DataEndpoint(lane, OPEN, settings), lane, Live.of(settings), limits)
+    server = Server(
+        DataEndpoint(lane, OPEN, settings), [lane], Live.of(settings), limits, peers=Peers()
+    )
     listener = socket.create_server(("127.0.0.1", 0))
     running = asyncio.create_task(server.run_on([listener]))
     writers: list[asyncio.StreamWriter] = []

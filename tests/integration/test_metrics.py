@@ -24,11 +24,15 @@ def ask(service: Collector | Bridge, accept: str = "*/*") -> httpx.Response:
 
 
 def samples(service: Collector | Bridge) -> dict[str, float]:
-    """Return the samples of a service by their names, with labels in Prometheus' notation."""
+    """Return the samples of a service by their names, with labels in Prometheus' notation.
+
+    Without the label `outbox`: there is one.
+    """
     text = ask(service).text
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
+            sample.labels.pop("outbox", None)
             labels = ",".join(f'{name}="{value}"' for name, value in sample.labels.items())
             found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
     return found

@@ -17,9 +17,12 @@ from collector.http.connections import Connections
 from collector.http.data import DataEndpoint
 from collector.http.handover import HandOver
 from collector.http.limits import Limits
+from collector.http.metrics import Metrics
+from collector.http.readiness import Readiness
 from collector.lane import Lane
 from collector.live.live import Live
 from collector.outbox.claim import opened
+from collector.peers import Peers
 from collector.settings import Settings
 from tests.builders import reading_json
 from tests.identities import LOOPBACK, give
@@ -90,7 +93,9 @@ class Server:
         self.endpoint = DataEndpoint(lane, identities, settings)
         self.connections = Connections(limits)
         live = Live.of(settings)
-        app = App(lane, live.history, self.endpoint.origins, self.connections)
+        peers = Peers()
+        metrics = Metrics([lane], self.connections, peers)
+        app = App(Readiness([lane], peers), metrics, live.history, self.endpoint.origins)
         config = uvicorn.Config(app, ws="none", log_config=None, lifespan="off")
         config.load()
         self._hand_over = HandOver(live.hub, self.connections, self.endpoint.origins)

@@ -9,6 +9,7 @@ import pytest
 
 from collector.audit.auditor import Auditor
 from collector.audit.examiner import Examiner, Missing
+from collector.outbox.elsewhere import Elsewhere
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Draft, Row
 from telemetry.receipt import Receipt
@@ -27,7 +28,7 @@ class Lossy(Examiner):
     """Reads an InfluxDB that holds none of the first readings, or other values."""
 
     def __init__(self, path: Path, *, differing: bool) -> None:
-        super().__init__(path, INFLUX)
+        super().__init__(path, INFLUX, Elsewhere(path, path))
         self.differing = differing
         self.started_at = "first"
         self.lost = 2
@@ -46,7 +47,7 @@ class Rig:
     def __init__(self, path: Path, *, differing: bool) -> None:
         self.outbox = Outbox(path, max_bytes=1 << 30, keep_s=3600)
         self.healed: list[tuple[int, int]] = []
-        self.auditor = Auditor(self.outbox, INFLUX, self.heal)
+        self.auditor = Auditor(self.outbox, INFLUX, self.heal, Elsewhere(path, path))
         self.influx = Lossy(path, differing=differing)
         self.auditor._examiner = self.influx
 

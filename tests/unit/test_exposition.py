@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from telemetry.durations import Histogram
-from telemetry.exposition import Exposition
+from telemetry.exposition import Exposition, answer
 
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -37,7 +37,7 @@ def exposition() -> Exposition:
 
 
 def families(exposition: Exposition, accept: str) -> dict[str, Metric]:
-    media_type, content = exposition.answer(accept)
+    media_type, content = answer(exposition, accept)
     text = content.decode()
     found: Iterable[Metric]
     if media_type == OPENMETRICS:
@@ -84,10 +84,10 @@ def test_both_formats_say_the_same(exposition: Exposition) -> None:
     ],
 )
 def test_the_format_is_one_of_two(exposition: Exposition, accept: str, media_type: str) -> None:
-    assert exposition.answer(accept)[0] == media_type
+    assert answer(exposition, accept)[0] == media_type
     families(exposition, accept)
 
 
 @given(st.text() | st.text("aplictonex/-;,=vr.0 *", max_size=60))
 def test_no_accept_is_repeated_or_a_failure(exposition: Exposition, accept: str) -> None:
-    assert exposition.answer(accept)[0] in {PLAIN, OPENMETRICS}
+    assert answer(exposition, accept)[0] in {PLAIN, OPENMETRICS}

@@ -12,13 +12,16 @@ import pytest
 from collector.http.app import App
 from collector.http.connections import Connections
 from collector.http.limits import Limits
+from collector.http.metrics import Metrics
 from collector.http.origins import Origins
+from collector.http.readiness import Readiness
 from collector.lane import Lane
 from collector.live.live import Live
 from collector.outbox.claim import opened
 from collector.outbox.group_commit import OutboxBusy
 from collector.outbox.outbox import Outbox
 from collector.outbox.schema import OutboxUnusable
+from collector.peers import Peers
 from collector.settings import Settings
 
 
@@ -91,7 +94,9 @@ def test_metrics_of_a_busy_outbox_are_asked_for_later(
         lane = Lane(outbox_of(settings := made(tmp_path)), settings)
         monkeypatch.setattr(lane.outbox, "ages", failing(OutboxBusy("another program writes")))
         connections = Connections(Limits(10, 10))
-        app = App(lane, Live.of(settings).history, Origins.load("", ()), connections)
+        peers = Peers()
+        metrics, readiness = Metrics([lane], connections, peers), Readiness([lane], peers)
+        app = App(readiness, metrics, Live.of(settings).history, Origins.load("", ()))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
             response = await http.get("/metrics")

@@ -39,7 +39,7 @@ LAYERS = {
         "publishing",
         "audit",
         "lane",
-        "adoption journal parent",
+        "adoption journal parent peers",
         "live",
         "http",
         "watch",

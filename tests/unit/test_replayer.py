@@ -9,6 +9,7 @@ from typing import cast
 import msgspec
 import pytest
 
+from collector.outbox.elsewhere import Elsewhere
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Draft
 from collector.outbox.window import Window
@@ -75,7 +76,11 @@ class Rig:
         connection = Connection(self.outbox.run, answer)
         with Window(self.path, 0) as window:
             rows = (row for row, _ in window.rejections()) if rejected else window.stored()
-            sender = Replayer(cast("TemporaryClient", connection), window)
+            sender = Replayer(
+                cast("TemporaryClient", connection),
+                window,
+                Elsewhere(self.path, self.path.with_name("o.db")),
+            )
             outcome = asyncio.run(sender.send(rows, self.reached.append))
             self.silence = sender.bridges.why_silent()
             return outcome, connection
