@@ -6,13 +6,13 @@ collector's command of that name, who may send readings to the cells.
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import docker
 
 from collector import commands
-from collector.access import certificates, register, secrets
+from collector.access import certificates, pem, register, secrets
 from collector.access.broker import Terms
 from collector.access.register import SIMULATOR
 from run.configuration import ROOT
@@ -47,9 +47,10 @@ def make_secrets(directory: Path, environ: Mapping[str, str]) -> dict[str, bytes
     """
     own, accounts, tls = directory / "secrets", directory / "accounts", directory / "tls"
     secrets.make(own, accounts, Terms(opened=True), environ.get("GRAFANA_PASSWORD", ""))
-    names = load(ConnectionSettings, {"TLS": environ.get("TLS", "")}).tls_names
-    if names or not (tls / certificates.CERTIFICATE).exists():  # else it keeps its names
-        certificates.ensure(tls, names)
+    names: Sequence[str] = load(ConnectionSettings, {"TLS": environ.get("TLS", "")}).tls_names
+    if not names and (found := certificates.load(tls)):
+        names = pem.names_of(found[0][0])  # a device is added without a thought of TLS
+    certificates.ensure(tls, names)
     files = [own / name for name in secrets.OWNERS if name != SIMULATOR]
     files += [accounts / register.FILE, *(tls / name for name in CERTIFICATES)]
     return {path.name: path.read_bytes() for path in files}
