@@ -43,7 +43,8 @@ class Session(requests.Session):
                 failure = error
         if failure:
             raise failure
-        return self._ask(self._bases[0], method, path, options)  # which tells why
+        longest_ago = min(self._bases, key=lambda base: self._failed_at[base])
+        return self._ask(longest_ago, method, path, options)  # which answers, or tells why not
 
     def _ask(self, base: str, method: str, path: str, options: dict[str, Any]) -> requests.Response:
         try:
