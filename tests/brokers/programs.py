@@ -46,7 +46,7 @@ class Nats(OtherBroker):
         configuration.write_text(
             f'server_name: cell\nlisten: "127.0.0.1:{free_port()}"\n'
             f'jetstream {{ store_dir: "{directory}/data", sync_interval: always }}\n'
-            f'mqtt {{ listen: "127.0.0.1:{port}", ack_wait: "10m", max_ack_pending: 10000 }}\n'
+            f'mqtt {{ listen: "127.0.0.1:{port}", ack_wait: "10m", max_ack_pending: 4000 }}\n'
         )
         super().__init__(directory, [self.program, "-c", str(configuration)], port)
 

@@ -4,10 +4,12 @@ import string
 
 import pytest
 
+from bridge.settings import Settings
 from collector.intake.errors import InvalidReadings
 from collector.intake.labels import Labels
 from collector.outbox.row import Draft
 from telemetry.brokers import BROKERS, topic_fault
+from telemetry.settings import SettingError, load
 
 # Tried on the real brokers by tests/brokers.
 CARRIED = [
@@ -38,3 +40,15 @@ def test_a_label_that_a_broker_cannot_carry_is_refused(broker: str) -> None:
             (fault,) = refused.value.faults
             assert (fault["field"], fault["value"]) == (field, label)
             assert topic_fault(broker, f"readings/{series}")
+
+
+def test_a_bridge_whose_name_the_broker_cannot_carry_does_not_start() -> None:
+    named = {"BRIDGE_ID": "my.host"}
+    assert load(Settings, named).bridge_id == "my.host"
+    with pytest.raises(SettingError, match="BRIDGE_ID='my.host': 'my.host' must have no "):
+        load(Settings, {**named, "MQTT_BROKER": "rabbitmq"})
+
+
+def test_an_unknown_broker_is_a_wrong_setting() -> None:
+    with pytest.raises(SettingError, match="MQTT_BROKER='emqx': expected one of mosquitto, nats"):
+        load(Settings, {"MQTT_BROKER": "emqx"})
