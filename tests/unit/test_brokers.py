@@ -50,5 +50,7 @@ def test_a_bridge_whose_name_the_broker_cannot_carry_does_not_start() -> None:
 
 
 def test_an_unknown_broker_is_a_wrong_setting() -> None:
-    with pytest.raises(SettingError, match="MQTT_BROKER='emqx': expected one of mosquitto, nats"):
+    with pytest.raises(
+        SettingError, match="MQTT_BROKER='emqx': expected a kind of broker, one of mosquitto,"
+    ):
         load(Settings, {"MQTT_BROKER": "emqx"})
