@@ -45,12 +45,10 @@ def test_a_label_that_a_broker_cannot_carry_is_refused(broker: str) -> None:
 def test_a_bridge_whose_name_the_broker_cannot_carry_does_not_start() -> None:
     named = {"BRIDGE_ID": "my.host"}
     assert load(Settings, named).bridge_id == "my.host"
-    with pytest.raises(SettingError, match="BRIDGE_ID='my.host': 'my.host' must have no "):
+    with pytest.raises(SettingError, match="'my[.]host' must have no [.]"):
         load(Settings, {**named, "MQTT_BROKER": "rabbitmq"})
 
 
 def test_an_unknown_broker_is_a_wrong_setting() -> None:
-    with pytest.raises(
-        SettingError, match="MQTT_BROKER='emqx': expected a kind of broker, one of mosquitto,"
-    ):
+    with pytest.raises(SettingError, match="MQTT_BROKER='emqx': expected a kind of broker"):
         load(Settings, {"MQTT_BROKER": "emqx"})
