@@ -45,7 +45,7 @@ def test_a_label_that_a_broker_cannot_carry_is_refused(broker: str) -> None:
 def test_a_bridge_whose_name_the_broker_cannot_carry_does_not_start() -> None:
     named = {"BRIDGE_ID": "my.host"}
     assert load(Settings, named).bridge_id == "my.host"
-    with pytest.raises(SettingError, match="'my[.]host' must have no [.]"):
+    with pytest.raises(SettingError, match="BRIDGE_ID="):
         load(Settings, {**named, "MQTT_BROKER": "rabbitmq"})
 
 
