@@ -61,6 +61,11 @@ test-broker: ## Run the tests of MQTT with Mosquitto 2.1, as in docker-compose.y
 	@$(SETUP) mosquitto mosquitto-clients influxdb
 	$(BIN)/python -m tests.newest_broker $(ARGS)
 
+.PHONY: test-brokers
+test-brokers: ## Run the tests on other brokers: nats-server and rabbitmq-server, where they are installed
+	@$(SETUP) mosquitto influxdb
+	$(BIN)/python -m pytest tests/brokers -rs $(ARGS)
+
 .PHONY: screenshots
 screenshots: ## Take the pictures of the page in docs/pictures/
 	@$(SETUP) mosquitto influxdb chromium

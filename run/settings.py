@@ -39,6 +39,7 @@ _FIXED = {
     "INFLUX_TLS_CA": "its InfluxDB is reached on 127.0.0.1",
     "ACCOUNTS_DIR": "the accounts are in RUN_DIR",
     "TLS_DIR": "the certificates are in RUN_DIR",
+    "MQTT_BROKER": "its broker is Mosquitto",
     "MQTT_HOST": "it starts its own broker on 127.0.0.1",
     "INFLUX_HOST": "it starts its own InfluxDB on 127.0.0.1",
     "OUTBOX_PATH": "the outbox is in RUN_DIR",

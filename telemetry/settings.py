@@ -53,7 +53,11 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     mqtt_host: Text = "127.0.0.1"  # beginning with a slash: a Unix socket
     mqtt_port: Port = 1883
     mqtt_broker: Annotated[
-        str, Meta(pattern=rf"\A({'|'.join(BROKERS)})\Z", description=f"one of {', '.join(BROKERS)}")
+        str,
+        Meta(
+            pattern=rf"\A({'|'.join(BROKERS)})\Z",
+            description=f"a kind of broker, one of {', '.join(BROKERS)}",
+        ),
     ] = "mosquitto"  # which decides what a topic may hold
     mqtt_username: str = ""
     mqtt_password: str = ""

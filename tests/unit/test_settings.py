@@ -24,7 +24,13 @@ def test_without_an_environment_all_have_their_defaults(kind: type[CollectorSett
 def test_the_keyword_arguments_of_the_clients() -> None:
     environ = {"MQTT_HOST": "broker", "MQTT_USERNAME": "m", "INFLUX_HOST": "db"}
     settings = load(BridgeSettings, environ)
-    assert settings.broker == {"host": "broker", "port": 1883, "username": "m", "password": ""}
+    assert settings.broker == {
+        "host": "broker",
+        "port": 1883,
+        "username": "m",
+        "password": "",
+        "broker": "mosquitto",
+    }
     assert settings.influx == {
         "addresses": ("db:8086",),
         "username": None,

@@ -223,3 +223,25 @@ def test_a_sender_begins_no_more_series_than_it_may(
     committed, published, refused = outcome(tmp_path / "more", topic, more, identities)
     assert (committed, refused) == ([], 1)
     assert any(b"would be a new series" in sent for sent in published.values())
+
+
+def test_a_label_that_the_broker_cannot_carry_is_refused(tmp_path: Path) -> None:
+    """Others are taken; without the rule, so is this one."""
+
+    async def scenario(rig: Rig) -> None:
+        for broker in ("nats", "mosquitto"):
+            series = SeriesLimit(MAX_SERIES, set())
+            labels = Labels(broker)
+            rig.intake._senders = Senders(OPEN, series, RateLimit(0), labels)  # noqa: SLF001
+            rig.client.offer("devices/k", b'{"a":1,"a b":2,"ref":7}')
+            rig.client.offer("devices/k", b'{"a":3,"ref":8}')
+            await rig.idle()
+            rig.client.puback(99)
+        answers = [(topic, json.loads(sent)) for topic, sent in rig.events if topic != "ack"]
+        (refused,) = (answer for topic, answer in answers if topic == "refused/k")
+        (fault,) = refused["errors"]
+        assert (refused["ref"], fault["field"], fault["value"]) == (7, "type", "a b")
+        assert [a["ref"] for topic, a in answers if topic == "accepted/k"] == [8, 7, 8]
+        assert [name for name, _ in rig.committed] == ["k/a", "k/a", "k/a b", "k/a"]
+
+    run(tmp_path, scenario)
