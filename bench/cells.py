@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections import Counter
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,9 +40,7 @@ def cells(directory: Path, count: int, connections: int, seconds: float) -> Row:
         accepted = sum(cell.metrics()["accepted"] for cell in all_)
     failed = sum(one.failed for one in answers)
     if failed or accepted != readings:
-        row.violations = [
-            f"{failed} requests failed, {readings} in InfluxDB of {accepted} accepted"
-        ]
+        row.violations = [f"{failed} failed, {readings} in InfluxDB of {accepted} accepted"]
     row.p50_ms = max(one.p50_ms for one in answers)
     row.p99_ms = max(one.p99_ms for one in answers)
     return row
@@ -50,8 +48,9 @@ def cells(directory: Path, count: int, connections: int, seconds: float) -> Row:
 
 def _mark(cells: list[Pipeline]) -> Mark:
     marks = [cell.mark() for cell in cells]
-    used: Counter[str] = Counter()
+    used: defaultdict[str, float] = defaultdict(float)
     for mark in marks:
-        used.update({n: s for n, s in mark.usage.cpu_s.items() if n != "database"})
+        for name in _PARTS:
+            used[name] += mark.usage.cpu_s[name]
     used["database"] = marks[0].usage.cpu_s["database"]
     return Mark(Usage(time.monotonic(), dict(used)), marks[0].load_s)
