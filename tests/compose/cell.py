@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import docker
 from docker import DockerClient
-from influxdb import InfluxDBClient
 
 from run import stack
 from run.configuration import ROOT
@@ -18,7 +17,7 @@ from tests.chaos.background import Background
 from tests.chaos.books import LINE
 from tests.chaos.checker import Findings, check
 from tests.chaos.devices import Devices
-from tests.chaos.ledger import Ledger, PostOutcome, Reading
+from tests.chaos.ledger import Ledger, PostOutcome
 from tests.chaos.load import Load
 from tests.compose.images import COMPOSE_FILE, OURS, TEST_REPOSITORY, Images
 from tests.service import free_port, wait_for
@@ -173,16 +172,6 @@ class Cell:
         wait_for(lambda: self._pending() == 0, READY_S, "nothing pending")
         account = f"bridge:{self.secret('influx-bridge')}"
         return check(self.ledger, influx_port=self.influx_port, account=account)
-
-    def delete(self, reading: Reading) -> None:
-        """Delete the point of a reading."""
-        password = self.secret("influx-bridge")
-        influx = InfluxDBClient("127.0.0.1", self.influx_port, "bridge", password, "iot")
-        sensor_id, _ = reading.series.key
-        with contextlib.closing(influx):
-            influx.query(
-                f"DELETE FROM data WHERE sensor_id = '{sensor_id}' AND time = {reading.time_ns}"  # noqa: S608
-            )
 
     def _pending(self) -> int | None:
         found = dict(LINE.findall(self.exec("collector", "python", "-m", "collector", "books")))

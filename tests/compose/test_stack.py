@@ -1,6 +1,7 @@
 """docker-stack.yml on one node: a cell that is killed and updated under load, and its secrets."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -125,8 +126,9 @@ def test_secrets_of_another_checkout_change_nothing(cell: Cell, tmp_path: Path) 
     assert {secret.id for secret in cell.client.secrets.list()} == before
 
 
-def test_one_deleted_point_is_reported_as_lost(cell: Cell) -> None:
+def test_a_reading_that_only_the_ledger_has_is_lost(cell: Cell) -> None:
     """The control of the others."""
-    deleted = next(one for one in cell.ledger if one.outcome == PostOutcome.ACKNOWLEDGED)
-    cell.delete(deleted)
+    series = next(iter(cell.ledger.series.values()))
+    invented = cell.ledger.attempt(series, time.time_ns(), 1.0)
+    cell.ledger.record([invented], PostOutcome.ACKNOWLEDGED)
     assert cell.findings().counts == {"lost": 1}
