@@ -145,4 +145,5 @@ def _stat(path: Path) -> tuple[int, int]:
         found = path.stat()
     except OSError:
         return 0, 0
-    return found.st_size, found.st_mtime_ns
+    # A command that only reads leaves an empty log.
+    return found.st_size, found.st_mtime_ns if found.st_size else 0

@@ -26,7 +26,7 @@ def counted(text: str) -> dict[str, int]:
                 found[key] += int(sample.value)
             elif "reason" in sample.labels:
                 found[f"http_refused_{sample.labels['reason']}"] += int(sample.value)
-    return found
+    return dict(found)
 
 
 def counted_at(url: str, timeout_s: float = 30) -> dict[str, int]:

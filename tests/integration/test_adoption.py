@@ -26,10 +26,10 @@ raise SystemExit(service.main())
 SOON, NEVER = "0.1", "float('inf')"
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    """A broker, InfluxDB and a bridge."""
-    stack = Stack(tmp_path)
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A broker, InfluxDB and a bridge, which tests may stop if they start them again."""
+    stack = Stack(tmp_path_factory.mktemp("adoption"))
     try:
         stack.start("broker", "influx", "bridge")
         yield stack
@@ -38,21 +38,25 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 
 def collector(stack: Stack, directory: Path, adopts: str = SOON) -> Collector:
-    """Return a collector with an outbox in the same directory as the others."""
+    """Return a collector with an outbox beside its directory, as the others of a test."""
     one = Collector(
         directory,
         mqtt_port=stack.broker.port,
         influx_port=stack.influx.port,
-        env={"OUTBOX_PATH": str(stack.collector.outbox)},
+        env={"OUTBOX_PATH": str(first_of(directory.parent))},
     )
     one.argv = [sys.executable, "-c", _PROGRAM.format(adopts)]
     return one
 
 
+def first_of(directory: Path) -> Path:
+    return directory / "outbox.db"
+
+
 def left_behind(stack: Stack, directory: Path, sensor: str) -> Path:
     """Accept 100 readings through a second collector without a broker, and kill it."""
     with collector(stack, directory / "gone", NEVER) as gone:
-        path = stack.collector.outbox.with_name("outbox-2.db")
+        path = directory / "outbox-2.db"
         wait_for(lambda: status_of(stack, path))
         stack.broker.stop()
         with client(gone) as http:
@@ -83,14 +87,14 @@ def test_a_left_outbox_is_drained_let_go_and_drained_again_when_influxdb_forgets
     with collector(stack, tmp_path / "runs"):
         path = left_behind(stack, tmp_path, sensor)
         wait_points(stack.influx, sensor, 100, timeout=40)
-        wait_let_go(path, stack.collector.outbox)
+        wait_let_go(path, first_of(tmp_path))
         assert status_of(stack, path) == b""
         stack.influx.query("DROP DATABASE iot")
         stack.influx.query("CREATE DATABASE iot")
         stack.influx.kill()
         stack.start("influx")
         wait_points(stack.influx, sensor, 100, timeout=60)
-        wait_let_go(path, stack.collector.outbox)
+        wait_let_go(path, first_of(tmp_path))
         assert read_books(path).healed == 100
         assert read_books(path).unbalanced == 0
 
@@ -132,5 +136,5 @@ def test_outboxes_do_not_multiply_when_collectors_come_and_go(stack: Stack, tmp_
         for _ in range(3):
             with collector(stack, tmp_path / "b"), collector(stack, tmp_path / "c"):
                 pass
-            wait_for(lambda: unheld(stack.collector.outbox))
-        assert len(list(stack.collector.outbox.parent.glob("*.db"))) <= 4
+            wait_for(lambda: unheld(first_of(tmp_path)))
+        assert len(list(tmp_path.glob("*.db"))) <= 4

@@ -79,7 +79,8 @@ def test_audit_counts_each_outcome_and_nothing_is_missing(
     assert more[-1].startswith("rejected by InfluxDB: 1; `rejected` lists"), (
         "which somebody has to look at"
     )
-    assert json.loads(as_json.stdout) == {**numbers, "complete": True}
+    whole = {**numbers, "complete": True, "outboxes": {"outbox.db": numbers}}
+    assert json.loads(as_json.stdout) == whole
     assert as_json.returncode == 1
     assert books.returncode == 0
     replaced = f"  {sensor}/temp at {timestamp.render(ns)}: 2.0 replaced "

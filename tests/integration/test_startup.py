@@ -23,6 +23,7 @@ INVALID_FOR_COLLECTOR = [
     ("ALLOWED_ORIGINS", "shop.example"),
     ("RATE_LIMIT", "-1"),
     ("MAX_SERIES", "0"),
+    ("COLLECTOR_WORKERS", "65"),
     ("MAX_CONNECTIONS_PER_ADDRESS", "few"),
 ]
 INVALID_FOR_BRIDGE = [("BATCH_MAX", "many"), ("BRIDGE_ID", "a/b"), ("BRIDGE_METRICS_PORT", "65536")]
@@ -108,17 +109,16 @@ def test_a_host_that_is_not_this_machine_is_named(tmp_path: Path, host: str) -> 
     assert line.startswith(f"collector: COLLECTOR_HOST='{host}': ")
 
 
-def test_a_second_collector_on_an_outbox_does_not_start_and_the_first_continues(
-    tmp_path: Path,
-) -> None:
-    with collector(tmp_path / "first") as first:
-        second = collector(tmp_path / "second", OUTBOX_PATH=str(first.outbox))
-        line = startup_error(second)
-        assert line.startswith(f"collector: {first.outbox}: another collector has this outbox")
-        assert first.is_ready()
-    second.start()
-    second.wait_ready()
-    assert second.stop() == 0
+def test_a_second_collector_on_an_outbox_takes_another_one(tmp_path: Path) -> None:
+    with (
+        collector(tmp_path / "first") as first,
+        collector(tmp_path / "second", OUTBOX_PATH=str(first.outbox)) as second,
+    ):
+        other = first.outbox.with_name("outbox-2.db")
+        wait_for(lambda: f"pending in {other}" in second.log_text())
+    again = collector(tmp_path / "second", OUTBOX_PATH=str(first.outbox))
+    with again:
+        assert again.log_text().count(f"pending in {first.outbox}") == 1
 
 
 def test_an_outbox_is_usable_again_after_a_kill(tmp_path: Path) -> None:
