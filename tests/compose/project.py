@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import secrets
+import socket
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -26,6 +27,15 @@ HEALTHY_S = 90.0
 COMMAND_S = 300.0
 LINE = re.compile(r"ts=\S+ type=temp value=\d+(\.\d+)? sensor_id=123")
 """A reading of the simulator in the collector's log."""
+
+
+def two_free_ports() -> tuple[int, int]:
+    """Return two ports, one behind the other."""
+    while True:
+        first = free_port()
+        with contextlib.suppress(OSError), socket.socket() as second:
+            second.bind(("127.0.0.1", first + 1))
+            return first, first + 1
 
 
 class Project:
@@ -147,6 +157,18 @@ class Project:
                 return False
 
         wait_for(accepted, timeout, f"a reading of {sensor_id} accepted")
+
+    def store(self, port: int, sensor_id: str) -> None:
+        """Post one reading to a port until it is accepted, and wait until it is stored."""
+        reading = {"ts": "2026-11-22T18:50:45Z", "type": "temp", "value": 1, "sensor_id": sensor_id}
+
+        def accepted() -> bool:
+            with contextlib.suppress(httpx.TransportError):
+                return httpx.post(f"http://127.0.0.1:{port}/data", json=reading).is_success
+            return False
+
+        wait_for(accepted, 20, f"{sensor_id} accepted")
+        wait_for(lambda: self.count(sensor_id) == 1, 20, f"{sensor_id} stored")
 
     def query(self, query: str, password: str | None = None) -> list[dict[str, Any]]:
         """Query InfluxDB on its published port; `password` replaces the one in .env."""

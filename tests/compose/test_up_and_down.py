@@ -1,9 +1,7 @@
 """`up` from a clean state with each Compose version, then stop, start and down."""
 
-import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -18,8 +16,8 @@ from tests.compose.compose_cli import Command, version
 from tests.compose.conftest import Note
 from tests.compose.images import Images
 from tests.compose.program import output
-from tests.compose.project import LINE, Project
-from tests.service import free_port, wait_for
+from tests.compose.project import LINE, Project, two_free_ports
+from tests.service import wait_for
 
 STOP_LIMIT_S = 10.0
 # Each service before those that it needs.
@@ -166,35 +164,13 @@ def test_every_container_has_minimal_rights(stack: Project) -> None:
         assert int(user) in {10001, 10002, 10003, 1883, 1500, 472}, name
 
 
-def two_free_ports() -> tuple[int, int]:
-    """Return two ports, one behind the other."""
-    while True:
-        first = free_port()
-        with contextlib.suppress(OSError), socket.socket() as second:
-            second.bind(("127.0.0.1", first + 1))
-            return first, first + 1
-
-
-def post_and_find(stack: Project, port: int, sensor_id: str) -> None:
-    """Post a reading to this port again and again until it is accepted, and find it stored."""
-    reading = {"ts": "2026-11-22T18:50:45Z", "type": "temp", "value": 1, "sensor_id": sensor_id}
-
-    def accepted() -> bool:
-        with contextlib.suppress(httpx.TransportError):
-            return httpx.post(f"http://127.0.0.1:{port}/data", json=reading).status_code == 201
-        return False
-
-    wait_for(accepted, 20, f"{sensor_id} accepted")
-    wait_for(lambda: stack.count(sensor_id) == 1, 20, f"{sensor_id} stored")
-
-
 def test_collector_and_bridge_can_be_scaled(stack: Project) -> None:
     one = stack.settings["COLLECTOR_PORT"]
     ports = two_free_ports()
     stack.settings["COLLECTOR_PORT"] = "-".join(map(str, ports))
     stack.up("--scale", "collector=2", "--scale", "bridge=2")
     for number, port in enumerate(ports):
-        post_and_find(stack, port, f"scaled-{number}")
+        stack.store(port, f"scaled-{number}")
     files = stack.exec("collector", "ls", "/outbox").split()
     assert {"outbox.db", "outbox-2.db"} <= set(files), "an outbox each"
     bridges = stack.containers("bridge")
@@ -204,10 +180,10 @@ def test_collector_and_bridge_can_be_scaled(stack: Project) -> None:
         wait_for(lambda: bridge.exec_run(check).exit_code == 0, 20, "a bridge stores")  # noqa: B023
     bridges[0].kill()
     for number, port in enumerate(ports):
-        post_and_find(stack, port, f"one-bridge-{number}")
+        stack.store(port, f"one-bridge-{number}")
     stack.settings["COLLECTOR_PORT"] = one
     stack.up("--scale", "collector=1", "--scale", "bridge=1")
-    post_and_find(stack, int(one), "one-again")
+    stack.store(int(one), "one-again")
 
 
 def assert_stops_cleanly(stack: Project) -> float:

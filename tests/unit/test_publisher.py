@@ -8,7 +8,6 @@ import pytest
 
 from collector.outbox.removal import discard_rejected
 from telemetry.receipt import Receipt
-from telemetry.status import Status
 from tests.unit.publisher_model import LIMITS, PublisherRig
 
 
@@ -146,18 +145,6 @@ def test_it_replays_while_any_bridge_is_storing(rig: PublisherRig) -> None:
     assert sent(rig, "replay") == [1]
     rig.say("waiting")
     assert not rig.publisher.storing
-
-
-def test_one_of_two_bridges_that_ceases_or_begins_may_leave_an_earlier_value(
-    rig: PublisherRig,
-) -> None:
-    tell = rig.publisher.on_status
-    assert tell("other", Status("storing"))
-    assert not tell("other", Status("storing"))
-    assert tell("other", Status("offline"))
-    assert not tell("other", Status("offline"))
-    assert not tell("bridge", Status("offline")), "nobody is there to be asked for replays"
-    assert tell("bridge", Status("storing"))
 
 
 def test_a_refusing_bridge_answers_replays_too(rig: PublisherRig) -> None:
