@@ -35,10 +35,10 @@ stack: ## Make the secrets and configs of docker-stack.yml; ARGS="devices add NA
 
 .PHONY: test
 test: ## Run every test that does not need Docker (some 40 minutes on two cores)
-	@$(SETUP) mosquitto mosquitto-clients influxdb curl chromium
+	@$(SETUP) mosquitto mosquitto-clients influxdb curl chromium haproxy
 	@echo 'Some 4,000 tests, most of them with a real broker, database, collector and bridge: some 40'
 	@echo 'minutes on two cores. make test-unit takes 3; make test ARGS="tests/run" runs a part.'
-	$(BIN)/python -m pytest --ignore=tests/compose $(ARGS)
+	$(BIN)/python -m pytest --ignore=tests/compose --ignore=tests/swarm $(ARGS)
 
 .PHONY: test-unit
 test-unit: ## Run the unit tests only; they need no broker or database
@@ -55,6 +55,11 @@ mutation: ## List changes of the code that no unit test notices (takes hours)
 test-compose: ## Run the tests of docker-compose.yml; they need Docker
 	@$(SETUP)
 	$(BIN)/python -m pytest tests/compose $(ARGS)
+
+.PHONY: test-swarm
+test-swarm: ## Run the tests of docker-stack.yml on three Docker engines; they need root
+	@$(SETUP) influxdb haproxy
+	$(BIN)/python -m pytest tests/swarm $(ARGS)
 
 .PHONY: test-broker
 test-broker: ## Run the tests of MQTT with Mosquitto 2.1, as in docker-compose.yml

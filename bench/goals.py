@@ -12,6 +12,8 @@ ORIGINALS = {  # by the client library they write to InfluxDB with
 SINGLES = "singles, 64 connections"
 ACCOUNTS = "the same with accounts and a token"
 TLS = "the same with TLS between all parts, too"
+WORKERS = "the same with two workers"
+CELLS = "the same with two cells"
 MANY_SINGLES = "singles, 512 connections"
 ARRAYS = "arrays of 1,000, 10 sensors"
 MANY_SENSORS = "arrays of 1,000, 10,000 sensors"
@@ -84,6 +86,16 @@ def _flat(rows: Mapping[str, Row]) -> list[Goal]:
     few, many = rows[ARRAYS], rows[MANY_SENSORS]
     return [
         _at_most(
+            "CPU of a reading: two workers / one",
+            rows[WORKERS].pipeline_cpu_us / rows[SINGLES].pipeline_cpu_us,
+            1.1,
+        ),
+        _at_most(
+            "CPU of a reading: two cells / one",
+            rows[CELLS].pipeline_cpu_us / rows[SINGLES].pipeline_cpu_us,
+            1.1,
+        ),
+        _at_most(
             "CPU to accept a reading: backlog full / empty",
             filled["last_collector_us"] / filled["first_collector_us"],
             1.2,
@@ -107,9 +119,8 @@ def _flat(rows: Mapping[str, Row]) -> list[Goal]:
 
 
 def _peak(rows: Mapping[str, Row], name: str) -> float:
-    return max(
-        row.peak_mb.get(name, 0.0) for key, row in rows.items() if key not in ORIGINALS.values()
-    )
+    others = {*ORIGINALS.values(), WORKERS}  # those of two workers are added up
+    return max(row.peak_mb.get(name, 0.0) for key, row in rows.items() if key not in others)
 
 
 def _quotient(a: float | None, b: float | None) -> float | None:

@@ -35,6 +35,13 @@ class Pipeline(Stack):
         super().__init__(directory, broker_settings=broker_settings)
         self.wrk_s = 0.0  # CPU of load generators that have ended
 
+    def use_database_of(self, other: "Pipeline", bridge_id: str) -> None:
+        """Be another cell of the same database."""
+        self.influx = other.influx
+        for part in (self.collector, self.bridge):
+            part.env["INFLUX_PORT"] = str(other.influx.port)
+        self.bridge.env["BRIDGE_ID"] = bridge_id
+
     @property
     def pids(self) -> dict[str, int]:
         parts = {

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench import goals, limits, original
+from bench.cells import cells
 from bench.drain import backlog, bridge_alone
 from bench.report import Report, machine
 from bench.row import Limit, Row, median
@@ -84,6 +85,8 @@ class _Run:
         ours: list[Row] = []
         secured: list[Row] = []
         encrypted: list[Row] = []
+        workers: list[Row] = []
+        several: list[Row] = []
         theirs: dict[str, list[Row]] = {client: [] for client in goals.ORIGINALS}
         for _ in rounds:
             for client in clients:
@@ -91,11 +94,15 @@ class _Run:
             ours.append(singles(self._new(), 64, seconds))
             secured.append(singles(self._new(), 64, seconds, accounts=True))
             encrypted.append(singles(self._new(), 64, seconds, accounts=True, tls=True))
+            workers.append(singles(self._new(), 64, seconds, workers=2))
+            several.append(cells(self._new(), 2, 64, seconds))
         for client in clients:
             self._add(goals.ORIGINALS[client], median(theirs[client]))
         self._add(goals.SINGLES, median(ours), self._bare(64))
         self._add(goals.ACCOUNTS, median(secured))
         self._add(goals.TLS, median(encrypted))
+        self._add(goals.WORKERS, median(workers))
+        self._add(goals.CELLS, median(several))
 
     def _bare(self, connections: int) -> Limit:
         bare = limits.bare(self._new(), connections, self._size.seconds)

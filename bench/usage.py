@@ -18,9 +18,10 @@ class Usage(NamedTuple):
 
 
 def cpu_s(pid: int) -> float:
-    """Return the CPU time that a process with its threads has used, in seconds."""
+    """Return the CPU time that a process, its threads and its children have used, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+    own = (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+    return own + sum(map(cpu_s, _children(pid)))
 
 
 def usage(pids: Mapping[str, int]) -> Usage:
@@ -37,8 +38,13 @@ def per_reading(before: Usage, after: Usage, readings: int) -> dict[str, float]:
 
 
 def peak_mb(pid: int) -> float:
-    """Return the peak resident memory of a process in MB (10^6 bytes)."""
+    """Return the peak resident memory of a process and its children in MB (10^6 bytes)."""
+    children = sum(map(peak_mb, _children(pid)))
     for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    return 0.0
+            return children + int(line.split()[1]) * 1024 / 1e6
+    return children
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

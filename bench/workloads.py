@@ -19,11 +19,18 @@ MQTT_CONNECTIONS = 100
 _MS = 1000
 
 
-def singles(
-    directory: Path, connections: int, seconds: float, *, accounts: bool = False, tls: bool = False
+def singles(  # noqa: PLR0913  the last three are keywords
+    directory: Path,
+    connections: int,
+    seconds: float,
+    *,
+    accounts: bool = False,
+    tls: bool = False,
+    workers: int = 1,
 ) -> Row:
     """Single POSTs as fast as they are answered, with accounts and TLS between all parts or not."""
     pipeline = Pipeline(directory)
+    pipeline.collector.env["COLLECTOR_WORKERS"] = str(workers)
     token = ""
     if accounts:
         secured = Accounts(pipeline, directory)

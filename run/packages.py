@@ -23,9 +23,10 @@ PROGRAMS = {
     "curl": "curl",
     "chromium": "chromium",
     "wrk": "wrk",
+    "haproxy": "haproxy",
 }
 # Packages whose own service would occupy the default port.
-_SERVICES = ("mosquitto", "influxdb")
+_SERVICES = ("mosquitto", "influxdb", "haproxy")
 _APT_INSTALL = ("apt-get", "install", "--yes", "--no-install-recommends", "--quiet")
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _VENV = re.compile(r"python3(\.\d+)?-venv")

@@ -86,9 +86,7 @@ class Engine(Service):
             os.kill(self.init, signal.SIGKILL)
         super().kill()
         for parent in CGROUPS.glob(f"*/{self._cgroup}"):
-            for path, _, _ in os.walk(parent, topdown=False):
-                with contextlib.suppress(OSError):
-                    Path(path).rmdir()
+            wait_for(lambda p=parent: _removed(p), what=f"{parent} removed")  # type: ignore[misc]
 
     def docker(
         self, *arguments: str, check: bool = True, settings: Mapping[str, str] | None = None
@@ -110,6 +108,14 @@ class Engine(Service):
     def client(self) -> DockerClient:
         """Return the engine's API, to be closed."""
         return docker.DockerClient(f"unix://{self.socket}", timeout=300)
+
+
+def _removed(cgroup: Path) -> bool:
+    """Remove a control group with those in it; return False while some still have processes."""
+    for path, _, _ in os.walk(cgroup, topdown=False):
+        with contextlib.suppress(OSError):
+            Path(path).rmdir()
+    return not cgroup.exists()
 
 
 def require_engine() -> None:

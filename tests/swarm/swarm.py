@@ -42,13 +42,15 @@ class Switch(Service):
 
     def _plug(self, pid: int, name: str, address: str) -> None:
         port = f"port{address.rpartition('.')[2]}"
+        # The kernel takes its time to remove the network of what was killed.
+        self._ip("link", "delete", port, check=False)
         self._ip("link", "add", port, "type", "veth", "peer", "name", name, "netns", str(pid))
         self._ip("link", "set", port, "master", "switch", "up")
         run("ip", "address", "add", f"{address}/24", "dev", name, namespace=pid)
         run("ip", "link", "set", name, "up", namespace=pid)
 
-    def _ip(self, *arguments: str) -> None:
-        run("ip", *arguments, namespace=self.pid)
+    def _ip(self, *arguments: str, check: bool = True) -> None:
+        run("ip", *arguments, namespace=self.pid, check=check)
 
 
 class Swarm:
@@ -101,8 +103,8 @@ class Swarm:
             engine.docker("swarm", "join", "--token", token, "--advertise-addr", address, manager)
 
 
-def run(*argv: str, namespace: int) -> None:
+def run(*argv: str, namespace: int, check: bool = True) -> None:
     """Run a command in the network of the process with the id `namespace`."""
     subprocess.run(
-        ["nsenter", f"--net=/proc/{namespace}/ns/net", *argv], check=True, capture_output=True
+        ["nsenter", f"--net=/proc/{namespace}/ns/net", *argv], check=check, capture_output=True
     )

@@ -57,11 +57,13 @@ def test_nothing_is_lost_when_a_machine_is_killed(cells: Cells, number: int) -> 
 
 def test_nothing_is_lost_with_the_disk_of_a_broker(cells: Cells) -> None:
     machine = cells.swarm.engines[1]
+    volume = machine.directory / "data" / "volumes" / "iot_broker-data" / "_data"
     with cells.load():
         machine.kill()
-        shutil.rmtree(machine.directory / "data" / "volumes" / "iot_broker-data" / "_data")
-        (machine.directory / "data" / "volumes" / "iot_broker-data" / "_data").mkdir()
-        shutil.chown(machine.directory / "data" / "volumes" / "iot_broker-data" / "_data", 1883)
+        assert list(volume.iterdir())
+        shutil.rmtree(volume)
+        volume.mkdir()
+        shutil.chown(volume, 1883)
         cells.swarm.start(1)
         cells.wait_ready()
     findings = cells.findings()
