@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import secrets
 import sqlite3
 import stat
 from contextlib import ExitStack, closing
@@ -70,6 +69,11 @@ ALTER TABLE series ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
 UPDATE series SET seq = (SELECT series_to FROM outbox);
 """,
 )
+
+_ROW = """
+INSERT INTO outbox (id, last, series_to)
+    SELECT lower(hex(randomblob(6))), 0, 0 WHERE NOT EXISTS (SELECT 1 FROM outbox);
+"""
 
 # SQLite's words for a file of another kind, and for one without our tables.
 _NO_OUTBOX = {"SQLITE_NOTADB", "SQLITE_ERROR"}
@@ -157,12 +161,10 @@ def open_beside(path: Path, *, mode: str = "ro") -> sqlite3.Connection:
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
     for number, script in enumerate(FORMATS[_format(db, path) :], _format(db, path) + 1):
-        db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT")
-    db.execute(
-        "INSERT INTO outbox (id, last, series_to)"
-        " SELECT ?, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM outbox)",
-        [secrets.token_hex(6)],
-    )
+        # The row, too: commands may read the file at any moment.
+        row = _ROW if number == len(FORMATS) else ""
+        db.executescript(f"BEGIN IMMEDIATE; {script} {row} PRAGMA user_version = {number}; COMMIT")
+    db.execute(_ROW)  # of a file whose first collector was killed before it had one
 
 
 def _format(db: sqlite3.Connection, path: Path) -> int:
