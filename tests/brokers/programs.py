@@ -65,7 +65,6 @@ class RabbitMQ(OtherBroker):
             "listeners.tcp = none\n"
             f"mqtt.listeners.tcp.default = 127.0.0.1:{port}\n"
             "mqtt.prefetch = 5000\n"
-            "mqtt.durable_queue_type = quorum\n"
         )
         epmd = {"ERL_EPMD_PORT": str(free_port()), "ERL_EPMD_ADDRESS": "127.0.0.1"}
         environment = {
