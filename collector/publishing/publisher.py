@@ -90,10 +90,7 @@ class Publisher:
         self._schedule_pump()
 
     def on_disconnected(self) -> None:
-        """Leave what is committed from now on in the outbox.
-
-        What was sent and not acknowledged, the MQTT client redelivers by itself.
-        """
+        """Leave what is committed in the outbox; the MQTT client redelivers what was sent."""
         self.connected = False
         for row in self.fresh:
             self.unsent.add(row.seq, row.seq)
@@ -101,8 +98,7 @@ class Publisher:
 
     def on_puback(self, mid: int) -> None:
         """Note that the broker has a reading; that is not a receipt."""
-        seq = self._unacknowledged.pop(mid, None)
-        if seq is not None:
+        if (seq := self._unacknowledged.pop(mid, None)) is not None:
             self._outbox.mark_published(seq)
             self._schedule_pump()
 

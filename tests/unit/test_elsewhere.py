@@ -140,7 +140,7 @@ def test_an_audit_counts_them_as_superseded(add: Add) -> None:
 
 def missing(outbox: Outbox, value: float | None, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return what an auditor finds missing."""
-    monkeypatch.setattr(examiner, "ReadBack", lambda _: Held(value))
+    monkeypatch.setattr(examiner, "ReadBack", lambda *_: Held(value))
     return Examiner(outbox.path, INFLUX, elsewhere(outbox)).examine(1, 9, 9).missing.seqs
 
 
