@@ -7,7 +7,7 @@ from typing import Any, Self, cast
 
 from telemetry.tls import Tls
 
-CLOSE_S = 1.0
+_SHUTDOWN_S = 1.0
 
 
 def address(host: str, port: int) -> str:
@@ -26,7 +26,6 @@ class BufferedSocket(asyncio.Protocol):
     def __init__(self, on_data: Callable[[bytes], None], on_eof: Callable[[], None]) -> None:
         self.rest_s = 0.0
         """For how long nothing is read after each read: fewer reads then take more at once."""
-        self.paused = False
         self._loop = asyncio.get_running_loop()
         self._on_data = on_data
         self._on_eof = on_eof
@@ -54,7 +53,7 @@ class BufferedSocket(asyncio.Protocol):
         options: dict[str, Any] = {}
         if tls:
             options = {"ssl": tls.context(), "server_hostname": tls.name}
-            options["ssl_shutdown_timeout"] = CLOSE_S
+            options["ssl_shutdown_timeout"] = _SHUTDOWN_S
         _, connection = await loop.create_connection(
             lambda: cls(on_data, on_eof), host, port, **options
         )
@@ -103,14 +102,12 @@ class BufferedSocket(asyncio.Protocol):
 
     def pause(self) -> None:
         """Stop reading: the kernel's buffers fill up and then the peer has to wait."""
-        if not self._closed and not self.paused:
-            self.paused = True
+        if not self._closed:
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read again."""
-        if not self._closed and self.paused:
-            self.paused = False
+        if not self._closed:
             self._transport.resume_reading()
 
     def _end_rest(self) -> None:

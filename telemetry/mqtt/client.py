@@ -1,12 +1,13 @@
 """MQTT on the asyncio loop, at least once in both directions.
 
-This holds for as long as the process and the broker's session live; nothing here is on disk:
+This holds for as long as the process and the broker's session live:
 
 - A message that was published and not acknowledged when the connection broke is redelivered (with
   DUP) after the reconnect, before anything newer. `on_puback` then gets its old id.
 - A message that arrived and was not acknowledged comes again from the broker after the reconnect,
   with another epoch. Acknowledgements from an earlier epoch are dropped.
-- A message at which the broker closes the connection again and again is given up.
+
+Nothing is on disk: keeping a record is up to the caller.
 """
 
 import asyncio
@@ -18,20 +19,20 @@ from paho.mqtt.client import Client, DisconnectFlags
 from paho.mqtt.reasoncodes import ReasonCode
 
 from telemetry.backoff import Backoff
-from telemetry.mqtt.buffered_socket import CLOSE_S, BufferedSocket, address
+from telemetry.brokers import topic_fault
+from telemetry.mqtt.buffered_socket import BufferedSocket, address
 from telemetry.mqtt.errors import ConnectFailed, NotConnected, plain
-from telemetry.mqtt.handshake import HANDSHAKE_S, Handshake, unguessable
+from telemetry.mqtt.handshake import Handshake, unguessable
 from telemetry.mqtt.paho_client import Message, PahoClient
-from telemetry.mqtt.redelivery import Redelivery
-from telemetry.mqtt.refusals import Refusals
 from telemetry.tls import Tls
 
 logger = logging.getLogger(__name__)
 
 # A silent broker gets a ping after one keepalive; after two the connection is closed.
 KEEPALIVE_S = 5
-FIRST_DELAY_S = 0.1
-LONGEST_DELAY_S = 5.0
+HANDSHAKE_S = 10.0
+CLOSE_S = 1.0
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.1, 5.0
 
 
 class MqttClient:
@@ -40,9 +41,9 @@ class MqttClient:
     An instance belongs to one event loop. The callbacks run in it and must not block; `run()`
     raises what they raise. `on_connected` is called when the subscriptions are in place, with
     whether the broker still had the session; messages queued in the session may arrive earlier.
-    `on_disconnected` is called once for each. `on_refused` gets the id of a message that the broker
-    cannot carry, and why; without it `on_puback` gets the id. `will` is a topic and a payload,
-    retained. `qos` is that of the subscriptions, 0 or 1. `broker` is one of BROKERS.
+    `on_disconnected` is called once for each. `on_refused` gets the id of a message that `broker`,
+    one of BROKERS, cannot carry, and why; without it `on_puback` gets the id. `will` is a topic and
+    a payload, retained. `qos` is that of the subscriptions, 0 or 1.
     """
 
     _paho = PahoClient
@@ -70,11 +71,14 @@ class MqttClient:
     ) -> None:
         self.connected = False
         self.obstacle: str | None = None  # why the last attempt failed, or the connection ended
+        self._paused = False
         self._host, self._port, self._tls = host, port, tls
         self._address = address(host, port)
         self._name = client_id or "a guest"
         self._on_connected = on_connected
         self._on_disconnected = on_disconnected
+        self._broker = broker
+        self._on_refused = on_refused or (lambda mid, _: on_puback(mid))
         self._connection: BufferedSocket | None = None
         self._up: asyncio.Future[None]  # resolves when connected and subscribed
         self._down: asyncio.Future[str]  # resolves to the reason for the end of the connection
@@ -91,9 +95,6 @@ class MqttClient:
             self._client.will_set(*will, qos=1, retain=True)
         self._client.connect_async(host, port, KEEPALIVE_S)
         self._handshake = Handshake(self._client, client_id, subscriptions, qos)
-        on_refused = on_refused or (lambda mid, _: on_puback(mid))
-        self._refusals = Refusals(self._client, broker, on_refused)
-        self._redelivery = Redelivery(self._client, self._on_redelivered, self._refusals.give_up)
         self._client.on_disconnect = self._on_disconnect
 
     @property
@@ -115,8 +116,10 @@ class MqttClient:
         """
         if not self.connected:
             raise NotConnected
-        if reason := self._refusals.reason(topic):
-            return self._refusals.refuse(reason)
+        if fault := topic_fault(self._broker, topic):
+            mid = self._client.unused_id()
+            asyncio.get_running_loop().call_soon(self._on_refused, mid, fault)
+            return mid
         return self._client.publish_once(topic.encode(), payload, retain=retain)
 
     def ack(self, message: Message) -> None:
@@ -130,12 +133,14 @@ class MqttClient:
         The broker's limit of messages in flight is not enough: as soon as the oldest of them is
         acknowledged, Mosquitto sends everything it has queued (its issue 2301).
         """
-        if self._connection:
+        if self._connection and not self._paused:
+            self._paused = True
             self._connection.pause()
 
     def resume(self) -> None:
         """Read from the broker again."""
-        if self._connection:
+        if self._connection and self._paused:
+            self._paused = False
             self._connection.resume()
 
     async def drain(self) -> None:
@@ -161,53 +166,51 @@ class MqttClient:
     async def _reconnect_for_ever(self) -> None:
         backoff = Backoff(FIRST_DELAY_S, LONGEST_DELAY_S)
         while True:
-            lasted = False
             try:
-                connection = await self._connect()
+                await self._connect()
             except ConnectFailed as failure:
                 reason = str(failure)
             else:
                 logger.info("connected to the MQTT broker at %s as %s", self._address, self._name)
                 self.obstacle = None
                 connected_at = time.monotonic()
-                reason = await self._wait_disconnected(connection)
-                lasted = time.monotonic() - connected_at > LONGEST_DELAY_S
+                reason = await self._wait_disconnected()
+                if time.monotonic() - connected_at > LONGEST_DELAY_S:
+                    backoff.reset()
             self._abort()
-            if self._redelivery.on_end(closed=self._handshake.closed, lasted=lasted):
-                backoff.reset()
             if reason != self.obstacle:
                 logger.warning("waiting for the MQTT broker at %s: %s", self._address, reason)
                 self.obstacle = reason
             await asyncio.sleep(backoff.next())
 
-    async def _connect(self) -> BufferedSocket:
+    async def _connect(self) -> None:
         """Connect and subscribe; raises ConnectFailed."""
-        self._up, self._down = asyncio.Future(), asyncio.Future()
+        loop = asyncio.get_running_loop()
+        self._up, self._down = loop.create_future(), loop.create_future()
         self._handshake.begin()
+        self._paused = False
         try:
             async with asyncio.timeout(HANDSHAKE_S):
-                connection = await BufferedSocket.open(
+                self._connection = await BufferedSocket.open(
                     self._host, self._port, self._tls, self._on_data, self._on_eof
                 )
         except OSError as error:
             raise ConnectFailed(plain(error, tls=self._tls is not None)) from None
-        connection.rest_s = self._rest_s
-        self._connection = connection
-        self._redelivery.connect(connection)
-        handshake = (self._up, self._down, connection.gone)
+        self._connection.rest_s = self._rest_s
+        self._client.start(self._connection)
+        handshake = (self._up, self._down, self._connection.gone)
         await asyncio.wait(handshake, timeout=HANDSHAKE_S, return_when=asyncio.FIRST_COMPLETED)
         if self._down.done():
             raise ConnectFailed(self._down.result())
         if not self._up.done():
             raise ConnectFailed("no answer to CONNECT")
-        return connection
 
-    async def _wait_disconnected(self, connection: BufferedSocket) -> str:
+    async def _wait_disconnected(self) -> str:
         """Keep the connection alive; return why it ended."""
         while not self._down.done():
             await asyncio.wait((self._down,), timeout=1)
-            # Paused, paho would miss the answers to its own pings.
-            (self._client.ping if connection.paused else self._client.loop_misc)()
+            # While paused, paho would miss the answers to its own pings.
+            (self._client.ping if self._paused else self._client.loop_misc)()
         return self._down.result()
 
     def _abort(self) -> None:
@@ -232,13 +235,10 @@ class MqttClient:
 
     def _on_handled(self) -> None:
         """Paho has handled CONNACK, with all it then redelivers, or SUBACK, or another packet."""
-        if self._handshake.complete:
-            self._redelivery.begin()
-
-    def _on_redelivered(self) -> None:
-        self.connected = True
-        self._on_connected(self._handshake.session_present)
-        self._up.set_result(None)
+        if self._handshake.complete and not self._up.done():
+            self.connected = True
+            self._on_connected(self._handshake.session_present)
+            self._up.set_result(None)
 
     def _on_disconnect(
         self, _client: Client, _: object, _flags: DisconnectFlags, code: ReasonCode, *_rest: object

@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Sequence
 
-from paho.mqtt.client import Client, ConnectFlags
+from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
 from paho.mqtt.reasoncodes import ReasonCode
 
-HANDSHAKE_S = 10.0
+from telemetry.mqtt.paho_client import PahoClient
+
 _DIGITS = 12
 
 
@@ -19,7 +20,7 @@ class Handshake:
     """
 
     def __init__(
-        self, client: Client, client_id: str, subscriptions: Sequence[str], qos: int
+        self, client: PahoClient, client_id: str, subscriptions: Sequence[str], qos: int
     ) -> None:
         self._client = client
         self._client_id = client_id
@@ -31,6 +32,8 @@ class Handshake:
         self.refusal: str | None = None
         self.closed = False
         """Whether the broker has closed the connection."""
+        self._oldest: MQTTMessage | None = None
+        """What was not acknowledged at the last end."""
         client.on_connect = self._on_connack
         client.on_subscribe = self._on_suback
 
@@ -43,6 +46,7 @@ class Handshake:
 
     def end(self, code: ReasonCode) -> str:
         """Return why the connection ended; `code` is what paho knows."""
+        before, self._oldest = self._oldest, self._client.oldest
         if self.refusal:
             return self.refusal
         if not self.closed:
@@ -53,7 +57,10 @@ class Handshake:
             return "the broker closed the connection"
         # Mosquitto does so without a word to MQTT 3.1.1 clients.
         other = f"another client has connected with the id {self._client_id!r}"
-        return f"the broker closed the connection: it is ending, or {other}"
+        reason = f"the broker closed the connection: it is ending, or {other}"
+        if self._oldest and self._oldest is before:
+            return f"{reason}, or it cannot carry the topic {before.topic[:100]!r}: see MQTT_BROKER"
+        return reason
 
     def _on_connack(
         self, _client: Client, _: object, flags: ConnectFlags, code: ReasonCode, *_rest: object

@@ -7,20 +7,20 @@ variable for each message, a dict for each packet, locks, log arguments, three c
 PUBLISH and PUBACK are encoded and decoded directly, which takes 4 µs and 2 µs. All other packets go
 through paho's public `loop_read`.
 
-It uses paho's private `_ping_t`, `_create_socket`, `_mid_generate`, `_last_mid`, `_out_messages`,
-`_pack_remaining_length` and `_send_publish`, and what `Outgoing` sets; a test compares them with
-the installed paho-mqtt.
+It uses paho's private `_ping_t`, `_create_socket`, `_mid_generate`, `_last_mid`, `_out_messages`
+and `_pack_remaining_length`, and what `Outgoing` sets; a test compares them with the installed
+paho-mqtt.
 """
 
 import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
-from paho.mqtt.client import Client
+from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MessageState
+from paho.mqtt.properties import Properties
 
 from telemetry.mqtt.buffered_socket import BufferedSocket
-from telemetry.mqtt.outgoing import Outgoing
 
 PUBACK = 0x40
 PUBLISH = 0x30
@@ -72,6 +72,25 @@ class Message(NamedTuple):
     epoch: int
 
 
+class Outgoing(MQTTMessage):
+    """An unacknowledged QoS 1 message, in the state in which paho redelivers it on reconnect."""
+
+    __slots__ = ()
+    # Shadow the slots of the same names: constants need not be set on each instance.
+    qos = 1
+    properties: Properties | None = None
+    info = MQTTMessageInfo(0)
+
+    def __init__(self, mid: int, topic: bytes, payload: bytes, *, retain: bool) -> None:
+        # Not super().__init__(): it makes an MQTTMessageInfo with a threading.Condition.
+        self.mid = mid
+        self._topic = topic
+        self.payload = payload
+        self.retain = retain
+        self.dup = False
+        self.state = MessageState.MQTT_MS_WAIT_FOR_PUBACK
+
+
 class PahoClient(Client):
     """An MQTT 3.1.1 client on a BufferedSocket, with manual acknowledgements and no window.
 
@@ -99,7 +118,7 @@ class PahoClient(Client):
         self.max_inflight_messages = 0
         self.epoch = 0
         self._on_arrival = on_arrival
-        self.on_puback = on_puback
+        self._on_puback = on_puback
         self._on_handled = on_handled
         self._connection: BufferedSocket
         self._pieces: list[bytes] = []
@@ -107,13 +126,13 @@ class PahoClient(Client):
 
     @property
     def unacknowledged(self) -> int:
-        """How many published messages are not acknowledged yet."""
+        """How many published messages are not acknowledged yet, on any connection."""
         return len(self._out_messages)
 
     @property
-    def oldest(self) -> int:
-        """The id of the unacknowledged message that was published first, or 0."""
-        return next(iter(self._out_messages), 0)
+    def oldest(self) -> MQTTMessage | None:
+        """The unacknowledged message that was published first."""
+        return next(iter(self._out_messages.values()), None)
 
     def start(self, connection: BufferedSocket) -> None:
         """Send CONNECT on an open connection."""
@@ -147,31 +166,6 @@ class PahoClient(Client):
         self._out_messages[mid] = Outgoing(mid, topic, payload, retain=retain)
         self._connection.send(b"".join((head, topic, TWO_BYTES.pack(mid), payload)))
         return mid
-
-    def withhold(self) -> dict[int, str]:
-        """Before CONNACK, let paho redeliver nothing after it; return the topics of that by id."""
-        for message in self._out_messages.values():
-            message.state = MessageState.MQTT_MS_WAIT_FOR_PUBACK
-        return {mid: message.topic for mid, message in self._out_messages.items()}
-
-    def redeliver(self, mid: int) -> None:
-        """Send a message again that was withheld."""
-        message = self._out_messages[mid]
-        topic = message.topic.encode()
-        self._send_publish(mid, topic, message.payload, 1, message.retain, dup=True)
-        self.loop_write()
-
-    def forget(self, mid: int) -> None:
-        """Give up a message, if it is not acknowledged."""
-        self._out_messages.pop(mid, None)
-
-    def forget_topic_of(self, mid: int) -> tuple[str, list[int]]:
-        """Give up all messages on the topic of an unacknowledged one; return it and their ids."""
-        topic = self._out_messages[mid].topic
-        mids = [mid for mid, message in self._out_messages.items() if message.topic == topic]
-        for one in mids:
-            del self._out_messages[one]
-        return topic, mids
 
     def unused_id(self) -> int:
         """Return the id of a message that is not sent."""
@@ -226,7 +220,7 @@ class PahoClient(Client):
             elif command == PUBACK and end - start == 2:  # noqa: PLR2004  two bytes of id
                 mid = data[start] << 8 | data[start + 1]
                 if self._out_messages.pop(mid, None):
-                    self.on_puback(mid)
+                    self._on_puback(mid)
             else:
                 self._connection.offer(data[position:end])
                 self.loop_read()
