@@ -42,8 +42,8 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raise SettingError for values that cannot be used, also of the connections."""
         super().__post_init__()
-        if fault := topic_fault(self.mqtt_broker, self.bridge_id):
-            raise SettingError("BRIDGE_ID", self.bridge_id, fault)
+        if fault := topic_fault(self.mqtt_broker, self.name):
+            raise SettingError("BRIDGE_ID", self.name, fault)
         _ = self.rollups_kept
 
     @property
