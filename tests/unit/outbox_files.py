@@ -1,12 +1,15 @@
-"""Files of outboxes that tests make, copy and damage."""
+"""Files of outboxes that tests claim, make, copy and damage."""
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from collector.outbox.claim import claim
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Draft
+from collector.settings import Settings
 
 
 def make(path: Path) -> None:
@@ -36,3 +39,32 @@ def damage(path: Path, table: str) -> None:
     with path.open("r+b") as file:
         file.seek((root - 1) * size)
         file.write(b"noise" * (size // 5))
+
+
+def claiming(directory: Path, count: int, check: Callable[[list[Outbox]], None]) -> None:
+    """Check that many claimed outboxes, and close them."""
+
+    async def run() -> None:
+        settings = settings_in(directory)
+        claimed: list[Outbox] = []
+        try:
+            for _ in range(count):
+                claimed.append(claim(settings))  # noqa: PERF401  those before a failure are closed
+            check(claimed)
+        finally:
+            for outbox in claimed:
+                outbox.close()
+
+    asyncio.run(run())
+
+
+def settings_in(directory: Path) -> Settings:
+    return Settings(outbox_path=str(directory / "outbox.db"))
+
+
+def names(outboxes: list[Outbox]) -> list[str]:
+    return [outbox.path.name for outbox in outboxes]
+
+
+def files(directory: Path) -> set[str]:
+    return {path.name for path in directory.glob("*.db")}
