@@ -33,11 +33,11 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
         for path in paths(settings)
     }
     for copy in copies.values():
-        if would_be_outbox(copy, first):
-            where = f"an outbox of {first}, which a collector would use"
-            raise OutboxUnusable(f"{copy}: that would be {where}; choose another directory")
         if copy.exists():
             raise OutboxUnusable(f"{copy}: exists already")
+        if would_be_outbox(copy, first):
+            why = f"it would be an outbox beside {first}, and a collector would use it"
+            raise OutboxUnusable(f"{copy}: {why}; choose another directory")
     for path, copy in copies.items():
         _copy(path, copy)
     say(f"copied to {', '.join(map(str, copies.values()))}")

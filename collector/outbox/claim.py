@@ -62,14 +62,16 @@ def _claim(first: Path, settings: Settings) -> Outbox:
             logger.error("%s is left alone: %s", path.name, error)  # noqa: TRY400
     number = max(number_of(path, first) for path in found) + 1
     if number > MOST:
-        raise OutboxUnusable(f"{first}: it has {MOST} outboxes beside it, which are the most")
+        raise OutboxUnusable(f"{first}: no further outbox: number {MOST}, the last one, is taken")
     return _new(numbered(first, number), settings)
 
 
 def _new(path: Path, settings: Settings) -> Outbox:
     try:
         return opened(path, settings)
-    except OutboxUnusable:  # on a full disk a file would be left by every try
+    except OutboxHeld:  # its file was taken away from whoever has it
+        raise
+    except OutboxUnusable:  # on a full disk every try would leave a file
         for end in ("", "-wal", "-shm", "-journal", ".lock"):
             path.with_name(path.name + end).unlink(missing_ok=True)
         raise

@@ -12,7 +12,7 @@ import pytest
 from collector.outbox.claim import claim, opened, unheld
 from collector.outbox.outbox import Outbox
 from collector.outbox.runs import Runs
-from collector.outbox.schema import OutboxUnusable
+from collector.outbox.schema import OutboxHeld, OutboxUnusable
 from tests.unit.outbox_files import claiming, copy, damage, files, make, names, settings_in
 
 
@@ -157,9 +157,21 @@ def test_one_that_cannot_be_made_leaves_no_file(
     claiming(tmp_path, 1, check)
 
 
+def test_what_is_left_of_one_whose_file_was_taken_away_stays(tmp_path: Path) -> None:
+    def check(claimed: list[Outbox]) -> None:
+        (tmp_path / "outbox-2.db").rename(tmp_path / "away.db")
+        before = sorted(tmp_path.iterdir())
+        assert claimed[1].path.with_name("outbox-2.db-wal") in before
+        with pytest.raises(OutboxHeld):
+            claim(settings_in(tmp_path))
+        assert sorted(tmp_path.iterdir()) == before
+
+    claiming(tmp_path, 2, check)
+
+
 def test_numbers_end_with_three_digits(tmp_path: Path) -> None:
     (tmp_path / "outbox-998.db").touch()
     claiming(tmp_path, 3, lambda _: None)
     assert files(tmp_path) == {"outbox.db", "outbox-998.db", "outbox-999.db"}
-    with pytest.raises(OutboxUnusable, match="999 outboxes"):
+    with pytest.raises(OutboxUnusable, match="number 999, the last one"):
         claiming(tmp_path, 4, lambda _: None)
