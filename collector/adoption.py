@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from collector.lane import Lane
@@ -44,7 +45,9 @@ class Adoption:
         self._lane_of = lane_of
         self._first = Path(settings.outbox_path)
         self._unheld_since: dict[Path, float] = {}
-        self._done: dict[Path, tuple[Version, float]] = {}
+        self._drained: dict[Path, tuple[Version, float]] = {}
+        self._unusable: dict[Path, tuple[Version, float]] = {}
+        self._said: set[str] = set()
         self._doubts = 0
         self._tasks: dict[Path, asyncio.Task[None]] = {}
 
@@ -63,7 +66,7 @@ class Adoption:
     def _look(self, now: float) -> None:
         if (doubts := self._lanes[0].doubts) != self._doubts:
             self._doubts = doubts
-            self._done.clear()
+            self._drained.clear()
         if (found := unheld(self._first)) is not None:
             since = self._unheld_since
             self._unheld_since = {path: since.get(path, now) for path in found}
@@ -86,42 +89,50 @@ class Adoption:
             yield from due
 
     def _is_done(self, path: Path, now: float) -> bool:
-        version, until = self._done.get(path, (None, 0.0))
-        return version == _version(path) and now < until
+        rests = [rest[path] for rest in (self._drained, self._unusable) if path in rest]
+        return any(now < until and version == _version(path) for version, until in rests)
 
     async def _adopt(self, path: Path) -> None:
         """Drain an outbox; one that cannot be used must not end the process that has another."""
-        rest_s = 0.0
+        rests, rest_s = self._drained, 0.0
         try:
             if await self._drain(path):
                 rest_s = _AGAIN_S
         except OutboxHeld:
             pass
-        except OutboxUnusable as error:
-            logger.error("an outbox is left alone: %s", error)  # noqa: TRY400
-            rest_s = _UNUSABLE_S
+        except Exception as error:  # noqa: BLE001  what a damaged one leads to is not foreseen
+            self._say(f"{path.name} is left alone: {error}", error)
+            rests, rest_s = self._unusable, _UNUSABLE_S
         finally:
             del self._tasks[path]
-        self._done[path] = (_version(path), time.monotonic() + rest_s)
+        rests[path] = (_version(path), time.monotonic() + rest_s)
+
+    def _say(self, text: str, error: Exception) -> None:
+        """Log it once, not after each rest; with a traceback if it is not known what it means."""
+        if text not in self._said:
+            self._said.add(text)
+            logger.error("%s", text, exc_info=not isinstance(error, OutboxUnusable) and error)
 
     async def _drain(self, path: Path) -> bool:
         """Run a lane for an outbox, and return whether it was drained."""
-        outbox = opened(path, self._settings)
-        logger.info("nobody has %s: adopted, with %d readings pending", path, outbox.pending)
-        lane = self._lane_of(outbox)
+        with closing(opened(path, self._settings)) as outbox:
+            logger.info("nobody has %s: adopted, with %d readings pending", path, outbox.pending)
+            return await self._run(self._lane_of(outbox))
+
+    async def _run(self, lane: Lane) -> bool:
+        """Run an adopted lane, and return whether it was drained."""
         self._lanes.append(lane)
 
         async def leave() -> None:
             await lane.leave(OFFLINE if lane.left else b"")
 
         parts = lane.parts()
-        if path != self._first:
+        if lane.outbox.path != self._first:
             parts["drained"] = _drained(lane)
         try:
             await process.run_parts(leave, parts)
         finally:
             self._lanes.remove(lane)
-            outbox.close()
         return not lane.left
 
 

@@ -76,8 +76,8 @@ class Workers:
     async def keep(self, number: int) -> None:
         """Keep a worker running until `stop`.
 
-        Raises WorkerFailed if it fails by itself before it was ever ready: it would fail again. The
-        first one starts alone, so that what is wrong is said once.
+        Raises WorkerFailed if the first one fails by itself before it was ever ready: its settings
+        are those of all. It starts alone, so that what is wrong is said once.
         """
         if number > 1:
             await self._first_is_ready.wait()
@@ -89,7 +89,7 @@ class Workers:
             was_ready = was_ready or is_ready
             if self._is_stopping:
                 return
-            if code > 0 and not was_ready:
+            if code > 0 and number == 1 and not was_ready:
                 raise WorkerFailed(number, code)
             if time.monotonic() - began > _LONGEST_WAIT_S:
                 backoff.reset()

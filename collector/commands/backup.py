@@ -9,6 +9,7 @@ from typing import Any
 
 from collector.commands.outboxes import paths
 from collector.commands.output import OK, say
+from collector.outbox.outboxes import would_be_outbox
 from collector.outbox.schema import OutboxUnusable, open_beside
 from collector.settings import Settings
 
@@ -19,7 +20,8 @@ def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export 
     command.add_argument(
         "file",
         type=Path,
-        help="the copy; must not exist yet, and neither FILE-2 and so on of further outboxes",
+        help="the copy; must not exist yet, nor be one of the outboxes then, and neither FILE-2"
+        " and so on of further outboxes",
     )
     command.set_defaults(run=_run)
 
@@ -33,6 +35,9 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
     for copy in copies.values():
         if copy.exists():
             raise OutboxUnusable(f"{copy}: exists already")
+        if would_be_outbox(copy, first):
+            why = f"it would be an outbox beside {first}, and a collector would use it"
+            raise OutboxUnusable(f"{copy}: {why}; choose another directory")
     for path, copy in copies.items():
         _copy(path, copy)
     say(f"copied to {', '.join(map(str, copies.values()))}")

@@ -6,15 +6,21 @@ from pathlib import Path
 
 from collector.commands.output import say_text
 from collector.outbox.elsewhere import Elsewhere
-from collector.outbox.outboxes import outboxes
+from collector.outbox.outboxes import outboxes, refuse_copy
 from collector.outbox.window import Window
 from collector.settings import Settings
 
 
 def paths(settings: Settings) -> list[Path]:
-    """Return them in order; the first one if there are none, so that opening it fails."""
+    """Return them in order; the first one if there are none, so that opening it fails.
+
+    Raises OutboxUnusable if one is a copy of another, whose readings would count twice.
+    """
     first = Path(settings.outbox_path)
-    return outboxes(first) or [first]
+    found = outboxes(first)
+    for path in found:
+        refuse_copy(path, first)
+    return found or [first]
 
 
 @contextmanager

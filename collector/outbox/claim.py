@@ -7,17 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from collector.outbox.outbox import Outbox
-from collector.outbox.outboxes import number_of, numbered, outboxes
-from collector.outbox.schema import OutboxHeld, OutboxUnusable, lock_of
+from collector.outbox.outboxes import MOST, number_of, numbered, outboxes, refuse_copy
+from collector.outbox.schema import BUSY_S, OutboxHeld, OutboxUnusable, lock_of
 from collector.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+# How long a start waits for another program that writes the first outbox.
+_FIRST_WAIT_S = 5.0
 
 
 def claim(settings: Settings) -> Outbox:
     """Open the first outbox that nobody has, a new one if there is none.
 
-    One that cannot be used is left alone, unless it is the first. Raises OutboxUnusable.
+    One that cannot be used, or is a copy, is left alone, unless it is the first. Raises
+    OutboxUnusable.
     """
     first = Path(settings.outbox_path)
     try:
@@ -28,10 +32,14 @@ def claim(settings: Settings) -> Outbox:
         raise OutboxUnusable(f"{first}: {error}") from error
 
 
-def opened(path: Path, settings: Settings) -> Outbox:
-    """Open or create an outbox; raises OutboxHeld or OutboxUnusable."""
+def opened(path: Path, settings: Settings, wait_s: float = BUSY_S) -> Outbox:
+    """Open or create an outbox, unless it is a copy; raises OutboxHeld or OutboxUnusable.
+
+    Waits up to `wait_s` for another program that writes it.
+    """
+    refuse_copy(path, Path(settings.outbox_path))
     keep_s = settings.outbox_keep_hours * 3600
-    return Outbox(path, max_bytes=settings.outbox_max_bytes, keep_s=keep_s)
+    return Outbox(path, max_bytes=settings.outbox_max_bytes, keep_s=keep_s, wait_s=wait_s)
 
 
 def unheld(first: Path) -> list[Path] | None:
@@ -45,15 +53,28 @@ def _claim(first: Path, settings: Settings) -> Outbox:
     found = dict.fromkeys([first, *outboxes(first)])
     for path in found:
         try:
-            return opened(path, settings)
+            return opened(path, settings, _FIRST_WAIT_S if path == first else BUSY_S)
         except OutboxHeld:
             continue
         except OutboxUnusable as error:
             if path == first:
                 raise
-            logger.error("an outbox is left alone: %s", error)  # noqa: TRY400
+            logger.error("%s is left alone: %s", path.name, error)  # noqa: TRY400
     number = max(number_of(path, first) for path in found) + 1
-    return opened(numbered(first, number), settings)
+    if number > MOST:
+        raise OutboxUnusable(f"{first}: no further outbox: number {MOST}, the last one, is taken")
+    return _new(numbered(first, number), settings)
+
+
+def _new(path: Path, settings: Settings) -> Outbox:
+    try:
+        return opened(path, settings)
+    except OutboxHeld:  # its file was taken away from whoever has it
+        raise
+    except OutboxUnusable:  # on a full disk every try would leave a file
+        for end in ("", "-wal", "-shm", "-journal", ".lock"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+        raise
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from collector.outbox.range_table import RangeTable
 from collector.outbox.reopening import Reopening
 from collector.outbox.row import Draft, Row
 from collector.outbox.runs import Runs
-from collector.outbox.schema import open_for_writing
+from collector.outbox.schema import BUSY_S, opening
 from collector.outbox.settlement import Settlement
 from collector.outbox.space import Space
 from collector.outbox.superseded import Superseded
@@ -23,9 +23,6 @@ from collector.outbox.tally import Tally
 from collector.outbox.verification import Verification
 from telemetry.origin import prefix
 from telemetry.receipt import Receipt
-
-# How long a commit waits for another program that writes the file. The event loop waits with it.
-_BUSY_MS = 50
 
 
 class Outbox:
@@ -36,42 +33,45 @@ class Outbox:
     may be ahead of the disk by a second; after a crash those readings are merely sent again.
     """
 
-    def __init__(self, path: Path, *, max_bytes: int, keep_s: float) -> None:
-        self._db, self._lock = db, _ = open_for_writing(path)
-        self.path = path
-        self.id: str
-        self.last: int
-        self.id, self.last = db.execute("SELECT id, last FROM outbox").fetchone()
-        self._runs = Runs(db)
-        self.run = self._runs.begin(self.last)
-        self.settlement = Settlement(db)
-        self.verification = Verification(db, self.settlement)
-        self._ages = Ages(db, self.settlement)
-        self._published = RangeTable(db, "published")
-        self._tally = Tally(db)
-        # What goes to disk with the next commit, beside new readings.
-        self._saved_with_commit = (
-            self.settlement.settled,
-            self.settlement.rejections,
-            self._published,
-            self._tally,
-        )
-        self.newest = Newest(db)
-        self._pruner = Pruner(
-            db, self.settlement, self.verification, self.newest, self._tally, keep_s
-        )
-        self.space = Space(db, path.parent, max_bytes)
-        self._data_version = self._read_data_version()
-        self._listeners: list[Callable[[Sequence[Row]], None]] = []
-        self._superseded: list[Superseded] = []
-        self._on_superseded: Callable[[Sequence[Superseded]], None] = lambda _: None
-        self._head = b'{"id":"' + prefix(self.id, self.run).encode()
-        self._group = GroupCommit(self._write)
-        self.commit_times = self._group.times
-        self.reopening = Reopening(
-            self.settlement, self.verification, self._tally, self._group.commit, self._kept
-        )
-        db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    def __init__(
+        self, path: Path, *, max_bytes: int, keep_s: float, wait_s: float = BUSY_S
+    ) -> None:
+        """Wait up to `wait_s` for a program that writes the file; raises as `opening` does."""
+        with opening(path, wait_s) as (db, self._lock):
+            self._db = db
+            self.path = path
+            self.id: str
+            self.last: int
+            self.id, self.last = db.execute("SELECT id, last FROM outbox").fetchone()
+            self._runs = Runs(db)
+            self.run = self._runs.begin(self.last)
+            self.settlement = Settlement(db)
+            self.verification = Verification(db, self.settlement)
+            self._ages = Ages(db, self.settlement)
+            self._published = RangeTable(db, "published")
+            self._tally = Tally(db)
+            # What goes to disk with the next commit, beside new readings.
+            self._saved_with_commit = (
+                self.settlement.settled,
+                self.settlement.rejections,
+                self._published,
+                self._tally,
+            )
+            self.newest = Newest(db)
+            self._pruner = Pruner(
+                db, self.settlement, self.verification, self.newest, self._tally, keep_s
+            )
+            self.space = Space(db, path.parent, max_bytes)
+            self._data_version = self._read_data_version()
+            self._listeners: list[Callable[[Sequence[Row]], None]] = []
+            self._superseded: list[Superseded] = []
+            self._on_superseded: Callable[[Sequence[Superseded]], None] = lambda _: None
+            self._head = b'{"id":"' + prefix(self.id, self.run).encode()
+            self._group = GroupCommit(self._write)
+            self.commit_times = self._group.times
+            self.reopening = Reopening(
+                self.settlement, self.verification, self._tally, self._group.commit, self._kept
+            )
 
     @property
     def books(self) -> Books:

@@ -4,7 +4,8 @@ import fcntl
 import os
 import sqlite3
 import stat
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -78,6 +79,12 @@ INSERT INTO outbox (id, last, series_to)
 # SQLite's words for a file of another kind, and for one without our tables.
 _NO_OUTBOX = {"SQLITE_NOTADB", "SQLITE_ERROR"}
 
+# How long a commit waits for another program that writes the file. The event loop waits with it.
+BUSY_S = 0.05
+
+# A damaged file may also hold values of any type.
+_UNUSABLE = (OSError, sqlite3.Error, TypeError, ValueError)
+
 
 class OutboxUnusable(ServiceError):
     """The outbox cannot be opened, or no longer be written."""
@@ -92,18 +99,21 @@ def lock_of(path: Path) -> Path:
     return path.with_name(path.name + ".lock")
 
 
-def open_for_writing(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
-    """Open or create the outbox; return its connection and the lock that keeps others out.
+@contextmanager
+def opening(path: Path, wait_s: float) -> Iterator[tuple[sqlite3.Connection, IO[str]]]:
+    """Open or create the outbox: give its connection, and the lock that keeps others out.
 
-    Raises OutboxHeld when another collector has it, OutboxUnusable when the file is not an outbox
-    or one of a newer version, or when SQLite does not grant the durability that a 201 promises.
+    Both stay open, unless what the caller then reads there fails. Waits up to `wait_s` for another
+    program that writes the file. Raises OutboxHeld when another collector has it, OutboxUnusable
+    when the file is not an outbox, a damaged one or one of a newer version, or when SQLite does not
+    grant the durability that a 201 promises.
     """
     opened = ExitStack()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = opened.enter_context(lock_of(path).open("w"))
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        db = opened.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
+        db = opened.enter_context(closing(sqlite3.connect(path, wait_s, isolation_level=None)))
         mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         db.execute("PRAGMA synchronous = FULL")
         level = db.execute("PRAGMA synchronous").fetchone()[0]
@@ -113,16 +123,17 @@ def open_for_writing(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
             )
         _migrate(db, path)
         _sync_directory(path.parent)
+        yield db, lock
+        db.execute(f"PRAGMA busy_timeout = {round(BUSY_S * 1000)}")
         opened.pop_all()  # leave both open
     except BlockingIOError:
         raise OutboxHeld(
             f"{path}: another collector has this outbox; one outbox serves one collector"
         ) from None
-    except (OSError, sqlite3.Error) as error:
+    except _UNUSABLE as error:
         raise OutboxUnusable(f"{path}: {error}") from error
     finally:
         opened.close()
-    return db, lock
 
 
 def open_beside(path: Path, *, mode: str = "ro") -> sqlite3.Connection:

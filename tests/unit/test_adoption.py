@@ -2,6 +2,7 @@
 # ruff: noqa: SLF001  its looks, without lanes and clocks
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,10 @@ from typing import Any, cast
 import pytest
 
 from collector.adoption import Adoption
+from collector.outbox.outbox import Outbox
+from collector.outbox.schema import OutboxUnusable
 from collector.settings import Settings
+from tests.unit.outbox_files import make
 
 FIRST, SECOND, THIRD, FOURTH = (
     Path(name) for name in ("outbox.db", "outbox-2.db", "outbox-3.db", "outbox-4.db")
@@ -26,6 +30,7 @@ class Rig:
         self.others = others
         self.adopted: list[str] = []
         self.drained = True
+        self.error: Exception | None = None
         self._end = asyncio.Event()
         self._began = time.monotonic()
         self.adoption = Adoption([cast("Any", self.lane)], Settings(), cast("Any", None))
@@ -48,6 +53,8 @@ class Rig:
     async def _drain(self, path: Path) -> bool:
         self.adopted.append(path.name)
         await self._end.wait()
+        if self.error:
+            raise self.error
         return self.drained
 
 
@@ -123,3 +130,49 @@ def test_those_that_do_not_get_on_take_turns(monkeypatch: pytest.MonkeyPatch) ->
         assert rig.adopted == [one.name for one in (SECOND, THIRD, FOURTH)] * 2
 
     run(scenario, FIRST, [SECOND, THIRD, FOURTH], monkeypatch)
+
+
+@pytest.mark.parametrize("error", [OutboxUnusable("damaged"), TypeError("damaged"), None])
+def test_one_that_fails_rests_and_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception | None
+) -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.error = error
+        rig.drained = error is not None
+        await rig.look(0, 10)
+        await rig.end()
+        rig.lane.doubts += 1
+        adopted = await rig.look(11, 21, 599)
+        await rig.end()
+        if error is None:  # control
+            assert len(adopted) == 2
+            return
+        assert len(adopted) == 1
+        assert len(await rig.look(611)) == 2, "it may have been mended"
+        await rig.end()
+        assert caplog.text.count("outbox-2.db is left alone: damaged") == 1
+        assert ("Traceback" in caplog.text) == isinstance(error, TypeError)
+
+    with caplog.at_level(logging.ERROR):
+        run(scenario, FIRST, [SECOND], monkeypatch)
+
+
+def test_a_lane_that_cannot_be_made_leaves_the_outbox_to_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "outbox-2.db"
+    make(path)
+
+    def lane_of(_: Outbox) -> Any:  # noqa: ANN401
+        raise ValueError("no lane")
+
+    async def scenario() -> None:
+        settings = Settings(outbox_path=str(tmp_path / "outbox.db"))
+        adoption = Adoption([], settings, lane_of)
+        for _ in range(2):
+            adoption._tasks[path] = asyncio.create_task(adoption._adopt(path))
+            await adoption._tasks[path]
+        Outbox(path, max_bytes=1 << 20, keep_s=1).close()
+
+    asyncio.run(scenario())
+    assert "no lane" in caplog.text

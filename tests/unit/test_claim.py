@@ -1,20 +1,17 @@
 """Which outbox a collector takes, and which ones nobody has."""
 
-import asyncio
 import fcntl
-import logging
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from collector.outbox.claim import claim, opened, unheld
 from collector.outbox.outbox import Outbox
-from collector.outbox.schema import OutboxHeld, OutboxUnusable
-from collector.settings import Settings
+from collector.outbox.schema import OutboxHeld
 from run.configuration import ROOT
+from tests.unit.outbox_files import claiming, files, names, settings_in
 
 _CLAIM = """
 import asyncio, sys
@@ -27,33 +24,6 @@ async def run():
 
 asyncio.run(run())
 """
-
-
-def claiming(directory: Path, count: int, check: Callable[[list[Outbox]], None]) -> None:
-    """Check that many claimed outboxes, and close them."""
-
-    async def run() -> None:
-        settings = settings_in(directory)
-        claimed = [claim(settings) for _ in range(count)]
-        try:
-            check(claimed)
-        finally:
-            for outbox in claimed:
-                outbox.close()
-
-    asyncio.run(run())
-
-
-def settings_in(directory: Path) -> Settings:
-    return Settings(outbox_path=str(directory / "outbox.db"))
-
-
-def names(outboxes: list[Outbox]) -> list[str]:
-    return [outbox.path.name for outbox in outboxes]
-
-
-def files(directory: Path) -> set[str]:
-    return {path.name for path in directory.glob("*.db")}
 
 
 def test_each_collector_takes_the_first_that_nobody_has(tmp_path: Path) -> None:
@@ -99,25 +69,6 @@ def test_a_held_one_cannot_be_opened(tmp_path: Path) -> None:
             opened(claimed[0].path, settings_in(tmp_path))
 
     claiming(tmp_path, 1, check)
-
-
-def test_a_damaged_one_is_left_alone_and_said(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "outbox-2.db").write_bytes(b"no database" * 1000)
-
-    def check(claimed: list[Outbox]) -> None:
-        assert names(claimed) == ["outbox.db", "outbox-3.db"]
-
-    with caplog.at_level(logging.ERROR):
-        claiming(tmp_path, 2, check)
-    assert f"{tmp_path / 'outbox-2.db'}: file is not a database" in caplog.text
-
-
-def test_the_first_must_be_usable(tmp_path: Path) -> None:
-    (tmp_path / "outbox.db").write_bytes(b"no database" * 1000)
-    with pytest.raises(OutboxUnusable, match=r"outbox\.db: file is not a database"):
-        claiming(tmp_path, 1, lambda _: None)
 
 
 @pytest.mark.parametrize("count", [2, 8])
