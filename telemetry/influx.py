@@ -75,6 +75,11 @@ def client(access: InfluxAccess, timeout_s: float) -> InfluxDBClient:
     )
 
 
+def asked(client: InfluxDBClient) -> str:
+    """Return which addresses the client's last request was made at, as messages name them."""
+    return f"InfluxDB at {', '.join(client._session.asked)}"  # noqa: SLF001  made above
+
+
 def _read_within(timeout_s: float, response: requests.Response, **options: object) -> None:
     if options["stream"]:
         return

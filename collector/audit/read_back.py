@@ -13,7 +13,7 @@ import msgspec
 from influxdb.exceptions import InfluxDBClientError
 from influxdb.line_protocol import quote_ident, quote_literal
 
-from collector.audit.unreachable import InfluxError, InfluxUnreachable, address, words
+from collector.audit.unreachable import InfluxError, InfluxUnreachable, words
 from collector.outbox.row import Row
 from telemetry import influx
 from telemetry.settings import InfluxAccess
@@ -91,13 +91,16 @@ class ReadBack:
     """Queries InfluxDB 1.x; every method raises InfluxUnreachable."""
 
     def __init__(self, access: InfluxAccess, timeout_s: float = TIMEOUT_S) -> None:
-        self.server = address(access)
-        """How messages name what is asked."""
         self.timeout_s = timeout_s
         self.database = access["database"]
         self.has_database = True
         """Whether the last answer came from this database; else InfluxDB does not know it."""
         self._client = influx.client(access, timeout_s)
+
+    @property
+    def server(self) -> str:
+        """How messages name what was asked last."""
+        return influx.asked(self._client)
 
     def values(self, spans: Sequence[Span]) -> Iterator[tuple[Span, Values]]:
         """Yield parts of the spans with what InfluxDB holds in them: values by nanosecond.

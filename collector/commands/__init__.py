@@ -22,11 +22,11 @@ from collector.commands import (
     setup,
     watch,
 )
+from collector.commands.output import FAILED
 from collector.settings import Settings
 from telemetry.process import ServiceError
 from telemetry.settings import load
 
-_FAILED = 2
 # What a shell reports for a program that SIGINT or SIGPIPE ended.
 _INTERRUPTED = 130
 _NO_READER = 141
@@ -68,6 +68,6 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _fail(command: str, why: str, code: int = _FAILED) -> int:
+def _fail(command: str, why: str, code: int = FAILED) -> int:
     sys.stderr.write(f"{command}: {why}\n")
     return code

@@ -8,9 +8,11 @@ from typing import Any
 
 from collector.audit.compare import MAX_DESCRIBED, Audit, Result, total
 from collector.audit.read_back import ReadBack
+from collector.audit.unreachable import InfluxUnreachable
 from collector.commands.duration import duration_s, duration_since
 from collector.commands.outboxes import elsewhere, say_each, windows
 from collector.commands.output import (
+    FAILED,
     OK,
     WRONG,
     say,
@@ -45,7 +47,7 @@ def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export 
         action="append",
         metavar="ADDRESS",
         default=[],
-        help="ask this node of a cluster, and not whichever answers; may be given several times",
+        help="ask this InfluxDB, and not whichever answers; may be given several times",
     )
     audit.add_argument("--json", action="store_true", help="print the result as JSON")
     audit.set_defaults(run=_run)
@@ -58,7 +60,12 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
     for name, access in nodes(_among(settings.influx, options.node, settings.influx_port)).items():
         if not options.json:
             say(f"{name}:")
-        codes.append(_audit(access, settings, options))
+        try:
+            codes.append(_audit(access, settings, options))
+        except InfluxUnreachable as unreachable:  # the others are asked all the same
+            codes.append(FAILED)
+            why = str(unreachable)
+            say(json.dumps({"node": name, "error": why}) if options.json else why)
     return max(codes)
 
 
@@ -92,7 +99,7 @@ def _audit(access: InfluxAccess, settings: Settings, options: argparse.Namespace
         say_counts(result._asdict(), _MEANINGS)
         say_each(each)
         if result.missing:
-            _say_missing(result, audits, read_back)
+            _say_missing(result, audits, read_back, is_node=bool(options.node))
         say_superseded(result.superseded, [one for audit in audits for one in audit.superseded])
         say_reach(opened)
         if unresolved:
@@ -102,24 +109,43 @@ def _audit(access: InfluxAccess, settings: Settings, options: argparse.Namespace
     return OK if reaches and not (result.missing or unresolved) else WRONG
 
 
-def _say_missing(result: Result, audits: Sequence[Audit], read_back: ReadBack) -> None:
+def _say_missing(
+    result: Result, audits: Sequence[Audit], read_back: ReadBack, *, is_node: bool
+) -> None:
     """Print what is missing, and what brings it back."""
     oldest = min(audit.missing_since for audit in audits if audit.missing_since is not None)
     repair = f"`replay --since {duration_since(oldest)}`"
-    if not read_back.has_database:
-        say_text(
-            f"database {read_back.database!r} does not exist in {read_back.server}:"
-            f" {result.missing:,} stored readings are missing. A running bridge creates it,"
-            f" and {repair} brings them back, or a running collector's auditor by itself."
+    if is_node:
+        hint = (
+            f"In a cluster {repair} stores them again, or a running collector's auditor by itself."
+            " An InfluxDB that is in no cluster gets them only while it is the first of INFLUX_HOST"
+            " that answers."
         )
-        return
+    elif read_back.has_database:
+        hint = (
+            f"{repair} stores them again, over other values that InfluxDB has there. A running"
+            " collector's auditor does so by itself once it notices a loss, but leaves values that"
+            " are not from this outbox."
+        )
+    else:
+        hint = (
+            f"A running bridge creates it, and {repair} brings them back, or a running"
+            " collector's auditor by itself."
+        )
+    if read_back.has_database:
+        _say_first(result, audits)
+    else:
+        hint = (
+            f"database {read_back.database!r} does not exist in {read_back.server}:"
+            f" {result.missing:,} stored readings are missing. {hint}"
+        )
+    say_text(hint)
+
+
+def _say_first(result: Result, audits: Sequence[Audit]) -> None:
+    """Print the first that are missing, and how many more there are."""
     described = [text for audit in audits for text in audit.missing][:MAX_DESCRIBED]
     for description in described:
         say(description)
     if more := result.missing - len(described):
         say(f"... and {more:,} more")
-    say_text(
-        f"{repair} stores them again, over other values that InfluxDB has there. A running"
-        " collector's auditor does so by itself once it notices a loss, but leaves values that"
-        " are not from this outbox."
-    )

@@ -8,7 +8,7 @@ from collector.outbox.superseded import Superseded
 from collector.outbox.window import Window
 from telemetry import timestamp
 
-OK, WRONG = 0, 1
+OK, WRONG, FAILED = 0, 1, 2
 
 _WIDTH = 80
 _MAX_NAMED = 5

@@ -9,7 +9,7 @@ import msgspec
 from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 from requests import RequestException
 
-from collector.audit.unreachable import InfluxUnreachable, address, said, words
+from collector.audit.unreachable import InfluxUnreachable, said, words
 from collector.commands.output import OK, WRONG, say
 from collector.settings import Settings
 from telemetry import influx
@@ -53,10 +53,10 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
         answer = _answer(content)
     except InfluxDBClientError as error:
         if error.code not in _REFUSED:
-            raise InfluxUnreachable(f"{address(access)} {words(error, _TIMEOUT_S)}") from None
+            raise InfluxUnreachable(f"{influx.asked(client)} {words(error, _TIMEOUT_S)}") from None
         return _refused(said(error.content))
     except (RequestException, InfluxDBServerError, Unreadable) as error:
-        raise InfluxUnreachable(f"{address(access)} {words(error, _TIMEOUT_S)}") from None
+        raise InfluxUnreachable(f"{influx.asked(client)} {words(error, _TIMEOUT_S)}") from None
     say(content.decode(errors="replace").rstrip())
     for result in answer.results:
         if result.error:

@@ -15,6 +15,7 @@ from collector.outbox.window import Window
 from collector.publishing.replayer import Outcome, Replayer, topics_of, total
 from collector.settings import Settings
 from telemetry.mqtt import temporary_client
+from telemetry.printable import printable
 
 
 def add_to(subparsers: Any) -> None:  # noqa: ANN401 - argparse does not export its type
@@ -34,16 +35,21 @@ def replay(
     A reading that InfluxDB already has is overwritten with itself. Ends with the first outbox for
     which receipts are missing.
     """
-    outcomes, silence = {}, ""
+    outcomes, silence, why_rejected = {}, "", ""
     for window in windows:
         with progress(window) as on_progress:
-            outcome, silence = asyncio.run(_replay(settings, window, rows(window), on_progress))
+            outcome, silence, why = asyncio.run(
+                _replay(settings, window, rows(window), on_progress)
+            )
+        why_rejected = why_rejected or why
         outcomes[window.path.name] = outcome
         if outcome.unanswered:
             break
     outcome = total(outcomes.values())
     say(f"sent {outcome.sent}, stored {outcome.stored}, rejected {outcome.rejected}")
     say_each({name: own._asdict() for name, own in outcomes.items()})
+    if outcome.rejected:
+        say_text(f"the first that was rejected: {printable(why_rejected)}")
     if outcome.superseded:
         say_text(f"not sent, because a correction was stored: {outcome.superseded:,}")
     if outcome.unanswered:
@@ -60,11 +66,13 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
 
 async def _replay(
     settings: Settings, window: Window, rows: Iterable[Row], on_progress: Callable[[int], None]
-) -> tuple[Outcome, str]:
-    """Return the outcome, and why receipts are missing, if any are."""
+) -> tuple[Outcome, str, str]:
+    """Return the outcome, why receipts are missing, and why the first reading was rejected."""
     async with temporary_client(settings.broker, *topics_of(window)) as connection:
         replayer = Replayer(connection, window, elsewhere(settings, window))
         outcome = await replayer.send(rows, on_progress)
         if connection.client.connected:
-            return outcome, replayer.bridges.why_silent()
-        return outcome, f"the connection to the MQTT broker ended: {connection.client.obstacle}"
+            silence = replayer.bridges.why_silent()
+        else:
+            silence = f"the connection to the MQTT broker ended: {connection.client.obstacle}"
+        return outcome, silence, replayer.why_rejected

@@ -181,9 +181,9 @@ class History:
             if _NO_NUMBER not in answered.content:
                 return _found(answer.decode(answered.content))
         except Exception as error:
-            why = f"{address(self._access)} {words(error, _TIMEOUT_S)}"
+            why = f"{influx.asked(self._client)} {words(error, _TIMEOUT_S)}"
             raise InfluxUnreachable(why) from error
-        raise _NoNumber(f"{address(self._access)} has computed a value that is no number")
+        raise _NoNumber(f"{influx.asked(self._client)} has computed a value that is no number")
 
 
 def _found(answer: influx.Answer[T]) -> list[T]:

@@ -14,9 +14,9 @@ from collector.outbox.window import Window
 from collector.publishing.bridges import Bridges
 from telemetry import topics
 from telemetry.decode import Unreadable, boundary
-from telemetry.mqtt import NotConnected
+from telemetry.mqtt import Message, NotConnected
 from telemetry.mqtt.temporary import TemporaryClient
-from telemetry.receipt import Receipt
+from telemetry.receipt import Receipt, Rejection
 
 # Readings in flight at a time: few enough that the collector's own get through beside them.
 _MAX_IN_FLIGHT = 2000
@@ -27,12 +27,15 @@ _ATTEMPT_S = 10.0
 _ATTEMPTS = 6
 _ATTEMPTS_WITHOUT_BRIDGE = 2
 
+_NOTHING = Message("", b"", mid=0, qos=0, retain=False, epoch=0)
+
 _receipt = boundary(msgspec.json.Decoder(Receipt).decode)
 
 
 class Outcome(NamedTuple):
-    """How many readings were sent, and what InfluxDB did with them.
+    """How many readings were sent, and what became of them.
 
+    `rejected`: by InfluxDB, or because the broker cannot carry them.
     `superseded`: not sent, because a correction was stored, read back and pruned.
     """
 
@@ -62,13 +65,18 @@ class Replayer:
 
     def __init__(self, connection: TemporaryClient, window: Window, elsewhere: Elsewhere) -> None:
         self._connection = connection
+        connection.on_refused = self._on_refused
         self._window = window
         self._elsewhere = elsewhere
         self.bridges = Bridges()
+        self.why_rejected = ""
+        """The reason of the first that was rejected."""
         self._stored = 0
         self._rejected = 0
         self._superseded = 0
         self._in_flight: dict[int, Row] = {}
+        self._mids: dict[int, int] = {}
+        """Sequence numbers by the ids of the messages."""
         self._corrections: dict[int, Row | None] = {}
         """The last readings of the same points; None for one that has been pruned."""
 
@@ -86,6 +94,7 @@ class Replayer:
             self._in_flight = {
                 row.seq: row for row in batch if self._corrections.get(row.seq, row) is not None
             }
+            self._mids.clear()
             sent += len(self._in_flight)
             self._superseded += len(batch) - len(self._in_flight)
             await self._settle()
@@ -129,9 +138,10 @@ class Replayer:
     async def _attempt(self) -> None:
         await self._connection.wait_connected()
         for row in self._in_flight.values():
-            self._connection.client.publish(topics.REPLAY + row.series, row.payload)
-            if later := self._corrections.get(row.seq):
-                self._connection.client.publish(topics.REPLAY + later.series, later.payload)
+            later = self._corrections.get(row.seq)
+            for one in (row, later) if later else (row,):
+                mid = self._connection.client.publish(topics.REPLAY + one.series, one.payload)
+                self._mids[mid] = row.seq
         while self._in_flight:
             message = await self._connection.messages.get()
             if message.topic.startswith(topics.STATUS):
@@ -141,6 +151,12 @@ class Replayer:
                 if not message.retain:
                     self._apply(self._window.own(_receipt(message.payload)))
 
+    def _on_refused(self, mid: int, reason: str) -> None:
+        """Count one that the broker cannot carry, for which there will be no receipt."""
+        if mid in self._mids:
+            self._apply(Receipt(rejected=[Rejection(self._mids[mid], reason)]))
+            self._connection.messages.put_nowait(_NOTHING)  # the attempt may be over
+
     def _apply(self, receipt: Receipt) -> None:
         for first, last in receipt.stored:
             for seq in [seq for seq in self._in_flight if first <= seq <= last]:
@@ -149,3 +165,4 @@ class Replayer:
         for rejection in receipt.rejected:
             if self._in_flight.pop(rejection.seq, None):
                 self._rejected += 1
+                self.why_rejected = self.why_rejected or rejection.reason

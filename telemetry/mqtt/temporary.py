@@ -1,7 +1,7 @@
 """An MQTT client for one question: a clean session that ends with its context."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from telemetry.mqtt.buffered_socket import address
@@ -20,6 +20,8 @@ class TemporaryClient:
 
     def __init__(self, broker: BrokerAccess, subscriptions: Sequence[str], qos: int) -> None:
         self.messages: asyncio.Queue[Message] = asyncio.Queue()
+        self.on_refused: Callable[[int, str], None] = lambda _mid, _reason: None
+        """Gets the id of a message that the broker cannot carry, and why."""
         self._address = address(broker["host"], broker["port"])
         self._connected = asyncio.Event()
         self.client = MqttClient(
@@ -32,6 +34,7 @@ class TemporaryClient:
             on_connected=lambda _: self._connected.set(),
             on_disconnected=self._connected.clear,
             on_puback=lambda _: None,
+            on_refused=lambda mid, why: self.on_refused(mid, why),  # noqa: PLW0108  may change
         )
 
     async def wait_connected(self) -> None:

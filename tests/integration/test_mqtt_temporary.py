@@ -45,6 +45,22 @@ def test_messages_come_at_the_qos_of_the_subscription(broker: Broker, qos: int) 
     run(scenario())
 
 
+def test_a_message_that_the_broker_cannot_carry_is_refused(broker: Broker) -> None:
+    async def scenario() -> None:
+        account: BrokerAccess = {**access(broker.port), "broker": "nats"}
+        async with temporary_client(account) as temporary:
+            refused: list[tuple[int, str]] = []
+            temporary.on_refused = lambda mid, reason: refused.append((mid, reason))
+            await temporary.wait_connected()
+            mid = temporary.client.publish(name("with a space"), b"x")
+            await until(lambda: refused)
+            assert [(one, "must have no space" in reason) for one, reason in refused] == [
+                (mid, True)
+            ]
+
+    run(scenario())
+
+
 def test_an_error_of_the_body_is_raised_as_it_is(broker: Broker) -> None:
     async def scenario() -> None:
         async with temporary_client(access(broker.port)) as temporary:

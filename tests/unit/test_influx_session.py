@@ -10,13 +10,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 from influxdb import InfluxDBClient
-from influxdb.exceptions import InfluxDBServerError
+from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 
 from telemetry import influx, influx_session
 from telemetry.settings import ConnectionSettings
 
 TIMEOUT_S = 0.5
-SERVER_ERROR = 500
+SERVER_ERROR, NO_ACCOUNT, NOT_YET_AN_ACCOUNT = 500, 401, 403
 
 
 class Node(ThreadingHTTPServer):
@@ -67,6 +67,23 @@ class Requests(BaseHTTPRequestHandler):
         """Log nothing."""
 
 
+class Clock:
+    """The time, and what was added to it."""
+
+    def __init__(self) -> None:
+        self.added = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.added
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(influx_session, "time", clock)
+    return clock
+
+
 @pytest.fixture
 def nodes() -> Iterator[list[Node]]:
     nodes = [Node(), Node()]
@@ -78,14 +95,23 @@ def nodes() -> Iterator[list[Node]]:
 @pytest.fixture
 def client(nodes: list[Node], monkeypatch: pytest.MonkeyPatch) -> Iterator[InfluxDBClient]:
     monkeypatch.setattr(influx_session, "_PING_S", 0.2)
-    hosts = ",".join(f"127.0.0.1:{node.server_port}" for node in nodes)
-    client = influx.client(ConnectionSettings(influx_host=hosts).influx, TIMEOUT_S)
+    client = client_of(nodes, TIMEOUT_S)
     yield client
     client.close()
 
 
+def client_of(nodes: list[Node], timeout_s: float) -> InfluxDBClient:
+    hosts = ",".join(f"127.0.0.1:{node.server_port}" for node in nodes)
+    return influx.client(ConnectionSettings(influx_host=hosts).influx, timeout_s)
+
+
 def write(client: InfluxDBClient, text: str) -> None:
     client.write([text], {"db": "iot"}, protocol="line")
+
+
+def try_to_write(client: InfluxDBClient, text: str) -> None:
+    with contextlib.suppress(InfluxDBClientError, InfluxDBServerError):
+        write(client, text)
 
 
 def written(node: Node) -> list[str]:
@@ -104,7 +130,7 @@ def test_the_first_is_asked_and_not_checked_before_each_request(
 def test_a_frozen_one_is_left_for_the_next_and_asked_again_when_it_answers(
     nodes: list[Node],
     client: InfluxDBClient,
-    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -113,15 +139,16 @@ def test_a_frozen_one_is_left_for_the_next_and_asked_again_when_it_answers(
         write(client, "b")
         write(client, "c")
         assert written(nodes[1]) == ["b", "c"]
-        monkeypatch.setattr(influx_session, "_REST_S", 0)
+        clock.added += 10
         write(client, "d")
         assert written(nodes[1]) == ["b", "c", "d"], "its health is checked before"
+    clock.added += 10
     write(client, "e")
     assert written(nodes[0]) == ["a", "b", "e"], "the timed-out write may have been stored there"
     said = [
         record.getMessage().partition(f":{nodes[0].server_port} ")[2] for record in caplog.records
     ]
-    assert said == ["does not answer: others are asked until it does", "answers again"]
+    assert said == ["does not answer: others are asked", "answers again"]
 
 
 def test_one_that_has_ended_is_left_at_once(nodes: list[Node], client: InfluxDBClient) -> None:
@@ -134,14 +161,55 @@ def test_one_that_has_ended_is_left_at_once(nodes: list[Node], client: InfluxDBC
     assert time.monotonic() - began < TIMEOUT_S
 
 
-def test_an_error_of_the_server_is_an_answer_and_the_next_request_goes_elsewhere(
+@pytest.mark.parametrize(
+    ("status", "asked_next"), [(SERVER_ERROR, 1), (NO_ACCOUNT, 1), (NOT_YET_AN_ACCOUNT, 0)]
+)
+def test_an_error_is_an_answer_and_the_next_request_goes_elsewhere(
+    nodes: list[Node], client: InfluxDBClient, status: int, asked_next: int
+) -> None:
+    nodes[0].status = status
+    try_to_write(client, "a")
+    assert influx.asked(client) == f"InfluxDB at 127.0.0.1:{nodes[0].server_port}"
+    nodes[0].status = 204
+    write(client, "b")
+    assert written(nodes[asked_next])[-1] == "b"
+    assert influx.asked(client) == f"InfluxDB at 127.0.0.1:{nodes[asked_next].server_port}"
+
+
+def test_when_all_refuse_the_account_each_says_so(
     nodes: list[Node], client: InfluxDBClient
 ) -> None:
+    for node in nodes:
+        node.status = NO_ACCOUNT
+    for text in "abcd":
+        with pytest.raises(InfluxDBClientError, match="401"):
+            write(client, text)
+    assert [written(node) for node in nodes] == [["a", "c"], ["b", "d"]]
+    nodes[1].status = 204
+    for text in "efg":
+        try_to_write(client, text)
+    assert written(nodes[1])[-2:] == ["f", "g"]
+
+
+def test_one_that_answers_only_pings_rests_longer_each_time(
+    nodes: list[Node], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(influx_session, "_PING_S", 10)
+    client = client_of(nodes, timeout_s=10)
     nodes[0].status = SERVER_ERROR
-    with pytest.raises(InfluxDBServerError):
-        write(client, "a")
-    write(client, "b")
-    assert [written(node) for node in nodes] == [["a"], ["b"]]
+    for number in range(96):
+        try_to_write(client, f"{number}")
+        clock.added += 10
+    assert written(nodes[0]) == ["0", "1", "3", "7", "15", "31", "63", "95"]
+    nodes[0].status = 204
+    clock.added += 320
+    write(client, "answered")
+    nodes[0].status = SERVER_ERROR
+    for number in range(2):
+        try_to_write(client, f"again {number}")
+        clock.added += 10
+    assert written(nodes[0])[-3:] == ["answered", "again 0", "again 1"]
+    client.close()
 
 
 def test_when_none_is_healthy_they_take_turns_in_telling_why(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
@@ -19,6 +20,8 @@ from telemetry.mqtt import Message, NotConnected
 from telemetry.mqtt.temporary import TemporaryClient
 from telemetry.receipt import Receipt, Rejection
 
+CANNOT = "'a b' must have no space, at which NATS closes the connection"
+
 Answer = Callable[["Connection", int], Receipt | None]
 
 
@@ -30,6 +33,7 @@ class Connection:
         self.messages: asyncio.Queue[Message] = asyncio.Queue()
         self.sent: list[tuple[str, int]] = []
         self.run = run
+        self.on_refused: Callable[[int, str], None]
         self._answer = answer
 
     async def wait_connected(self) -> None:
@@ -38,11 +42,17 @@ class Connection:
     async def connect_within(self, _: float) -> None:
         """Be connected."""
 
-    def publish(self, topic: str, payload: bytes) -> None:
+    def publish(self, topic: str, payload: bytes) -> int:
         number = int(msgspec.json.decode(payload)["id"].partition(":")[2])
         self.sent.append((topic, number))
         if receipt := self._answer(self, number):
             self.say(msgspec.json.encode(receipt))
+        return len(self.sent)
+
+    def refuse(self) -> None:
+        """Refuse what is published now, as MqttClient does: after its id was returned."""
+        mid = len(self.sent)
+        asyncio.get_running_loop().call_soon(lambda: self.on_refused(mid, CANNOT))
 
     def say(self, payload: bytes, *, retain: bool = False, topic: str = "receipts/o") -> None:
         self.messages.put_nowait(Message(topic, payload, 1, 1, retain, 1))
@@ -58,7 +68,7 @@ class Rig:
     def __init__(self, path: Path, times: Sequence[int]) -> None:
         self.path = path
         self.reached: list[int] = []
-        self.silence = ""
+        self.silence = self.why_rejected = ""
 
         async def fill() -> Outbox:
             outbox = Outbox(path, max_bytes=1 << 30, keep_s=0)
@@ -83,6 +93,7 @@ class Rig:
             )
             outcome = asyncio.run(sender.send(rows, self.reached.append))
             self.silence = sender.bridges.why_silent()
+            self.why_rejected = sender.why_rejected
             return outcome, connection
 
 
@@ -124,6 +135,28 @@ def test_rejected_readings_are_sent_alone_and_may_be_rejected_again(filled: Fill
     outcome, connection = rig.replay(one_of_two, rejected=True)
     assert outcome == Outcome(sent=2, stored=1, rejected=1, superseded=0)
     assert [number for _, number in connection.sent] == [3, 4]
+
+
+@pytest.mark.parametrize("refused", [range(1, 2), range(1, 4001), [4000, 2]])
+def test_what_the_broker_cannot_carry_is_rejected_and_nothing_waits_for_it(
+    filled: Fill, monkeypatch: pytest.MonkeyPatch, refused: Sequence[int]
+) -> None:
+    monkeypatch.setattr(replayer, "_ATTEMPT_S", 60)
+    rig = filled([5, 5, *range(6, 4004)])  # the second corrects the first
+    rig.settle((1, 4000))
+
+    def answer(connection: Connection, number: int) -> Receipt | None:
+        if number not in refused:
+            return stored(connection, number)
+        connection.refuse()
+        return None
+
+    began = time.monotonic()
+    outcome, _ = rig.replay(answer)
+    count = len(refused)
+    assert outcome == Outcome(sent=4000, stored=4000 - count, rejected=count, superseded=0)
+    assert (rig.reached, rig.why_rejected) == ([2000, 4000], CANNOT)
+    assert time.monotonic() - began < 30
 
 
 STORING, WAITING = b'{"state":"storing"}', b'{"state":"waiting","reason":"no\\u001b answer"}'
