@@ -31,7 +31,7 @@ _MEANINGS = {
     "audited": "accepted, of that time, and still in the outbox",
     "stored": "InfluxDB holds their values",
     "pending": "no receipt yet",
-    "rejected": "InfluxDB did not take them: see `rejected`",
+    "rejected": "not taken: see `rejected`",
     "superseded": "another value was accepted later for their point",
     "expired": "older than InfluxDB's retention policy",
     "missing": "stored, and InfluxDB has nothing or another value",
@@ -103,9 +103,7 @@ def _audit(access: InfluxAccess, settings: Settings, options: argparse.Namespace
         say_superseded(result.superseded, [one for audit in audits for one in audit.superseded])
         say_reach(opened)
         if unresolved:
-            say(
-                f"rejected by InfluxDB: {unresolved:,}; `rejected` lists, replays and discards them"
-            )
+            say(f"rejected: {unresolved:,}; `rejected` lists, replays and discards them")
     return OK if reaches and not (result.missing or unresolved) else WRONG
 
 

@@ -15,7 +15,7 @@ from collector.settings import Settings
 _MEANINGS = {
     "accepted": "answered with 201 or accepted/ since the outbox was created",
     "stored": "in InfluxDB, by the bridge's receipts",
-    "rejected": "InfluxDB did not take them: see `rejected`",
+    "rejected": "not taken: see `rejected`",
     "pending": "no receipt yet",
     "healed": "InfluxDB had lost them; they were replayed",
     "unverified": "left a full outbox before they were read back",

@@ -1,4 +1,4 @@
-"""`rejected`: lists what InfluxDB rejected, replays it once the cause is mended, or discards it."""
+"""`rejected`: lists what was rejected, replays it once the cause is mended, or discards it."""
 
 import argparse
 import json
@@ -55,7 +55,7 @@ def _rows(window: Window) -> list[Row]:
 
 
 def _list(rejections: Sequence[tuple[Row, str]]) -> None:
-    say(f"accepted, and rejected by InfluxDB: {_count(rejections)}")
+    say(f"accepted, and rejected: {_count(rejections)}")
     for row, reason in rejections:
         say(f"  {row.series} at {timestamp.render(row.ns)}: {row.value!r} (number {row.seq})")
         say(f"    {printable(reason)}")

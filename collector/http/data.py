@@ -103,7 +103,7 @@ class DataEndpoint:
         if reasons:
             raise Problem(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
-                "InfluxDB rejected readings of this request; the others are stored",
+                "readings of this request were rejected; the others are stored",
                 errors=[{"index": seq - first, "detail": reason} for seq, reason in reasons],
             )
         return _stored(201, count)

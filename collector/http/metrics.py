@@ -34,7 +34,7 @@ COUNTERS = {
 }
 GAUGES = {
     "stored": ("readings_stored", "Accepted readings that InfluxDB has stored"),
-    "rejected": ("readings_rejected", "Accepted readings that InfluxDB has rejected"),
+    "rejected": ("readings_rejected", "Accepted readings that were rejected"),
     "pending": ("readings_pending", "Accepted readings without a receipt"),
     "unbalanced": ("readings_unbalanced", "accepted - stored - rejected - pending; always 0"),
     "unaudited": ("readings_unaudited", "Settled readings that wait to be read back"),

@@ -181,7 +181,7 @@ class Outbox:
         self._pruner.revisit(first)
 
     def reasons(self, first: int, last: int) -> list[tuple[int, str]]:
-        """Return the sequence numbers in first..last that InfluxDB rejected, and why."""
+        """Return the sequence numbers in first..last that were rejected, and why."""
         with self._group.failures():
             return self.settlement.rejections.reasons(first, last)
 

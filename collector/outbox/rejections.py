@@ -1,4 +1,4 @@
-"""The readings that InfluxDB rejected, with its reasons."""
+"""The readings that were rejected, with the reasons."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence

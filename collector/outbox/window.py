@@ -105,7 +105,7 @@ class Window:
             yield from (row for row in rows if self.state(row.seq) is State.STORED)
 
     def rejections(self) -> list[tuple[Row, str]]:
-        """Return all rejected readings with InfluxDB's reasons, whenever they were accepted."""
+        """Return all rejected readings with the reasons, whenever they were accepted."""
         found = self._db.execute(
             "SELECT reading.*, rejected.reason FROM rejected JOIN reading USING (seq) ORDER BY seq"
         )

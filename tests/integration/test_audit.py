@@ -76,9 +76,7 @@ def test_audit_counts_each_outcome_and_nothing_is_missing(
         "missing": 0,
     }  # fmt: skip
     assert code == 1
-    assert more[-1].startswith("rejected by InfluxDB: 1; `rejected` lists"), (
-        "which somebody has to look at"
-    )
+    assert more[-1].startswith("rejected: 1; `rejected` lists"), "which somebody has to look at"
     whole = {**numbers, "complete": True, "outboxes": {"outbox.db": numbers}}
     assert json.loads(as_json.stdout) == whole
     assert as_json.returncode == 1

@@ -32,8 +32,7 @@ def listed(stack: Stack) -> list[dict[str, object]]:
 
 def test_none_is_said_where_there_is_none(stack: Stack) -> None:
     assert shown(stack).stdout == (
-        "accepted, and rejected by InfluxDB: none\n"
-        "last messages of MQTT devices that were not stored: none\n"
+        "accepted, and rejected: none\nlast messages of MQTT devices that were not stored: none\n"
     )
     assert shown(stack, "--json").stdout == ""
 
@@ -98,7 +97,7 @@ def test_without_a_broker_what_the_outbox_has_is_listed(stack: Stack) -> None:
         done = shown(stack)
     finally:
         stack.collector.env["MQTT_PORT"] = port
-    assert done.stdout == "accepted, and rejected by InfluxDB: none\n"
+    assert done.stdout == "accepted, and rejected: none\n"
     assert done.stderr == (
         "rejected: no dead letters of MQTT devices: the MQTT broker at 127.0.0.1:1"
         " cannot be reached: Connection refused\n"

@@ -59,7 +59,7 @@ def test_rejected_readings_are_listed_and_replayed_once_the_cause_is_removed(
 
         listed = collector.command("rejected")
         assert listed.returncode == 0
-        assert listed.stdout.startswith("accepted, and rejected by InfluxDB: 3\n")
+        assert listed.stdout.startswith("accepted, and rejected: 3\n")
         assert listed.stdout.count("field type conflict") == 3
         lines = collector.command("rejected", "--json").stdout.splitlines()
         rejected: list[Json] = [json.loads(line) for line in lines if '"kind": "reading"' in line]
@@ -81,7 +81,7 @@ def test_rejected_readings_are_listed_and_replayed_once_the_cause_is_removed(
     counted = metrics(http)
     assert counted["accepted"] == counted["stored"] == 4
     wait_for(lambda: read_books(collector.outbox).stored == 4)
-    assert "rejected by InfluxDB: none\n" in collector.command("rejected").stdout
+    assert "rejected: none\n" in collector.command("rejected").stdout
     assert collector.command("audit").returncode == 0
 
 

@@ -1,5 +1,6 @@
 """docs/examples/haproxy.cfg before two cells: one is killed, and no request fails."""
 
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -124,6 +125,12 @@ def post_while_one_is_killed(cells: Cells, balancer: Balancer, name: str) -> lis
         killed.wait_ready()
         cells.wait_ready()
     return devices
+
+
+def test_haproxy_warns_of_nothing_in_the_example(cells: Cells) -> None:
+    check = ["haproxy", "-c", "-f", str(cells.balancer.configuration)]
+    done = subprocess.run(check, capture_output=True, text=True, check=True)
+    assert "WARNING" not in done.stdout + done.stderr
 
 
 def test_no_request_fails_when_a_collector_is_killed(cells: Cells, influx: Influx) -> None:

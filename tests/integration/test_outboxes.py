@@ -121,7 +121,7 @@ def test_what_was_rejected_is_listed_replayed_and_discarded_in_all(
             assert send(http, reading(sensor, ns + number), path=STORED).status_code == 422
         wait_for(lambda: on_disk(both).rejected == 2)
         listed = command(both[0], "rejected")[1]
-        assert listed.startswith("accepted, and rejected by InfluxDB: 2\n")
+        assert listed.startswith("accepted, and rejected: 2\n")
     code, said = command(both[0], "rejected", "--replay")
     assert (code, said.splitlines()[0]) == (0, "sent 2, stored 2, rejected 0")
     assert len(points(pipeline.influx, sensor)) == 2

@@ -7,7 +7,7 @@ const FIGURES = {
   accepted: ["Accepted", "on a collector's disk"],
   stored: ["Stored", "InfluxDB has them"],
   pending: ["Pending", "on the way to InfluxDB"],
-  rejected: ["Rejected", "by InfluxDB; ./pipeline rejected lists them"],
+  rejected: ["Rejected", "not taken; ./pipeline rejected lists them"],
   healed: ["Healed", "lost by InfluxDB, stored again"],
   lag: ["Lag", "age of the oldest pending reading"],
   rate: ["Readings/s", "on the broker"],
