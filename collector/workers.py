@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import logging
+import secrets
 import signal
 import socket
 import sys
-import tempfile
 import time
 from asyncio.subprocess import Process
-from pathlib import Path
 
+from collector.parent import address
 from collector.settings import Settings
 from telemetry import process
 from telemetry.backoff import Backoff
@@ -57,8 +57,7 @@ async def _serve() -> None:
     with contextlib.ExitStack() as held:
         for bound in bind(*address, shared=True):  # nobody else's while no worker runs
             held.enter_context(bound)
-        runtime = held.enter_context(tempfile.TemporaryDirectory(prefix="collector-"))
-        workers = Workers(Path(runtime))
+        workers = Workers(settings.workers)
         numbers = range(1, settings.workers + 1)
         parts = {f"worker-{number}": workers.keep(number) for number in numbers}
         await process.run(stop=workers.stop, **parts)
@@ -67,8 +66,11 @@ async def _serve() -> None:
 class Workers:
     """Starts workers, and again those that end; all end when this process does."""
 
-    def __init__(self, runtime: Path) -> None:
-        self._runtime = runtime
+    def __init__(self, count: int) -> None:
+        self._name = secrets.token_hex(8)
+        self._listeners = {number: socket.socket(socket.AF_UNIX) for number in range(1, count + 1)}
+        for number, listener in self._listeners.items():
+            listener.bind(address(self._name, number))
         self._running: dict[int, Process] = {}
         self._first_is_ready = asyncio.Event()
         self._is_stopping = False
@@ -113,8 +115,11 @@ class Workers:
         ours.setblocking(False)
         with ours:
             with theirs:
-                argv = [*_KILLED_WITH_ME, *_WORKER, str(self._runtime), str(number)]
-                worker = await asyncio.create_subprocess_exec(*argv, stdin=theirs.fileno())
+                listener = self._listeners[number].fileno()
+                argv = [*_KILLED_WITH_ME, *_WORKER, self._name, str(number), str(listener)]
+                worker = await asyncio.create_subprocess_exec(
+                    *argv, stdin=theirs.fileno(), pass_fds=[listener]
+                )
             self._running[number] = worker
             is_ready = bool(await asyncio.get_running_loop().sock_recv(ours, 1))
             if is_ready:
