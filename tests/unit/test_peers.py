@@ -136,7 +136,7 @@ def test_one_that_is_busy_or_starts_is_not_named() -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_one_that_answers_again_is_no_longer_named() -> None:
-    async def scenario() -> tuple[list[str], list[str]]:
+    async def scenario() -> tuple[list[str], list[str], list[str]]:
         name = secrets.token_hex(8)
         one, two = Peers(None, name, 1, 2), Peers(listener(name, 2), name, 2, 2)
         Readiness([], two)
@@ -145,24 +145,32 @@ def test_one_that_answers_again_is_no_longer_named() -> None:
         back = (await reasons(one, for_s=0.2))[-1]
         running.cancel()
         await asyncio.wait([running])
-        return silent, back
+        return silent, back, await Readiness([], one).obstacles()
 
-    assert asyncio.run(scenario()) == (["worker 2 of 2 does not answer"], [])
+    silent, back, silent_again = asyncio.run(scenario())
+    assert (silent, back) == (["worker 2 of 2 does not answer"], [])
+    assert silent_again == [], "not for so long yet"
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_busy_asker_does_not_take_its_own_lag_for_silence() -> None:
-    async def scenario() -> list[str]:
-        async with workers(2) as (one, two):
-            Readiness([], two)
-            readiness = Readiness([], one)
-            asking = asyncio.create_task(readiness.obstacles())
+@pytest.mark.parametrize(("turns", "turn_s"), [(50, 0.01), (1, 0.5)], ids=["turns", "control"])
+def test_a_busy_asker_does_not_take_its_own_lag_for_silence(
+    monkeypatch: pytest.MonkeyPatch, turns: int, turn_s: float
+) -> None:
+    monkeypatch.setattr(module, "_TURNS", turns)
+    monkeypatch.setattr(module, "_TURN_S", turn_s)
+
+    async def scenario() -> bool:
+        async with workers(2) as (one, _):
+            asking = asyncio.create_task(one.ask("who"))
+            await asyncio.sleep(0)
             await asyncio.sleep(0)
             time.sleep(0.8)  # noqa: ASYNC251  longer than a silence
             await asking
-            return await readiness.obstacles()
+            await asyncio.sleep(0.05)
+            return one.is_silent("who", 2)
 
-    assert asyncio.run(scenario()) == []
+    assert asyncio.run(scenario()) == (turns == 1)
 
 
 @pytest.mark.usefixtures("quick")
