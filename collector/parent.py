@@ -14,6 +14,13 @@ def address(name: str, number: int) -> str:
     return f"\0collector-{name}-{number}"
 
 
+def listener(name: str, number: int) -> socket.socket:
+    """Return a socket that is bound to this address, and does not listen yet."""
+    bound = socket.socket(socket.AF_UNIX)
+    bound.bind(address(name, number))
+    return bound
+
+
 class Parent:
     """A worker's end of a connection to its parent, and what else it has from there.
 

@@ -121,5 +121,5 @@ def _say_missing(result: Result, audits: Sequence[Audit], read_back: ReadBack) -
     say_text(
         f"{repair} stores them again, over other values that InfluxDB has there. A running"
         " collector's auditor does so by itself once it notices a loss, but leaves values that"
-        " are not from this outbox."
+        " are not from an outbox of this directory."
     )

@@ -14,17 +14,10 @@ import pytest
 from collector import peers as module
 from collector.http.readiness import Readiness
 from collector.outbox.group_commit import OutboxBusy
-from collector.parent import address
+from collector.parent import listener
 from collector.peers import Peers
 
 Answers = dict[int, bytes | None]
-
-
-def listener(name: str, number: int) -> socket.socket:
-    """Return what a parent gives to a worker."""
-    bound = socket.socket(socket.AF_UNIX)
-    bound.bind(address(name, number))
-    return bound
 
 
 @contextlib.asynccontextmanager
