@@ -15,7 +15,7 @@ from telemetry.thread import Thread
 
 logger = logging.getLogger(__name__)
 
-# A look at so many reads the other outboxes once; meanwhile they take some 15 MB.
+# A look at so many reads the other outboxes once; meanwhile that takes some 25 MB.
 _ROWS = 50_000
 _READ_ROWS = 5_000
 

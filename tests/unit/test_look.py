@@ -2,7 +2,6 @@
 # ruff: noqa: SLF001  the rig's event loop and directory
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Draft
+from collector.outbox.schema import OutboxUnusable
 from collector.publishing import look as module
 from telemetry.receipt import Receipt, Rejection
 from tests.unit.publisher_model import PublisherRig
@@ -202,12 +202,25 @@ def test_one_that_cannot_be_read_holds_up_nothing(rig: Rig, how: str) -> None:
     assert numbers(rig) == [2]
 
 
-def test_without_others_there_is_no_look(rig: Rig) -> None:
+def test_a_look_that_fails_holds_up_nothing(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def failing(_: Path) -> None:
+        raise OutboxUnusable("too many open files")
+
+    monkeypatch.setattr(module, "open_beside", failing)
     rig.append(5)
+    rig.beside(5)
+    rig.connect()
+    rig.look()
+    assert numbers(rig) == [1]
+    assert "sent without a look at other outboxes: too many open files" in caplog.text
+
+
+def test_without_others_there_is_no_look(rig: Rig) -> None:
     before = threading.active_count()
-    with contextlib.closing(rig.publisher.look.run()) as run:
-        rig.connect()
-        assert numbers(rig) == [1], "at once"
-        assert not rig.publisher.look._begun.is_set()
-        del run
+    rig.append(5)
+    rig.connect()
+    assert numbers(rig) == [1], "at once"
+    rig.look()
     assert threading.active_count() == before
