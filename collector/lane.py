@@ -55,18 +55,14 @@ class Lane:
         self.rate_limit = RateLimit(settings.rate_limit)
         self._receipts_topic = topics.RECEIPTS + self.outbox.id
         self._status_topic = topics.status("collector", self.outbox.id)
-        self._publisher = Publisher(self.outbox, self._publish)
+        elsewhere = Elsewhere(outbox.path, Path(settings.outbox_path))
+        self._publisher = Publisher(self.outbox, self._publish, elsewhere)
         self.receipt_times = self._publisher.in_flight.receipt_times
         prefix = settings.home_assistant_prefix
         self._discovery = (
             Discovery(self.outbox, prefix, self._status_topic, self._publish) if prefix else None
         )
-        self._auditor = Auditor(
-            self.outbox,
-            settings.influx,
-            self._publisher.heal,
-            Elsewhere(outbox.path, Path(settings.outbox_path)),
-        )
+        self._auditor = Auditor(self.outbox, settings.influx, self._publisher.heal, elsewhere)
         self._unreadable = UnreadableLog()
         self._mqtt = MqttClient(
             **settings.broker,
@@ -91,6 +87,7 @@ class Lane:
         return {
             "mqtt": self._mqtt.run(),
             "outbox": self.outbox.failed(),
+            "look": self._publisher.look.run(),
             "auditor": self._auditor.run(),
             "ticks": self._tick(),
             **({"devices": self._devices.run()} if self._devices else {}),
@@ -148,7 +145,7 @@ class Lane:
         return {
             **books._asdict(),
             "unbalanced": books.unbalanced,
-            "published": self._publisher.published,
+            "published": self._publisher.in_flight.sent,
             "replayed": self._publisher.replayed,
             "unaudited": self.outbox.verification.waiting,
             "unhealed": len(self.outbox.verification.given_up),

@@ -3,19 +3,38 @@
 import asyncio
 import contextlib
 import socket
-from pathlib import Path
+
+
+def address(name: str, number: int) -> str:
+    """Return where a worker of those with a common name answers the others.
+
+    That is an abstract address, not a file: nobody can remove it, no path is too long, and nothing
+    is left of it when the parent is killed.
+    """
+    return f"\0collector-{name}-{number}"
+
+
+def listener(name: str, number: int) -> socket.socket:
+    """Return a socket that is bound to this address, and does not listen yet."""
+    bound = socket.socket(socket.AF_UNIX)
+    bound.bind(address(name, number))
+    return bound
 
 
 class Parent:
-    """Its end of a connection to the parent, the directory that all share, and its number.
+    """A worker's end of a connection to its parent, and what else it has from there.
 
-    The connection ends with the parent, however that ends.
+    The connection ends with the parent, however that ends. `listener` is where the worker answers
+    the others; the parent has it too, so that nobody else can take the address meanwhile.
     """
 
-    def __init__(self, connection: socket.socket, runtime: Path, number: int) -> None:
+    def __init__(
+        self, connection: socket.socket, listener: socket.socket, name: str, number: int
+    ) -> None:
         connection.setblocking(False)
         self._connection = connection
-        self.runtime = runtime
+        self.listener = listener
+        self.name = name
         self.number = number
 
     def tell_ready(self) -> None:

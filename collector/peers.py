@@ -2,42 +2,52 @@
 
 import asyncio
 import contextlib
+import os
+import socket
+import struct
 from collections.abc import Callable
-from pathlib import Path
 
 from collector.outbox.group_commit import OutboxBusy
+from collector.parent import address
 from telemetry.process import ServiceError
 
 _ANSWER_S = 1.0
+# One that gives no answer for 5 s is silent. That is counted in turns of the asker's event loop, so
+# that a busy one does not take what it has not read yet for silence.
+_TURNS, _TURN_S = 50, 0.1
+_AGAIN_S = 0.2
 
 
 class Peers:
-    """All workers of a collector but one.
+    """All workers of a collector but one."""
 
-    Their sockets are in `directory`, which no other user can read: `1.sock`, `2.sock` and so on.
-    """
-
-    def __init__(self, directory: Path | None = None, number: int = 1, count: int = 1) -> None:
-        """Be number `number` of `count`; a single one needs no directory."""
+    def __init__(
+        self,
+        listener: socket.socket | None = None,
+        name: str = "",
+        number: int = 1,
+        count: int = 1,
+    ) -> None:
+        """Be number `number` of `count` with a common name; a single one needs no listener."""
         self.count = count
-        self._own = _socket(directory, number) if directory else None
-        self._others = (
-            {other: _socket(directory, other) for other in range(1, count + 1) if other != number}
-            if directory
-            else {}
-        )
+        self._listener = listener
+        self._others = {
+            other: address(name, other) for other in range(1, count + 1) if other != number
+        }
         self._answers: dict[str, Callable[[], bytes]] = {}
-        self._asked: dict[str, asyncio.Task[dict[int, bytes | None]]] = {}
+        self._asked: dict[tuple[str, int], asyncio.Task[bytes | None]] = {}
+        self._silent: set[tuple[str, int]] = set()
 
     def add_answer(self, question: str, answer: Callable[[], bytes]) -> None:
         """Tell the others `answer` when they ask the question, which is one word."""
         self._answers[question] = answer
 
     async def run(self) -> None:
-        """Answer for ever; raises ServiceError if there can be no socket."""
+        """Answer for ever."""
         async with contextlib.AsyncExitStack() as opened:
-            if self._own:
-                await opened.enter_async_context(await self._listen(self._own))
+            if self._listener:
+                server = await asyncio.start_unix_server(self._tell, sock=self._listener)
+                await opened.enter_async_context(server)
             await asyncio.Event().wait()
 
     async def ask(self, question: str) -> dict[int, bytes | None]:
@@ -45,42 +55,69 @@ class Peers:
 
         Who asks meanwhile shares them, so that a crowd here is none there.
         """
-        if question not in self._asked:
-            asked = asyncio.create_task(self._ask_all(question), name=f"ask {question}")
-            asked.add_done_callback(lambda _: self._asked.pop(question))
-            self._asked[question] = asked
-        return await asyncio.shield(self._asked[question])
+        asked = {number: self._asking(question, number) for number in self._others}
+        if asked:
+            await asyncio.wait(asked.values(), timeout=_ANSWER_S)
+        return {number: task.result() if task.done() else None for number, task in asked.items()}
 
-    async def _listen(self, path: Path) -> asyncio.Server:
+    def is_silent(self, question: str, number: int) -> bool:
+        """Return whether another one, when it was asked last, has said nothing for 5 s."""
+        return (question, number) in self._silent
+
+    def _asking(self, question: str, number: int) -> asyncio.Task[bytes | None]:
+        key = question, number
+        if key not in self._asked:
+            task = asyncio.create_task(self._hear(question, number), name=f"ask {question}")
+            task.add_done_callback(lambda _: self._asked.pop(key))
+            self._asked[key] = task
+        return self._asked[key]
+
+    async def _hear(self, question: str, number: int) -> bytes | None:
+        """Return what one says that may be busy, or not there yet; None if it is silent."""
+        asking = asyncio.create_task(_insist(self._others[number], question))
         try:
-            return await asyncio.start_unix_server(self._tell, path)
-        except OSError as error:
-            raise ServiceError(f"workers cannot ask each other: {path}: {error}") from error
-
-    async def _ask_all(self, question: str) -> dict[int, bytes | None]:
-        answers = await asyncio.gather(*(_ask(path, question) for path in self._others.values()))
-        return dict(zip(self._others, answers, strict=True))
+            for _ in range(_TURNS):
+                if (await asyncio.wait({asking}, timeout=_TURN_S))[0]:
+                    self._silent.discard((question, number))
+                    return asking.result()
+        finally:
+            asking.cancel()
+        self._silent.add((question, number))
+        return None
 
     async def _tell(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with (
             contextlib.suppress(OSError, ValueError, KeyError, OutboxBusy, ServiceError),
             contextlib.closing(writer),
         ):
-            async with asyncio.timeout(_ANSWER_S):
-                question = (await reader.readline()).decode().rstrip()
-                writer.write(self._answers[question]())
-                await writer.drain()
+            async with asyncio.timeout(_TURNS * _TURN_S):
+                if _is_own(writer.get_extra_info("socket")):
+                    question = (await reader.readline()).decode().rstrip()
+                    writer.write(self._answers[question]())
+                    await writer.drain()
 
 
-def _socket(directory: Path, number: int) -> Path:
-    return directory / f"{number}.sock"
+def _is_own(connection: socket.socket) -> bool:
+    """Return whether a process of the same user has connected."""
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", told)
+    return bool(user == os.getuid())
 
 
-async def _ask(path: Path, question: str) -> bytes | None:
-    with contextlib.suppress(OSError):  # TimeoutError is one
-        async with asyncio.timeout(_ANSWER_S):
-            reader, writer = await asyncio.open_unix_connection(path)
-            with contextlib.closing(writer):
-                writer.write(question.encode() + b"\n")
-                return await reader.read() or None
-    return None
+async def _insist(name: str, question: str) -> bytes:
+    """Return an answer as soon as there is one."""
+    while True:
+        with contextlib.suppress(OSError):
+            if answer := await _ask(name, question):
+                return answer
+        await asyncio.sleep(_AGAIN_S)
+
+
+async def _ask(name: str, question: str) -> bytes:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, name)
+        reader, writer = await asyncio.open_unix_connection(sock=connection)
+        with contextlib.closing(writer):
+            writer.write(question.encode() + b"\n")
+            return await reader.read()

@@ -68,7 +68,9 @@ async def serve(parent: Parent | None) -> None:
     limits = Limits(connections, settings.max_connections_per_address or max(1, connections // 2))
     endpoint = DataEndpoint(lane, identities, settings)
     live = Live.of(settings)
-    peers = Peers(parent.runtime, parent.number, settings.workers) if parent else Peers()
+    peers = Peers()
+    if parent:
+        peers = Peers(parent.listener, parent.name, parent.number, settings.workers)
     server = Server(endpoint, lanes, live, limits, peers=peers, certificate=certificate)
     vitals = Vitals()
     lane.add_counters(server.connections.counters)

@@ -1,14 +1,16 @@
-"""`python -m collector.worker DIRECTORY NUMBER`: one of several collectors that share a port.
+"""`python -m collector.worker NAME NUMBER LISTENER`: one of several collectors that share a port.
 
-Its standard input is a connection to `collector.workers`, which starts it.
+Its standard input is a connection to `collector.workers`, which starts it; NAME is common to all,
+LISTENER the file descriptor on which it answers the others.
 """
 
 import socket
 import sys
-from pathlib import Path
 
 from collector import service
 from collector.parent import Parent
 
 if __name__ == "__main__":
-    sys.exit(service.main(Parent(socket.socket(fileno=0), Path(sys.argv[1]), int(sys.argv[2]))))
+    name, number, listener = sys.argv[1:]
+    connections = socket.socket(fileno=0), socket.socket(fileno=int(listener))
+    sys.exit(service.main(Parent(*connections, name, int(number))))

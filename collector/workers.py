@@ -3,14 +3,15 @@
 import asyncio
 import contextlib
 import logging
+import secrets
 import signal
 import socket
 import sys
-import tempfile
 import time
 from asyncio.subprocess import Process
-from pathlib import Path
+from collections.abc import Mapping
 
+from collector.parent import listener
 from collector.settings import Settings
 from telemetry import process
 from telemetry.backoff import Backoff
@@ -57,9 +58,9 @@ async def _serve() -> None:
     with contextlib.ExitStack() as held:
         for bound in bind(*address, shared=True):  # nobody else's while no worker runs
             held.enter_context(bound)
-        runtime = held.enter_context(tempfile.TemporaryDirectory(prefix="collector-"))
-        workers = Workers(Path(runtime))
-        numbers = range(1, settings.workers + 1)
+        name, numbers = secrets.token_hex(8), range(1, settings.workers + 1)
+        listeners = {number: held.enter_context(listener(name, number)) for number in numbers}
+        workers = Workers(name, listeners)
         parts = {f"worker-{number}": workers.keep(number) for number in numbers}
         await process.run(stop=workers.stop, **parts)
 
@@ -67,8 +68,10 @@ async def _serve() -> None:
 class Workers:
     """Starts workers, and again those that end; all end when this process does."""
 
-    def __init__(self, runtime: Path) -> None:
-        self._runtime = runtime
+    def __init__(self, name: str, listeners: Mapping[int, socket.socket]) -> None:
+        """Let them answer each other at these listeners, by their numbers and common name."""
+        self._name = name
+        self._listeners = listeners
         self._running: dict[int, Process] = {}
         self._first_is_ready = asyncio.Event()
         self._is_stopping = False
@@ -113,8 +116,11 @@ class Workers:
         ours.setblocking(False)
         with ours:
             with theirs:
-                argv = [*_KILLED_WITH_ME, *_WORKER, str(self._runtime), str(number)]
-                worker = await asyncio.create_subprocess_exec(*argv, stdin=theirs.fileno())
+                own = self._listeners[number].fileno()
+                argv = [*_KILLED_WITH_ME, *_WORKER, self._name, str(number), str(own)]
+                worker = await asyncio.create_subprocess_exec(
+                    *argv, stdin=theirs.fileno(), pass_fds=[own]
+                )
             self._running[number] = worker
             is_ready = bool(await asyncio.get_running_loop().sock_recv(ours, 1))
             if is_ready:

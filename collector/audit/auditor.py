@@ -51,9 +51,9 @@ class Auditor:
     restored. What is missing goes to `heal`, in ranges, to be replayed. A reading that is missing
     after two replays is given up until InfluxDB's next restart or outage, but not taken for
     verified: it is in another database, or somebody else writes another value. Given up at once is
-    one whose point has a value that cannot be from this outbox: that may be a later correction,
-    made through another collector. A correction in another outbox of the directory is known, and
-    the reading that it replaced is not missing.
+    one whose point has a value that cannot be an earlier one of an outbox of the directory: that
+    may be a later correction, made through a collector elsewhere. A correction in another outbox of
+    the directory is known, and the reading that it replaced is not missing.
     """
 
     def __init__(

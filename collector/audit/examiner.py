@@ -22,7 +22,7 @@ _ONE_OF_SEVERAL_S = 5
 class Missing(NamedTuple):
     """The numbers of readings that InfluxDB lacks, and of those for which it has another value.
 
-    `foreign`: that other value cannot be an earlier one from this outbox.
+    `foreign`: that other value cannot be an earlier one from an outbox of the directory.
     """
 
     absent: list[int]
@@ -97,20 +97,26 @@ class Examiner:
         """Return which of the rows InfluxDB should hold, and does not."""
         suspects = list(differing(rows, self._read_back)) if rows else []
         kept_since = self._read_back.kept_since() if suspects else 0
-        differing_rows = sorted(row for row, _ in suspects)
-        superseded = late.corrections(self._connection(), differing_rows, self._is_rejected)
-        last = self._elsewhere.last(differing_rows)
-        missing = Missing([], [], [])
+        ordered = sorted(row for row, _ in suspects)
+        superseded = late.corrections(self._connection(), ordered, self._is_rejected)
+        absent: list[tuple[Row, object]] = []
+        others: list[tuple[Row, object]] = []
         for row, found in suspects:
-            if row.ns < kept_since or row.seq in superseded or correction(last, row, found):
-                continue
-            if found is None:
-                missing.absent.append(row.seq)
-            elif late.is_late(self._connection(), row):
-                missing.differing.append(row.seq)
-            else:
-                missing.foreign.append(row.seq)
-        return missing
+            if row.ns >= kept_since and row.seq not in superseded:
+                (absent if found is None else others).append((row, found))
+        # Of a correction that InfluxDB has not stored nobody knows whether it ever will.
+        last = self._elsewhere.last([row for row, _ in absent], stored=True)
+        absent = [(row, found) for row, found in absent if not correction(last, row)]
+        last = self._elsewhere.last([row for row, _ in others])
+        others = [(row, found) for row, found in others if not correction(last, row, found)]
+        is_late = {row.seq: late.is_late(self._connection(), row) for row, _ in others}
+        strange = [(row, found) for row, found in others if not is_late[row.seq]]
+        earlier = self._elsewhere.earlier(strange)
+        return Missing(
+            [row.seq for row, _ in absent],
+            [seq for seq, ours in is_late.items() if ours or seq in earlier],
+            [row.seq for row, _ in strange if row.seq not in earlier],
+        )
 
     def _is_rejected(self, seq: int) -> bool:
         rejected = "SELECT 1 FROM rejected WHERE seq = ?"

@@ -123,7 +123,7 @@ def _say_missing(
         hint = (
             f"{repair} stores them again, over other values that InfluxDB has there. A running"
             " collector's auditor does so by itself once it notices a loss, but leaves values that"
-            " are not from this outbox."
+            " are not from an outbox of this directory."
         )
     else:
         hint = (

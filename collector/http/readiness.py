@@ -22,11 +22,16 @@ class Readiness:
         peers.add_answer(_QUESTION, lambda: msgspec.json.encode(self._own()))
 
     async def obstacles(self) -> list[str]:
-        """Return why they are not, each reason once; a worker that does not answer is one."""
+        """Return why they are not, each reason once; a worker that does not answer is one.
+
+        That is one that has said nothing for 5 s: one may be busy, or be starting.
+        """
         reasons = self._own()
         for number, answer in (await self._peers.ask(_QUESTION)).items():
-            silent = f"worker {number} of {self._peers.count} does not answer"
-            reasons += _reasons(answer) if answer else [silent]
+            if answer:
+                reasons += _reasons(answer)
+            elif self._peers.is_silent(_QUESTION, number):
+                reasons.append(f"worker {number} of {self._peers.count} does not answer")
         return list(dict.fromkeys(reasons))
 
     def _own(self) -> list[str]:

@@ -14,6 +14,17 @@ from collector.outbox.schema import OutboxUnusable, open_beside
 # Few enough that the other collector can truncate its write-ahead log.
 _CHUNK_ROWS = 100_000
 
+_NOT_REJECTED = "seq NOT IN (SELECT seq FROM rejected)"
+_STORED = (
+    "seq NOT IN (SELECT seq FROM rejected)"
+    " AND seq <= (SELECT max(last) FROM settled WHERE first <= reading.seq)"
+)
+# The table of the series may be some seconds old.
+_NEWEST = """
+SELECT topic, newest FROM series UNION ALL
+SELECT topic, max(ns) FROM reading WHERE seq > (SELECT series_to FROM outbox) GROUP BY topic
+"""
+
 Point = tuple[str, int]
 Last = Mapping[Point, Sequence[Row]]
 """By series and timestamp (ns), the last reading of each outbox that has one."""
@@ -26,25 +37,63 @@ class Elsewhere:
         self._own = own
         self._first = first
 
-    def last(self, rows: Sequence[Row]) -> Last:
-        """Return the last readings of the rows' points that were not accepted before all of them.
-
-        Rejected ones do not count. Takes some 0.3 s for each million readings in other outboxes,
-        which have no index of their points, so it is asked about many rows at once.
-        """
-        found: dict[Point, list[Row]] = defaultdict(list)
-        for path in self._others() if rows else ():
-            # One that cannot be read says so where it is in use.
-            with suppress(OutboxUnusable, sqlite3.Error):
-                for point, row in _last(path, rows).items():
-                    found[point].append(row)
-        return found
-
-    def _others(self) -> list[Path]:
+    def others(self) -> list[Path]:
+        """Return their paths; none while they cannot be told."""
         try:
             return [path for path in outboxes(self._first) if path != self._own]
         except OSError:  # too many files are open; an auditor must not end for that
             return []
+
+    def last(self, rows: Sequence[Row], *, stored: bool = False) -> Last:
+        """Return the last readings of the rows' points that were not accepted before all of them.
+
+        Rejected ones do not count, and with `stored` only those that InfluxDB has stored. Takes
+        some 0.3 s for each million readings in other outboxes, which have no index of their points,
+        so it is asked about many rows at once.
+        """
+        found: dict[Point, list[Row]] = defaultdict(list)
+        if rows:
+            since = min(row.at for row in rows)
+            for others in self._readings(rows, since, _STORED if stored else _NOT_REJECTED):
+                for point, row in {(row.series, row.ns): row for row in others}.items():
+                    found[point].append(row)
+        return found
+
+    def earlier(self, differing: Sequence[tuple[Row, object]]) -> set[int]:
+        """Return the numbers of the rows whose point has an earlier value of another outbox.
+
+        Each row comes with the value that InfluxDB has. Takes as long as `last`.
+        """
+        rows = [row for row, _ in differing]
+        by_point: dict[Point, list[Row]] = defaultdict(list)
+        for others in self._readings(rows, 0, _NOT_REJECTED) if rows else ():
+            for row in others:
+                by_point[row.series, row.ns].append(row)
+        return {
+            row.seq
+            for row, found in differing
+            for other in by_point.get((row.series, row.ns), ())
+            if other.at < row.at and other.value == found
+        }
+
+    def newest(self) -> dict[str, int]:
+        """Return the newest timestamp (ns) of each series in other outboxes."""
+        found: dict[str, int] = {}
+        for path in self.others():
+            with suppress(OutboxUnusable, sqlite3.Error), closing(open_beside(path)) as db:
+                for series, ns in db.execute(_NEWEST):
+                    found[series] = max(ns, found.get(series, ns))
+        return found
+
+    def _readings(self, rows: Sequence[Row], since: int, which: str) -> Iterator[list[Row]]:
+        """Yield the readings of the rows' points in each other outbox, accepted since."""
+        points = {(row.series, row.ns) for row in rows}
+        timestamps = {ns for _, ns in points}
+        for path in self.others():
+            # One that cannot be read says so where it is in use.
+            with suppress(OutboxUnusable, sqlite3.Error), closing(open_beside(path)) as db:
+                found = _with_timestamps(db, timestamps, since, which)
+                yield [row for row in found if (row.series, row.ns) in points]
 
 
 def correction(last: Last, row: Row, found: object = None) -> Row | None:
@@ -55,30 +104,19 @@ def correction(last: Last, row: Row, found: object = None) -> Row | None:
     later = [
         other
         for other in last.get((row.series, row.ns), ())
-        if other.at > row.at or (other.at == row.at and other.value == found)
+        if other.at > row.at or (other.at == row.at and found is not None and other.value == found)
     ]
     return max(later, key=lambda other: other.at, default=None)
 
 
-def _last(path: Path, rows: Sequence[Row]) -> dict[Point, Row]:
-    points = {(row.series, row.ns) for row in rows}
-    with closing(open_beside(path)) as db:
-        return {
-            (row.series, row.ns): row
-            for row in _with_timestamps(db, {ns for _, ns in points}, min(row.at for row in rows))
-            if (row.series, row.ns) in points
-        }
-
-
-def _with_timestamps(db: sqlite3.Connection, ns: set[int], since: int) -> Iterator[Row]:
-    """Yield the readings accepted since, and not rejected, by ascending sequence number."""
+def _with_timestamps(db: sqlite3.Connection, ns: set[int], since: int, which: str) -> Iterator[Row]:
+    """Yield the readings accepted since, by ascending sequence number."""
     first, last = db.execute("SELECT min(seq), max(seq) FROM reading").fetchone()
     timestamps = json.dumps(sorted(ns))
     for start in range(first or 1, (last or 0) + 1, _CHUNK_ROWS):
         for fields in db.execute(
-            "SELECT * FROM reading WHERE seq BETWEEN ? AND ? AND at >= ?"
-            " AND ns IN (SELECT value FROM json_each(?))"
-            " AND seq NOT IN (SELECT seq FROM rejected) ORDER BY seq",
+            "SELECT * FROM reading WHERE seq BETWEEN ? AND ? AND at >= ?"  # noqa: S608  ours
+            f" AND ns IN (SELECT value FROM json_each(?)) AND {which} ORDER BY seq",
             [start, start + _CHUNK_ROWS - 1, since, timestamps],
         ).fetchall():
             yield Row(*fields)

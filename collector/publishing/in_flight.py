@@ -27,6 +27,7 @@ class InFlight:
         self.uncertain = uncertain
         self.lost = Ranges()
         self.sent = 0
+        """How many times a reading was sent, replays included."""
         self._order: OrderedDict[int, int] = OrderedDict()  # sequence number: count of `sent`
         self.receipt_times = Histogram(SLOW_S)
         self._timed: dict[int, float] = {}  # when some of `_order` were sent

@@ -4,16 +4,20 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import chain
+from math import inf
 
+from collector.outbox.elsewhere import Elsewhere
 from collector.outbox.group_commit import OutboxBusy, OutboxFull
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Row
 from collector.publishing.bridge_state import BridgeState
 from collector.publishing.in_flight import InFlight
+from collector.publishing.look import Look
 from collector.publishing.patience import Patience
 from telemetry import topics
 from telemetry.mqtt import NotConnected
-from telemetry.ranges import Ranges
+from telemetry.ranges import Ranges, collapse
 from telemetry.receipt import Receipt, Rejection
 from telemetry.status import Status
 
@@ -27,6 +31,7 @@ MAX_OLD_IN_FLIGHT = 5_000
 MAX_FRESH = 50_000
 # Old readings are read from the outbox when there is room for this many.
 MIN_READ_ROWS = 200
+Publish = Callable[[str, bytes, bool], int]
 
 
 class Publisher:
@@ -35,12 +40,11 @@ class Publisher:
     Each pending reading is in exactly one place:
 
     - `fresh`: just committed, held in memory; goes out first;
-    - `unsent`: not sent, or not acknowledged by the broker before a restart; goes out on
-      readings/ in order, as soon as there is room;
+    - `unsent`: not sent, or not acknowledged by the broker before a restart; goes out in order;
     - `in_flight`: sent and not settled: in flight, uncertain or lost (see InFlight).
     """
 
-    def __init__(self, outbox: Outbox, publish: Callable[[str, bytes, bool], int]) -> None:
+    def __init__(self, outbox: Outbox, publish: Publish, elsewhere: Elsewhere) -> None:
         self._outbox = outbox
         self._publish = publish
         self._loop = asyncio.get_running_loop()
@@ -48,14 +52,11 @@ class Publisher:
         self.replayed = 0
         self.fresh: deque[Row] = deque()
         self.unsent = Ranges(outbox.settlement.unsettled(1, outbox.last))
-        uncertain = Ranges()
-        for first, last in list(self.unsent):
-            for a, b in outbox.published(first, last):
-                self.unsent.remove(a, b)
-                uncertain.add(a, b)
-        self.in_flight = InFlight(uncertain)
-        self._bridge = BridgeState()
-        self._patience = Patience()
+        self.in_flight = InFlight(Ranges(s for old in self.unsent for s in outbox.published(*old)))
+        for first, last in self.in_flight.uncertain:
+            self.unsent.remove(first, last)
+        self.look = Look(outbox.path, elsewhere, self._pass_over)
+        self._bridge, self._patience = BridgeState(), Patience()
         self._unacknowledged: dict[int, int] = {}  # MQTT packet id: sequence number
         self._pump_is_scheduled = False
         outbox.add_listener(self.on_committed)
@@ -64,11 +65,6 @@ class Publisher:
     def storing(self) -> bool:
         """Whether the bridge is storing."""
         return self._bridge.storing
-
-    @property
-    def published(self) -> int:
-        """How many times a reading was sent, replays included."""
-        return self.in_flight.sent
 
     @property
     def pending(self) -> int:
@@ -86,6 +82,7 @@ class Publisher:
     def on_connected(self) -> None:
         """Begin to send."""
         self.connected = True
+        self.look.begin(Ranges(chain(self.unsent, self.in_flight.uncertain, self.in_flight.lost)))
         self._patience.restart()
         self._schedule_pump()
 
@@ -149,12 +146,8 @@ class Publisher:
                 self._patience.restart()
         self._schedule_pump()
 
-    def send_unsent(self, room: int) -> None:
-        """Send up to `room` of the oldest readings that were never sent."""
-        self._send_old(self.unsent, topics.READINGS, room)
-
     def replay_lost(self, room: int) -> None:
-        """Replay up to `room` of the oldest readings that are lost."""
+        """Replay up to `room` of the oldest that are lost."""
         self.replayed += self._send_old(self.in_flight.lost, topics.REPLAY, room)
 
     def _on_bridge_changed(self) -> None:
@@ -189,12 +182,14 @@ class Publisher:
             room = min(room, MAX_OLD_IN_FLIGHT - len(in_flight))
         if self.connected and room >= MIN_READ_ROWS:
             if self.unsent:
-                self.send_unsent(room)
+                self._send_old(self.unsent, topics.READINGS, room)
             elif in_flight.lost and storing:
                 self.replay_lost(room)
 
     def _send_old(self, source: Ranges, root: str, room: int) -> int:
         first, last = next(iter(source))
+        if (last := self.look.until(last)) < first:
+            return 0
         rows = self._outbox.read(first, last, room)
         # All that is read from the outbox, before anything changes: a busy outbox interrupts.
         corrections = self._outbox.corrections(rows)
@@ -219,7 +214,8 @@ class Publisher:
 
         None: it has been stored, read back and pruned.
         """
-        if correction is None or self._is_yet_to_be_sent(correction):
+        first_fresh = self.fresh[0].seq if self.fresh else inf
+        if correction is None or correction in self.unsent or correction >= first_fresh:
             return row
         return next(iter(self._outbox.read(correction, correction, 1)), None)
 
@@ -233,14 +229,20 @@ class Publisher:
             self.in_flight.drop(last_of_point.seq)
             self._send(last_of_point, topics.REPLAY)
 
-    def _is_yet_to_be_sent(self, seq: int) -> bool:
-        return seq in self.unsent or bool(self.fresh and seq >= self.fresh[0].seq)
+    def _pass_over(self, seqs: Sequence[int]) -> None:
+        """Settle old readings without sending them: later ones of their points are elsewhere."""
+        passed = [seq for seq in seqs if seq not in self._outbox.settlement.settled]
+        for seq in passed:
+            self.unsent.remove(seq, seq)
+            self.in_flight.drop(seq)
+        self._outbox.settlement.apply(Receipt(collapse(passed)))
+        self._schedule_pump()
 
     def _send(self, row: Row, root: str) -> None:
         seq, _, _, series, payload = row
-        retain = root == topics.READINGS and self._outbox.is_newest(row)
+        is_newest = self._outbox.is_newest(row) and self.look.is_newest(row)
         try:
-            mid = self._publish(root + series, payload, retain)
+            mid = self._publish(root + series, payload, is_newest and root == topics.READINGS)
         except NotConnected:
             (self.unsent if root == topics.READINGS else self.in_flight.lost).add(seq, seq)
             return

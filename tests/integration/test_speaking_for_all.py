@@ -31,14 +31,14 @@ def collector(pipeline: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iter
         env={"COLLECTOR_WORKERS": str(WORKERS)},
     )
     with collector:
-        wait_for(lambda: readiness(collector) == (200, "ready\n"), 20, "all workers are ready")
+        wait_for(lambda: answering(collector) == WORKERS, 20, "all workers")
         yield collector
 
 
 def ask(collector: Collector, path: str, **headers: str) -> httpx.Response | None:
     """Ask on a connection of its own; None if the worker that has it does not answer."""
     try:
-        return httpx.get(collector.url + path, headers=headers, trust_env=False, timeout=3)
+        return httpx.get(collector.url + path, headers=headers, trust_env=False, timeout=2)
     except httpx.TransportError:
         return None
 
@@ -67,6 +67,10 @@ def samples(text: str) -> Counter[str]:
         for sample in family.samples:
             found[sample.name] += int(sample.value)
     return found
+
+
+def answering(collector: Collector) -> int:
+    return samples(metrics(collector))["collector_workers_answering"]
 
 
 def told_of(text: str) -> set[str]:

@@ -27,6 +27,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A pipeline with two workers. A test may end them if it starts the collector again."""
     stack = Stack(tmp_path_factory.mktemp("workers"))
     stack.collector.env["COLLECTOR_WORKERS"] = str(COUNT)
+    # Workers ask each other however long its path is, and whoever clears it up.
+    (temporary := stack.collector.outbox.parent / ("t" * 100)).mkdir(parents=True)
+    stack.collector.env["TMPDIR"] = str(temporary)
     with stack:
         yield stack
 
@@ -140,6 +143,10 @@ def test_a_killed_worker_comes_back_alone_with_its_own_outbox(
         posters.wait_accepted(10)
     posters.check_stored(stack)
     assert set(after) & set(before) == set(before) - set(killed)
+    with client(stack.collector) as http:
+        wait_for(lambda: http.get("/readyz").status_code == 200)
+        assert "collector_workers_answering 2.0" in http.get("/metrics").text
+    assert list(Path(stack.collector.env["TMPDIR"]).iterdir()) == [], "nothing to be cleared up"
     assert files(stack.collector) == ["outbox.db", "outbox-2.db"]
 
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
+from collector.outbox.elsewhere import Elsewhere
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Draft
 from collector.publishing.publisher import Publisher
@@ -59,7 +60,7 @@ class PublisherRig:
         async def start() -> None:
             path = Path(self._directory.name, "outbox.db")
             self.outbox = Outbox(path, max_bytes=1 << 30, keep_s=3600)
-            self.publisher = self.kind(self.outbox, self._publish)
+            self.publisher = self.kind(self.outbox, self._publish, Elsewhere(path, path))
 
         self._loop.run_until_complete(start())
 

@@ -11,7 +11,7 @@ import pytest
 
 from collector.audit import examiner
 from collector.audit.compare import Audit
-from collector.audit.examiner import Examiner
+from collector.audit.examiner import Examiner, Missing
 from collector.audit.read_back import ReadBack, Span, Values
 from collector.outbox import elsewhere as module
 from collector.outbox.elsewhere import Elsewhere, correction
@@ -29,15 +29,19 @@ POINT, NS = "1/t", 7
 
 
 class Add(Protocol):
-    def __call__(self, number: int, at: int, *values: float, rejected: bool = False) -> Outbox:
-        """Make an outbox with stored, or rejected, readings of the point, accepted at one time."""
+    def __call__(
+        self, number: int, at: int, *values: float, rejected: bool = False, pending: bool = False
+    ) -> Outbox:
+        """Make an outbox with readings of the point, stored or not, accepted at one time."""
 
 
 @pytest.fixture
 def add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Add]:
     with ExitStack() as stack:
 
-        def add(number: int, at: int, *values: float, rejected: bool = False) -> Outbox:
+        def add(
+            number: int, at: int, *values: float, rejected: bool = False, pending: bool = False
+        ) -> Outbox:
             monkeypatch.setattr("collector.outbox.outbox.time.time", lambda: at)
             path = tmp_path / (f"outbox-{number}.db" if number > 1 else "outbox.db")
 
@@ -51,7 +55,8 @@ def add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Add]:
             outbox = asyncio.run(fill())
             seqs = range(1, len(values) + 1)
             why = [Rejection(seq, "too old") for seq in seqs] if rejected else []
-            outbox.settle(Receipt([(1, outbox.last)] if not why else [], why, outbox.run))
+            stored = [] if why or pending else [(1, outbox.last)]
+            outbox.settle(Receipt(stored, why, outbox.run))
             outbox.commit()
             return outbox
 
@@ -138,10 +143,14 @@ def test_an_audit_counts_them_as_superseded(add: Add) -> None:
     assert audited(first, None)[:2] == (0, 1), "control: neither is there"
 
 
-def missing(outbox: Outbox, value: float | None, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def examined(outbox: Outbox, value: float | None, monkeypatch: pytest.MonkeyPatch) -> Missing:
     """Return what an auditor finds missing."""
     monkeypatch.setattr(examiner, "ReadBack", lambda *_: Held(value))
-    return Examiner(outbox.path, INFLUX, elsewhere(outbox)).examine(1, 9, 9).missing.seqs
+    return Examiner(outbox.path, INFLUX, elsewhere(outbox)).examine(1, 9, 9).missing
+
+
+def missing(outbox: Outbox, value: float | None, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    return examined(outbox, value, monkeypatch).seqs
 
 
 @pytest.mark.parametrize("value", [3.0, None])
@@ -153,6 +162,33 @@ def test_the_auditor_heals_no_value_that_was_corrected_elsewhere(
     second = add(2, LATER, 3.0)
     assert missing(first, value, monkeypatch) == []
     assert missing(second, value, monkeypatch) == ([] if value else [1])
+
+
+def test_the_auditor_heals_the_value_of_an_earlier_reading_elsewhere(
+    add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(1, EARLIER, 1.0)
+    second, third = add(2, LATER, 2.0), add(3, LATER, 3.0, rejected=True)
+    assert examined(second, 1.0, monkeypatch) == Missing([], [1], [])
+    assert examined(second, 9.0, monkeypatch) == Missing([], [], [1]), "control: of nobody here"
+    assert examined(second, 3.0, monkeypatch) == Missing([], [], [1]), "nor of one rejected"
+    third.settle(Receipt([(1, 2)], run=third.run))
+    third.commit()
+    assert examined(second, 3.0, monkeypatch).seqs == [], "control: it may be the later one"
+
+
+def test_the_auditor_heals_what_a_correction_elsewhere_does_not_replace_after_all(
+    add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = add(1, EARLIER, 1.0), add(2, LATER, 2.0, pending=True)
+    assert missing(first, None, monkeypatch) == [1], "nobody knows yet"
+    assert missing(first, 2.0, monkeypatch) == [], "control"
+    second.settle(Receipt(rejected=[Rejection(1, "too old")], run=second.run))
+    second.commit()
+    assert missing(first, None, monkeypatch) == [1]
+    second.settle(Receipt([(1, 2)], run=second.run))
+    second.commit()
+    assert missing(first, None, monkeypatch) == [], "control: stored, and the other's to heal"
 
 
 def sent(outbox: Outbox) -> list[int]:

@@ -1,7 +1,5 @@
 """The publisher under any sequence of events: no reading falls between its places or is stuck."""
 
-from collections.abc import Callable
-
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -12,9 +10,10 @@ from hypothesis.stateful import (
     rule,
 )
 
+from collector.outbox.elsewhere import Elsewhere
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Row
-from collector.publishing.publisher import Publisher
+from collector.publishing.publisher import Publish, Publisher
 from telemetry.receipt import Receipt
 from telemetry.status import Status
 from tests.unit.broken import assert_detected
@@ -109,8 +108,8 @@ TestPublisher.settings = settings(
 class TrustsPubacks(Publisher):
     """Forgets what the broker has acknowledged."""
 
-    def __init__(self, outbox: Outbox, publish: Callable[[str, bytes, bool], int]) -> None:
-        super().__init__(outbox, publish)
+    def __init__(self, outbox: Outbox, publish: Publish, elsewhere: Elsewhere) -> None:
+        super().__init__(outbox, publish, elsewhere)
         self.outbox = outbox
 
     def on_puback(self, mid: int) -> None:

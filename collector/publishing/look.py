@@ -1,0 +1,126 @@
+"""Before old readings are sent: a look at what the directory's other outboxes have of them."""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from collector.outbox.elsewhere import Elsewhere, correction
+from collector.outbox.row import Row
+from collector.outbox.schema import OutboxUnusable, open_beside
+from telemetry.thread import Thread
+
+logger = logging.getLogger(__name__)
+
+# A look at so many reads the other outboxes once; meanwhile that takes some 25 MB.
+_ROWS = 50_000
+_READ_ROWS = 5_000
+
+Span = tuple[int, int]
+
+
+class Look:
+    """Finds old readings that were overtaken through other outboxes, in a thread of its own.
+
+    That is while this one had no collector or no broker: a reading of the same point was accepted
+    later, or a newer one of the same series. Nothing old is sent before it was looked for, by
+    ascending number; without other outboxes there is nothing to wait for.
+    """
+
+    def __init__(
+        self, path: Path, elsewhere: Elsewhere, on_progress: Callable[[Sequence[int]], None]
+    ) -> None:
+        """`on_progress` is told the numbers of readings that were corrected elsewhere."""
+        self._path = path
+        self._elsewhere = elsewhere
+        self._on_progress = on_progress
+        self._old: Sequence[Span] = ()
+        self._begun = asyncio.Event()
+        self._looked_to: int | None = None  # None: no look is under way
+        self._newest: Mapping[str, int] = {}
+        self._begun_ns = 0
+
+    def begin(self, old: Iterable[Span]) -> None:
+        """Look for the readings with these numbers, ascending, in place of any others."""
+        self._old = list(old)
+        is_needed = bool(self._old) and bool(self._elsewhere.others())
+        self._looked_to = 0 if is_needed else None
+        if is_needed:
+            self._begun.set()
+
+    def until(self, last: int) -> int:
+        """Return up to which number old readings may be sent, at most `last`."""
+        return last if self._looked_to is None else min(last, self._looked_to)
+
+    def is_newest(self, row: Row) -> bool:
+        """Return whether no other outbox had a newer reading of the row's series.
+
+        One wrong timestamp there, ahead of the clock, must not keep the broker from retaining.
+        """
+        return row.ns >= min(self._newest.get(row.series, row.ns), self._begun_ns)
+
+    async def run(self) -> None:
+        """Look whenever that is begun, for ever."""
+        while True:
+            await self._begun.wait()
+            self._begun.clear()
+            thread = Thread("look")
+            try:
+                await self._look(thread)
+            except (OutboxUnusable, sqlite3.Error) as error:  # readings are worth more than order
+                logger.warning("old readings are sent without a look at other outboxes: %s", error)
+            finally:
+                thread.end()
+            if not self._begun.is_set():
+                self._looked_to = None
+                self._on_progress([])
+
+    async def _look(self, thread: Thread) -> None:
+        self._begun_ns = time.time_ns()
+        self._newest = await thread.run(self._elsewhere.newest)
+        corrected = _corrected(self._path, self._old, self._elsewhere, self._newest)
+        try:
+            while seen := await thread.run(lambda: next(corrected, None)):
+                if self._begun.is_set():
+                    return
+                self._looked_to, found = seen
+                self._on_progress(found)
+        finally:
+            thread.start(corrected.close)
+
+
+def _corrected(
+    path: Path, old: Iterable[Span], elsewhere: Elsewhere, newest: Mapping[str, int]
+) -> Generator[tuple[int, list[int]]]:
+    """Yield up to which number was looked, and which of these were corrected elsewhere."""
+    looked_for: list[Row] = []
+    with closing(open_beside(path)) as db:
+        for row in _rows(db, old):
+            if row.ns <= newest.get(row.series, row.ns - 1):  # else nobody else has its point
+                looked_for.append(row)
+            if len(looked_for) == _ROWS:
+                yield row.seq, _of(looked_for, elsewhere)
+                looked_for.clear()
+        if looked_for:
+            yield looked_for[-1].seq, _of(looked_for, elsewhere)
+
+
+def _of(rows: Sequence[Row], elsewhere: Elsewhere) -> list[int]:
+    last = elsewhere.last(rows)
+    return [row.seq for row in rows if correction(last, row)]
+
+
+def _rows(db: sqlite3.Connection, spans: Iterable[Span]) -> Iterator[Row]:
+    """Yield rows without their payloads, in short transactions."""
+    for start, last in spans:
+        first = start
+        while found := db.execute(
+            "SELECT seq, at, ns, topic, x'' FROM reading WHERE seq BETWEEN ? AND ?"
+            " ORDER BY seq LIMIT ?",
+            [first, last, _READ_ROWS],
+        ).fetchall():
+            yield from map(Row._make, found)
+            first = found[-1][0] + 1
