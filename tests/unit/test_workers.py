@@ -1,7 +1,6 @@
 """Which worker's failure ends the service, and which one is started again."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,7 @@ class Failing(Workers):
     """Workers whose number 1 is ready, unless `is_ready` is false; all end with exit code 1."""
 
     def __init__(self, *, is_ready: bool) -> None:
-        super().__init__(Path())
+        super().__init__("", {})
         self.started = 0
         self._is_ready = is_ready
         self._first_is_ready.set()
