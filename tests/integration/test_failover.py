@@ -109,8 +109,8 @@ def test_an_audit_reports_a_node_that_is_dead_and_the_others_all_the_same(
     as_text = pair.collector.command("audit", *nodes)
     assert as_text.stdout.startswith(f"{DEAD}:\n{refused}\n127.0.0.1:{pair.other.port}:\naudited ")
     assert " ".join(as_text.stdout.split()).endswith(
-        "stored readings are missing. In a cluster `replay --since 1h` stores them again, or a"
-        " running collector's auditor by itself. An InfluxDB that is in no cluster gets them only"
-        " while it is the first of INFLUX_HOST that answers."
+        "In a cluster `replay --since 1h` stores them again, or a running collector's auditor by"
+        " itself. An InfluxDB that is in no cluster gets them only while it is the first of"
+        " INFLUX_HOST that answers."
     )
     assert (as_json.returncode, as_text.returncode) == (2, 2)
