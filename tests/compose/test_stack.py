@@ -15,7 +15,7 @@ from run.swarm import SwarmError
 from tests.chaos.ledger import PostOutcome
 from tests.compose.cell import SERVICES, Cell
 from tests.compose.conftest import NOT_TESTED, Note
-from tests.compose.images import Images
+from tests.compose.images import TEST_REPOSITORY, Images
 from tests.service import wait_for
 
 
@@ -23,13 +23,15 @@ from tests.service import wait_for
 def cell(
     client: DockerClient,
     images: Images,
-    built: dict[str, Any],  # noqa: ARG001  what the services run
+    built: dict[str, Any],
     tmp_path_factory: pytest.TempPathFactory,
     note: Note,
 ) -> Iterator[Cell]:
     if client.info()["Swarm"]["LocalNodeState"] != "inactive":
         note(f"{NOT_TESTED} docker-stack.yml: this engine is in a swarm already")
         pytest.skip("this engine is in a swarm")
+    for target, image in built.items():
+        image.tag(f"{TEST_REPOSITORY}/{target}")  # tests of images give it to others
     with Cell(client, images, tmp_path_factory.mktemp("cell") / ".stack") as cell:
         yield cell
 
