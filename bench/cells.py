@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.pipeline import Mark, Pipeline, cpu_us
 from bench.row import Row
 from bench.usage import Usage
-from bench.wrk import wrk
+from bench.wrk import Answers, wrk
 
 _PARTS = ("broker", "bridge", "collector")
 
@@ -25,8 +25,13 @@ def cells(directory: Path, count: int, connections: int, seconds: float) -> Row:
             stack.callback(cell.stop)
             cell.start(*_PARTS)
         before = _mark(all_)
-        ports = [cell.collector.port for cell in all_]
-        answers = list(pool.map(lambda port: wrk(port, connections // count, seconds), ports))
+
+        def load(number: int) -> Answers:
+            # Sensors of its own: without ts, two cells might give two readings the same time.
+            port = all_[number].collector.port
+            return wrk(port, connections // count, seconds, first=100 * number)
+
+        answers = list(pool.map(load, range(count)))
         first.wrk_s += sum(one.cpu_s for one in answers)
         settled = max(cell.wait_settled().usage.at for cell in all_)
         after, readings = _mark(all_), first.in_database()

@@ -12,7 +12,7 @@ local requests = {}
 function init()
   for i = 1, 100 do
     requests[i] = wrk.format("POST", "/data", {["Content-Type"] = "application/json"AUTHORIZATION},
-      '{"type":"temp","value":' .. (20 + i % 15) .. ',"sensor_id":' .. i .. '}')
+      '{"type":"temp","value":' .. (20 + i % 15) .. ',"sensor_id":' .. (FIRST + i) .. '}')
   end
 end
 local n = 0
@@ -35,15 +35,23 @@ class Answers(NamedTuple):
     cpu_s: float
 
 
-def wrk(
-    port: int, connections: int, seconds: float, *, token: str = "", tls: bool = False
+def wrk(  # noqa: PLR0913  most are keywords
+    port: int,
+    connections: int,
+    seconds: float,
+    *,
+    first: int = 0,
+    token: str = "",
+    tls: bool = False,
 ) -> Answers:
-    """POST single readings of 100 sensors to /data for `seconds`, a whole number."""
+    """POST single readings of 100 sensors, those after `first`, for `seconds`, a whole number."""
     header = f', ["Authorization"] = "Bearer {token}"' if token else ""
     url = f"http{'s' if tls else ''}://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory() as directory:
         script = Path(directory) / "singles.lua"
-        script.write_text(_LUA.replace("AUTHORIZATION", header), encoding="utf-8")
+        script.write_text(
+            _LUA.replace("AUTHORIZATION", header).replace("FIRST", str(first)), encoding="utf-8"
+        )
         argv = ["wrk", "-t1", f"-c{connections}", f"-d{round(seconds)}s", "--latency"]
         with subprocess.Popen(
             [*argv, "--timeout", "20s", "-s", str(script), url],
