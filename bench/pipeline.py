@@ -12,9 +12,10 @@ from bench.usage import Usage, peak_mb, per_reading, usage
 from telemetry.mqtt import Message, MqttClient
 from telemetry.ranges import Ranges
 from telemetry.receipt import Receipt
-from tests.metrics import counted_at
+from tests.metrics import counted_at, metrics_at
 from tests.stack import Stack
 
+_START_S = 30.0
 _SETTLE_S = 900.0
 _POLL_S = 0.1
 _QUIET_S = 0.5
@@ -62,6 +63,16 @@ class Pipeline(Stack):
     def metrics(self) -> dict[str, int]:
         """Return the collector's counters."""
         return counted_at(self.collector.url)
+
+    def wait_workers(self, count: int) -> None:
+        """Wait for the collector's workers: one that starts uses the CPU, and takes no connection.
+
+        AssertionError if they do not all answer in time.
+        """
+        deadline = time.monotonic() + _START_S
+        while f"collector_workers_answering {count}.0" not in metrics_at(self.collector.url):
+            assert time.monotonic() < deadline, f"not {count} workers after {_START_S} s"
+            time.sleep(_POLL_S)
 
     def wait_settled(self) -> Mark:
         """Return the moment since which nothing is pending and nothing arrives any more.

@@ -94,8 +94,8 @@ class _Run:
             ours.append(singles(self._new(), 64, seconds))
             secured.append(singles(self._new(), 64, seconds, accounts=True))
             encrypted.append(singles(self._new(), 64, seconds, accounts=True, tls=True))
-            workers.append(singles(self._new(), 64, seconds, workers=2))
-            several.append(cells(self._new(), 2, 64, seconds))
+            workers.append(singles(self._new(), 128, seconds, workers=2))
+            several.append(cells(self._new(), 2, 128, seconds))
         for client in clients:
             self._add(goals.ORIGINALS[client], median(theirs[client]))
         self._add(goals.SINGLES, median(ours), self._bare(64))

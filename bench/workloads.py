@@ -38,6 +38,7 @@ def singles(  # noqa: PLR0913  the last three are keywords
         if tls:
             secured.speak_tls()
     with pipeline:
+        pipeline.wait_workers(workers)
         before = pipeline.mark()
         answers = wrk(pipeline.collector.port, connections, seconds, token=token, tls=tls)
         pipeline.wrk_s += answers.cpu_s

@@ -31,5 +31,11 @@ def counted(text: str) -> dict[str, int]:
 
 def counted_at(url: str, timeout_s: float = 30) -> dict[str, int]:
     """Return the counters of the collector at a URL; OSError when it does not respond."""
+    return counted(metrics_at(url, timeout_s))
+
+
+def metrics_at(url: str, timeout_s: float = 30) -> str:
+    """Return the text at /metrics; OSError when the collector does not respond."""
     with urllib.request.urlopen(f"{url}/metrics", timeout=timeout_s) as response:
-        return counted(response.read().decode())
+        text: str = response.read().decode()
+        return text
