@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 from collector.outbox.elsewhere import Elsewhere, correction
 from collector.outbox.row import Row
@@ -17,9 +18,18 @@ logger = logging.getLogger(__name__)
 
 # A look at so many reads the other outboxes once; meanwhile that takes some 25 MB.
 _ROWS = 50_000
+# Between two looks for the same readings: one reads the other outboxes as a whole.
+_REST_S = 5.0
 _READ_ROWS = 5_000
 
 Span = tuple[int, int]
+
+
+class Overtaken(NamedTuple):
+    """Numbers of readings that were corrected elsewhere, by whether the correction is stored."""
+
+    stored: Sequence[int] = ()
+    pending: Sequence[int] = ()
 
 
 class Look:
@@ -31,9 +41,9 @@ class Look:
     """
 
     def __init__(
-        self, path: Path, elsewhere: Elsewhere, on_progress: Callable[[Sequence[int]], None]
+        self, path: Path, elsewhere: Elsewhere, on_progress: Callable[[Overtaken], None]
     ) -> None:
-        """`on_progress` is told the numbers of readings that were corrected elsewhere."""
+        """`on_progress` is told of readings that were corrected elsewhere."""
         self._path = path
         self._elsewhere = elsewhere
         self._on_progress = on_progress
@@ -42,6 +52,12 @@ class Look:
         self._looked_to: int | None = None  # None: no look is under way
         self._newest: Mapping[str, int] = {}
         self._begun_ns = 0
+        self._ended_at = 0.0
+
+    @property
+    def is_rested(self) -> bool:
+        """Whether no look is under way, and the last one has ended some time ago."""
+        return self._looked_to is None and time.monotonic() - self._ended_at >= _REST_S
 
     def begin(self, old: Iterable[Span]) -> None:
         """Look for the readings with these numbers, ascending, in place of any others."""
@@ -75,8 +91,8 @@ class Look:
             finally:
                 thread.end()
             if not self._begun.is_set():
-                self._looked_to = None
-                self._on_progress([])
+                self._looked_to, self._ended_at = None, time.monotonic()
+                self._on_progress(Overtaken())
 
     async def _look(self, thread: Thread) -> None:
         self._begun_ns = time.time_ns()
@@ -94,7 +110,7 @@ class Look:
 
 def _corrected(
     path: Path, old: Iterable[Span], elsewhere: Elsewhere, newest: Mapping[str, int]
-) -> Generator[tuple[int, list[int]]]:
+) -> Generator[tuple[int, Overtaken]]:
     """Yield up to which number was looked, and which of these were corrected elsewhere."""
     looked_for: list[Row] = []
     with closing(open_beside(path)) as db:
@@ -108,9 +124,12 @@ def _corrected(
             yield looked_for[-1].seq, _of(looked_for, elsewhere)
 
 
-def _of(rows: Sequence[Row], elsewhere: Elsewhere) -> list[int]:
+def _of(rows: Sequence[Row], elsewhere: Elsewhere) -> Overtaken:
     last = elsewhere.last(rows)
-    return [row.seq for row in rows if correction(last, row)]
+    corrected = [row for row in rows if correction(last, row)]
+    last = elsewhere.last(corrected, stored=True)
+    stored = [row.seq for row in corrected if correction(last, row)]
+    return Overtaken(stored, [row.seq for row in corrected if not correction(last, row)])
 
 
 def _rows(db: sqlite3.Connection, spans: Iterable[Span]) -> Iterator[Row]:

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain
-from math import inf
 
 from collector.outbox.elsewhere import Elsewhere
 from collector.outbox.group_commit import OutboxBusy, OutboxFull
@@ -13,7 +12,8 @@ from collector.outbox.outbox import Outbox
 from collector.outbox.row import Row
 from collector.publishing.bridge_state import BridgeState
 from collector.publishing.in_flight import InFlight
-from collector.publishing.look import Look
+from collector.publishing.look import Look, Overtaken
+from collector.publishing.order import steps
 from collector.publishing.patience import Patience
 from telemetry import topics
 from telemetry.mqtt import NotConnected
@@ -41,7 +41,8 @@ class Publisher:
 
     - `fresh`: just committed, held in memory; goes out first;
     - `unsent`: not sent, or not acknowledged by the broker before a restart; goes out in order;
-    - `in_flight`: sent and not settled: in flight, uncertain or lost (see InFlight).
+    - `in_flight`: sent and not settled: in flight, uncertain or lost (see InFlight);
+    - `overtaken`: old, and its point has a later value in another outbox, which is not stored yet.
     """
 
     def __init__(self, outbox: Outbox, publish: Publish, elsewhere: Elsewhere) -> None:
@@ -55,6 +56,7 @@ class Publisher:
         self.in_flight = InFlight(Ranges(s for old in self.unsent for s in outbox.published(*old)))
         for first, last in self.in_flight.uncertain:
             self.unsent.remove(first, last)
+        self.overtaken = Ranges()
         self.look = Look(outbox.path, elsewhere, self._pass_over)
         self._bridge, self._patience = BridgeState(), Patience()
         self._unacknowledged: dict[int, int] = {}  # MQTT packet id: sequence number
@@ -69,7 +71,8 @@ class Publisher:
     @property
     def pending(self) -> int:
         """How many readings are to be sent or have no receipt, counted where they are."""
-        return len(self.fresh) + len(self.unsent) + self.in_flight.pending
+        unsent = len(self.fresh) + len(self.unsent) + len(self.overtaken)
+        return unsent + self.in_flight.pending
 
     def on_committed(self, rows: Sequence[Row]) -> None:
         """Take over what has just been committed."""
@@ -82,6 +85,7 @@ class Publisher:
     def on_connected(self) -> None:
         """Begin to send."""
         self.connected = True
+        self._take_back()
         self.look.begin(Ranges(chain(self.unsent, self.in_flight.uncertain, self.in_flight.lost)))
         self._patience.restart()
         self._schedule_pump()
@@ -104,6 +108,7 @@ class Publisher:
         seq = self._unacknowledged.pop(mid, None)
         if seq is not None and seq not in self._outbox.settlement.settled:
             self.in_flight.drop(seq)
+            self.overtaken.remove(seq, seq)
             self._outbox.settlement.apply(Receipt(rejected=[Rejection(seq, reason)]))
             self._schedule_pump()
 
@@ -112,6 +117,7 @@ class Publisher:
         own = self._outbox.settle(receipt)
         for first, last in own.ranges:
             self.unsent.remove(first, last)
+            self.overtaken.remove(first, last)
         self.in_flight.settle(own)
         if own.ranges:
             self._patience.reset()
@@ -144,11 +150,9 @@ class Publisher:
                 self.in_flight.lose_all()
             else:
                 self._patience.restart()
+        if self.overtaken and self.connected and self.storing and self.look.is_rested:
+            self.look.begin(self._take_back())
         self._schedule_pump()
-
-    def replay_lost(self, room: int) -> None:
-        """Replay up to `room` of the oldest that are lost."""
-        self.replayed += self._send_old(self.in_flight.lost, topics.REPLAY, room)
 
     def _on_bridge_changed(self) -> None:
         self._patience.reset()
@@ -184,40 +188,23 @@ class Publisher:
             if self.unsent:
                 self._send_old(self.unsent, topics.READINGS, room)
             elif in_flight.lost and storing:
-                self.replay_lost(room)
+                self.replayed += self._send_old(in_flight.lost, topics.REPLAY, room)
 
     def _send_old(self, source: Ranges, root: str, room: int) -> int:
         first, last = next(iter(source))
         if (last := self.look.until(last)) < first:
             return 0
         rows = self._outbox.read(first, last, room)
-        # All that is read from the outbox, before anything changes: a busy outbox interrupts.
-        corrections = self._outbox.corrections(rows)
-        steps = []
-        for row in rows:
-            last_of_point = self._last_of_point(row, corrections.get(row.seq))
-            room -= 1 + (last_of_point is not row)
-            if room < 0:
-                break
-            steps.append((row, last_of_point))
-        self._outbox.reopening.reopen(
-            last.seq for row, last in steps if last is not None and last is not row
-        )
-        source.remove(first, steps[-1][0].seq if steps else last)
-        for row, last_of_point in steps:
+        ordered = steps(self._outbox, rows, room, self._comes_later)
+        source.remove(first, ordered[-1].row.seq if ordered else last)
+        for row, last_of_point in ordered:
             self._send_in_order(row, last_of_point, root)
         self._schedule_pump()
-        return len(steps)
+        return len(ordered)
 
-    def _last_of_point(self, row: Row, correction: int | None) -> Row | None:
-        """Return the last reading accepted for the row's point, if it was sent before, or the row.
-
-        None: it has been stored, read back and pruned.
-        """
-        first_fresh = self.fresh[0].seq if self.fresh else inf
-        if correction is None or correction in self.unsent or correction >= first_fresh:
-            return row
-        return next(iter(self._outbox.read(correction, correction, 1)), None)
+    def _comes_later(self, seq: int) -> bool:
+        is_fresh = bool(self.fresh) and seq >= self.fresh[0].seq
+        return is_fresh or seq in self.unsent or seq in self.overtaken
 
     def _send_in_order(self, row: Row, last_of_point: Row | None, root: str) -> None:
         """Send a row such that InfluxDB ends with the last accepted reading of its point."""
@@ -229,14 +216,27 @@ class Publisher:
             self.in_flight.drop(last_of_point.seq)
             self._send(last_of_point, topics.REPLAY)
 
-    def _pass_over(self, seqs: Sequence[int]) -> None:
-        """Settle old readings without sending them: later ones of their points are elsewhere."""
-        passed = [seq for seq in seqs if seq not in self._outbox.settlement.settled]
-        for seq in passed:
+    def _pass_over(self, overtaken: Overtaken) -> None:
+        """Do not send old readings that were corrected elsewhere: settled once that is stored."""
+        settlement = self._outbox.settlement
+        stored, pending = (
+            [seq for seq in seqs if seq not in settlement.settled] for seqs in overtaken
+        )
+        for seq in (*stored, *pending):
             self.unsent.remove(seq, seq)
             self.in_flight.drop(seq)
-        self._outbox.settlement.apply(Receipt(collapse(passed)))
+        for first, last in collapse(pending):
+            self.overtaken.add(first, last)
+        settlement.apply(Receipt(collapse(stored)))
         self._schedule_pump()
+
+    def _take_back(self) -> list[tuple[int, int]]:
+        """Return the overtaken ones, which are to be sent unless another look finds them again."""
+        spans = list(self.overtaken)
+        for first, last in spans:
+            self.unsent.add(first, last)
+        self.overtaken.clear()
+        return spans
 
     def _send(self, row: Row, root: str) -> None:
         seq, _, _, series, payload = row

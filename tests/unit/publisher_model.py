@@ -224,7 +224,8 @@ class PublisherRig:
         """Check that each pending reading is in exactly one place."""
         publisher, in_flight = self.publisher, self.publisher.in_flight
         fresh = [row.seq for row in publisher.fresh]
-        places = (publisher.unsent, in_flight, in_flight.uncertain, in_flight.lost)
+        sent = (in_flight, in_flight.uncertain, in_flight.lost)
+        places = (publisher.unsent, publisher.overtaken, *sent)
         for first, last in self.outbox.settlement.unsettled(1, self.outbox.last):
             for number in range(first, last + 1):
                 found = fresh.count(number) + sum(number in place for place in places)

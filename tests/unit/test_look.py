@@ -1,113 +1,58 @@
 """Old readings that were overtaken through another outbox while they waited."""
 # ruff: noqa: SLF001  the rig's event loop and directory
 
-import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from collector.outbox.outbox import Outbox
-from collector.outbox.row import Draft
 from collector.outbox.schema import OutboxUnusable
 from collector.publishing import look as module
-from telemetry.receipt import Receipt, Rejection
-from tests.unit.publisher_model import PublisherRig
-
-EARLIER, LATER = 1_000_000, 1_000_060
-
-
-class Rig(PublisherRig):
-    """A publisher that has lost its broker, and outboxes beside its own."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        super().__init__()
-        self._monkeypatch = monkeypatch
-        self._others = ExitStack()
-        self.at(EARLIER)
-
-    def at(self, second: int) -> None:
-        """Let what is accepted from now on be accepted in this second."""
-        self._monkeypatch.setattr("collector.outbox.outbox.time.time", lambda: second)
-
-    def beside(self, *times: int, series: str = "1/t", number: int = 2) -> Outbox:
-        """Accept readings with these timestamps in another outbox."""
-        path = Path(self._directory.name, f"outbox-{number}.db")
-
-        async def fill() -> Outbox:
-            outbox = Outbox(path, max_bytes=1 << 30, keep_s=3600)
-            self._others.callback(outbox.close)
-            await outbox.append([Draft(series, ns, b'{"value":2}') for ns in times])
-            return outbox
-
-        return self._loop.run_until_complete(fill())
-
-    def look(self) -> None:
-        """Look until that has ended."""
-
-        async def look() -> None:
-            running = asyncio.create_task(self.publisher.look.run())
-            async with asyncio.timeout(10):
-                while self.publisher.look.until(999) < 999:  # noqa: ASYNC110
-                    await asyncio.sleep(0.001)
-            running.cancel()
-
-        self._loop.run_until_complete(look())
-        self.settle_down()
-
-    def close(self) -> None:
-        self._others.close()
-        super().close()
+from collector.publishing.look import Overtaken
+from tests.unit.look_rig import LATER, LookRig
 
 
 @pytest.fixture
-def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    rig = Rig(monkeypatch)
+def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[LookRig]:
+    rig = LookRig(monkeypatch)
     yield rig
     rig.close()
 
 
-def numbers(rig: Rig) -> list[int]:
-    return [number for _, number, _ in rig.sent]
-
-
-def test_what_was_corrected_elsewhere_is_settled_and_not_sent(rig: Rig) -> None:
+def test_what_was_corrected_elsewhere_is_settled_and_not_sent(rig: LookRig) -> None:
     rig.append(5, 6, 7)
     rig.beside(6, 9, series="2/t")
     rig.at(LATER)
-    rig.beside(6, number=3)
+    rig.answer(rig.beside(6, number=3), stored=True)
     rig.connect()
     assert rig.sent == [], "nothing before the look"
     rig.look()
-    assert numbers(rig) == [1, 3]
+    assert rig.numbers() == [1, 3]
     assert rig.outbox.settlement.is_stored(2)
     rig.check_places()
     rig.append(8)
-    assert numbers(rig) == [1, 3, 4]
+    assert rig.numbers() == [1, 3, 4]
 
 
 @pytest.mark.parametrize("why", ["earlier", "same second", "rejected", "another point"])
-def test_control_anything_else_is_sent(rig: Rig, why: str) -> None:
+def test_control_anything_else_is_sent(rig: LookRig, why: str) -> None:
     if why == "earlier":
         rig.beside(5)
         rig.at(LATER)
     rig.append(5)
     if why == "rejected":
         rig.at(LATER)
-        other = rig.beside(5)
-        other.settle(Receipt(rejected=[Rejection(1, "no")], run=other.run))
-        other.commit()
+        rig.answer(rig.beside(5), stored=False)
     elif why != "earlier":
         rig.beside(6 if why == "another point" else 5)
     rig.connect()
     rig.look()
-    assert numbers(rig) == [1]
+    assert rig.numbers() == [1]
 
 
-def test_the_retained_reading_is_not_set_back(rig: Rig) -> None:
+def test_the_retained_reading_is_not_set_back(rig: LookRig) -> None:
     rig.append(5)
     rig.append(5, series="2/t")
     rig.beside(6)
@@ -118,7 +63,7 @@ def test_the_retained_reading_is_not_set_back(rig: Rig) -> None:
     assert rig.sent[-1] == ("readings", 3, True)
 
 
-def test_a_timestamp_ahead_of_the_clock_elsewhere_does_not_stop_retaining(rig: Rig) -> None:
+def test_a_timestamp_ahead_of_the_clock_elsewhere_does_not_stop_retaining(rig: LookRig) -> None:
     rig.append(5)
     rig.beside(time.time_ns() + 10**18)
     rig.connect()
@@ -127,53 +72,53 @@ def test_a_timestamp_ahead_of_the_clock_elsewhere_does_not_stop_retaining(rig: R
     assert [retain for _, _, retain in rig.sent] == [False, True]
 
 
-def test_new_readings_do_not_wait_for_the_look(rig: Rig) -> None:
+def test_new_readings_do_not_wait_for_the_look(rig: LookRig) -> None:
     rig.append(5)
     rig.beside(1)
     rig.connect()
     rig.append(6)
-    assert numbers(rig) == [2]
+    assert rig.numbers() == [2]
     rig.look()
-    assert numbers(rig) == [2, 1]
+    assert rig.numbers() == [2, 1]
 
 
-def test_what_was_sent_before_a_restart_is_looked_for_too(rig: Rig) -> None:
+def test_what_was_sent_before_a_restart_is_looked_for_too(rig: LookRig) -> None:
     rig.connect()
     rig.append(5, 6)
     rig.puback()
     rig.lose()
     rig.at(LATER)
-    rig.beside(5)
+    rig.answer(rig.beside(5), stored=True)
     rig.restart()
     rig.connect()
     rig.look()
     assert rig.outbox.settlement.is_stored(1)
     rig.heal()
-    assert numbers(rig) == [1, 2, 2]
+    assert rig.numbers() == [1, 2, 2]
 
 
 def test_a_long_backlog_goes_as_far_as_was_looked(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    rig: LookRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_ROWS", 2)
     rig.append(1, 2, 3, 4, 5)
     rig.at(LATER)
-    rig.beside(2, 5)
+    rig.answer(rig.beside(2, 5), stored=True)
     seen = []
     pass_over = rig.publisher.look._on_progress
 
-    def note(found: list[int]) -> None:
+    def note(found: Overtaken) -> None:
         seen.append((rig.publisher.look.until(99), found))
         pass_over(found)
 
-    rig.publisher.look._on_progress = note  # type: ignore[assignment]
+    rig.publisher.look._on_progress = note
     rig.connect()
     rig.look()
-    assert seen == [(2, [2]), (4, []), (5, [5]), (99, [])]
-    assert numbers(rig) == [1, 3, 4]
+    assert seen == [(2, ([2], [])), (4, ([], [])), (5, ([], [5])), (99, ((), ()))]
+    assert rig.numbers() == [1, 3, 4]
 
 
-def test_a_connection_that_comes_back_begins_a_new_look(rig: Rig) -> None:
+def test_a_connection_that_comes_back_begins_a_new_look(rig: LookRig) -> None:
     rig.append(5)
     rig.beside(1)
     rig.connect()
@@ -183,11 +128,11 @@ def test_a_connection_that_comes_back_begins_a_new_look(rig: Rig) -> None:
     rig.beside(6, number=3)
     rig.connect()
     rig.look()
-    assert numbers(rig) == [1]
+    assert rig.numbers() == [1]
 
 
 @pytest.mark.parametrize("how", ["no outbox", "empty", "a directory"])
-def test_one_that_cannot_be_read_holds_up_nothing(rig: Rig, how: str) -> None:
+def test_one_that_cannot_be_read_holds_up_nothing(rig: LookRig, how: str) -> None:
     path = Path(rig._directory.name, "outbox-2.db")
     path.write_bytes(b"no outbox" * 1000 if how == "no outbox" else b"")
     if how == "a directory":
@@ -199,11 +144,11 @@ def test_one_that_cannot_be_read_holds_up_nothing(rig: Rig, how: str) -> None:
     rig.append(6)
     rig.connect()
     rig.look()
-    assert numbers(rig) == [2]
+    assert rig.numbers() == [2]
 
 
 def test_a_look_that_fails_holds_up_nothing(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    rig: LookRig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def failing(_: Path) -> None:
         raise OutboxUnusable("too many open files")
@@ -213,14 +158,14 @@ def test_a_look_that_fails_holds_up_nothing(
     rig.beside(5)
     rig.connect()
     rig.look()
-    assert numbers(rig) == [1]
+    assert rig.numbers() == [1]
     assert "sent without a look at other outboxes: too many open files" in caplog.text
 
 
-def test_without_others_there_is_no_look(rig: Rig) -> None:
+def test_without_others_there_is_no_look(rig: LookRig) -> None:
     before = threading.active_count()
     rig.append(5)
     rig.connect()
-    assert numbers(rig) == [1], "at once"
+    assert rig.numbers() == [1], "at once"
     rig.look()
     assert threading.active_count() == before

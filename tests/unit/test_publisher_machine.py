@@ -12,8 +12,8 @@ from hypothesis.stateful import (
 
 from collector.outbox.elsewhere import Elsewhere
 from collector.outbox.outbox import Outbox
-from collector.outbox.row import Row
 from collector.publishing.publisher import Publish, Publisher
+from telemetry import topics
 from telemetry.receipt import Receipt
 from telemetry.status import Status
 from tests.unit.broken import assert_detected
@@ -133,15 +133,15 @@ class ReplaysBlindly(Publisher):
     def on_status(self, bridge: str, status: Status) -> bool:
         was_away = super().on_status(bridge, status)
         if self.in_flight.lost and self.connected:
-            self.replay_lost(2)
+            self._send_old(self.in_flight.lost, topics.REPLAY, 2)
         return was_away
 
 
 class ReplaysInAnyOrder(Publisher):
     """Does not send the last reading of a point again after an earlier one."""
 
-    def _last_of_point(self, row: Row, correction: int | None) -> Row | None:  # noqa: ARG002
-        return row
+    def _comes_later(self, seq: int) -> bool:  # noqa: ARG002
+        return True
 
 
 BROKEN = [TrustsPubacks, ForgetsFresh, ReplaysBlindly, ReplaysInAnyOrder]
