@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS reading (
 CREATE TABLE IF NOT EXISTS settled (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS published (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 
--- Settled, but rejected by InfluxDB.
+-- Settled, but rejected: by InfluxDB, or as something that the broker cannot carry.
 CREATE TABLE IF NOT EXISTS rejected (seq INTEGER PRIMARY KEY, reason TEXT NOT NULL);
 
 -- The newest timestamp of each series: the broker retains only that reading.

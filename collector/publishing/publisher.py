@@ -10,6 +10,7 @@ from collector.outbox.elsewhere import Elsewhere
 from collector.outbox.group_commit import OutboxBusy, OutboxFull
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Row
+from collector.outbox.schema import OutboxUnusable
 from collector.publishing.bridge_state import BridgeState
 from collector.publishing.in_flight import InFlight
 from collector.publishing.look import Look, Overtaken
@@ -71,8 +72,7 @@ class Publisher:
     @property
     def pending(self) -> int:
         """How many readings are to be sent or have no receipt, counted where they are."""
-        unsent = len(self.fresh) + len(self.unsent) + len(self.overtaken)
-        return unsent + self.in_flight.pending
+        return len(self.fresh) + len(self.unsent) + len(self.overtaken) + self.in_flight.pending
 
     def on_committed(self, rows: Sequence[Row]) -> None:
         """Take over what has just been committed."""
@@ -167,7 +167,7 @@ class Publisher:
 
     def _pump(self) -> None:
         self._pump_is_scheduled = False
-        with suppress(OutboxBusy, OutboxFull):  # the next tick tries again
+        with suppress(OutboxBusy, OutboxFull, OutboxUnusable):  # a tick tries again, or all ends
             self._send_what_may_go()
             self.in_flight.time_last()
 
