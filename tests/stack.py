@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import json
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from run.configuration import ROOT, write_broker_configuration, write_influx_configuration
+from tests.connect import answers_connect
 from tests.service import Service, free_port, wait_for
 
 __all__ = [
@@ -27,10 +27,6 @@ __all__ = [
     "wait_for",
 ]
 
-# MQTT 3.1.1, clean session, keep-alive 5 s, no client id.
-CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x05\x00\x00"
-CONNACK = b"\x20\x02"
-
 
 class Broker(Service):
     """Mosquitto with the configuration of this repository and the lines of `settings`."""
@@ -42,13 +38,7 @@ class Broker(Service):
         super().__init__("broker", directory, ["mosquitto", "-c", str(path)])
 
     def is_ready(self) -> bool:
-        """Whether a CONNECT is answered, even with an error code."""
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                connection.sendall(CONNECT)
-                return connection.recv(4).startswith(CONNACK)
-        except OSError:
-            return False
+        return answers_connect(self.port)
 
     def retained(self, topic: str) -> bytes:
         """Return one retained message that matches `topic`; empty if there is none."""

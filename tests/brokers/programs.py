@@ -1,11 +1,10 @@
 """NATS and RabbitMQ as real processes, with the settings of docs/brokers.md."""
 
 import shutil
-import socket
 from pathlib import Path
 
+from tests.connect import answers_connect
 from tests.service import Service, free_port
-from tests.stack import CONNACK, CONNECT
 
 
 class OtherBroker(Service):
@@ -25,12 +24,7 @@ class OtherBroker(Service):
         return shutil.which(cls.program) is not None
 
     def is_ready(self) -> bool:
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                connection.sendall(CONNECT)
-                return connection.recv(4).startswith(CONNACK)
-        except OSError:
-            return False
+        return answers_connect(self.port)
 
 
 class Nats(OtherBroker):

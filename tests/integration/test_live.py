@@ -11,12 +11,12 @@ import pytest
 
 from tests.builders import reading
 from tests.chaos.mqtt_publisher import publication
+from tests.connect import CONNECT
 from tests.integration.http_connection import head
 from tests.integration.http_server import LONGEST_S, PATIENT, Dial, serve
 from tests.integration.live_events import TS_MS, Live, json_of, readings
 from tests.integration.posting import client, send
 from tests.service import wait_for
-from tests.stack import CONNECT
 from tests.unit.live.test_newest import HOSTILE
 
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.connect import CONNECT
 from tests.integration.mosquitto_clients import Subscriber, publish
 from tests.integration.points import wait_points
 from tests.integration.posting import client, metrics
-from tests.stack import CONNECT, Stack, wait_for
+from tests.stack import Stack, wait_for
 
 # Of which each takes a descriptor here and one of the broker.
 FLOOD = min(10_000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500)
