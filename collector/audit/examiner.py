@@ -9,7 +9,7 @@ from collector.audit.compare import differing
 from collector.audit.read_back import TIMEOUT_S, ReadBack
 from collector.audit.unreachable import InfluxUnreachable
 from collector.outbox import late
-from collector.outbox.elsewhere import Elsewhere, correction
+from collector.outbox.elsewhere import STORED, Elsewhere, correction
 from collector.outbox.row import Row
 from collector.outbox.schema import open_beside
 from telemetry.influx import nodes
@@ -105,7 +105,7 @@ class Examiner:
             if row.ns >= kept_since and row.seq not in superseded:
                 (absent if found is None else others).append((row, found))
         # Of a correction that InfluxDB has not stored nobody knows whether it ever will.
-        last = self._elsewhere.last([row for row, _ in absent], stored=True)
+        last = self._elsewhere.last([row for row, _ in absent], STORED)
         absent = [(row, found) for row, found in absent if not correction(last, row)]
         last = self._elsewhere.last([row for row, _ in others])
         others = [(row, found) for row, found in others if not correction(last, row, found)]

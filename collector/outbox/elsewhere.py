@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from collector.outbox.schema import OutboxUnusable, open_beside
 # Few enough that the other collector can truncate its write-ahead log.
 _CHUNK_ROWS = 100_000
 
-_NOT_REJECTED = "seq NOT IN (SELECT seq FROM rejected)"
-_STORED = (
+# Which readings count, in SQL.
+REJECTED = "seq IN (SELECT seq FROM rejected)"
+NOT_REJECTED = "seq NOT IN (SELECT seq FROM rejected)"
+STORED = (
     "seq NOT IN (SELECT seq FROM rejected)"
     " AND seq <= (SELECT max(last) FROM settled WHERE first <= reading.seq)"
 )
@@ -44,17 +46,17 @@ class Elsewhere:
         except OSError:  # too many files are open; an auditor must not end for that
             return []
 
-    def last(self, rows: Sequence[Row], *, stored: bool = False) -> Last:
+    def last(self, rows: Collection[Row], which: str = NOT_REJECTED) -> Last:
         """Return the last readings of the rows' points that were not accepted before all of them.
 
-        Rejected ones do not count, and with `stored` only those that InfluxDB has stored. Takes
-        some 0.3 s for each million readings in other outboxes, which have no index of their points,
-        so it is asked about many rows at once.
+        `which` of them count: NOT_REJECTED, STORED or REJECTED. Takes some 0.3 s for each million
+        readings in other outboxes, which have no index of their points, so it is asked about many
+        rows at once.
         """
         found: dict[Point, list[Row]] = defaultdict(list)
         if rows:
             since = min(row.at for row in rows)
-            for others in self._readings(rows, since, _STORED if stored else _NOT_REJECTED):
+            for others in self._readings(rows, since, which):
                 for point, row in {(row.series, row.ns): row for row in others}.items():
                     found[point].append(row)
         return found
@@ -66,7 +68,7 @@ class Elsewhere:
         """
         rows = [row for row, _ in differing]
         by_point: dict[Point, list[Row]] = defaultdict(list)
-        for others in self._readings(rows, 0, _NOT_REJECTED) if rows else ():
+        for others in self._readings(rows, 0, NOT_REJECTED) if rows else ():
             for row in others:
                 by_point[row.series, row.ns].append(row)
         return {
@@ -85,7 +87,7 @@ class Elsewhere:
                     found[series] = max(ns, found.get(series, ns))
         return found
 
-    def _readings(self, rows: Sequence[Row], since: int, which: str) -> Iterator[list[Row]]:
+    def _readings(self, rows: Collection[Row], since: int, which: str) -> Iterator[list[Row]]:
         """Yield the readings of the rows' points in each other outbox, accepted since."""
         points = {(row.series, row.ns) for row in rows}
         timestamps = {ns for _, ns in points}

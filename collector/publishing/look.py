@@ -4,12 +4,20 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from collector.outbox.elsewhere import Elsewhere, correction
+from collector.outbox.elsewhere import NOT_REJECTED, REJECTED, STORED, Elsewhere, correction
 from collector.outbox.row import Row
 from collector.outbox.schema import OutboxUnusable, open_beside
 from telemetry.thread import Thread
@@ -28,8 +36,8 @@ Span = tuple[int, int]
 class Overtaken(NamedTuple):
     """Numbers of readings that were corrected elsewhere, by whether the correction is stored."""
 
-    stored: Sequence[int] = ()
-    pending: Sequence[int] = ()
+    stored: Collection[int] = ()
+    pending: Collection[int] = ()
 
 
 class Look:
@@ -53,6 +61,7 @@ class Look:
         self._newest: Mapping[str, int] = {}
         self._begun_ns = 0
         self._ended_at = 0.0
+        self._awaited: frozenset[int] = frozenset()  # whose corrections were pending when last seen
 
     @property
     def is_rested(self) -> bool:
@@ -97,39 +106,48 @@ class Look:
     async def _look(self, thread: Thread) -> None:
         self._begun_ns = time.time_ns()
         self._newest = await thread.run(self._elsewhere.newest)
-        corrected = _corrected(self._path, self._old, self._elsewhere, self._newest)
+        corrected = _corrected(self._path, self._old, self._elsewhere, self._newest, self._awaited)
         try:
             while seen := await thread.run(lambda: next(corrected, None)):
                 if self._begun.is_set():
                     return
                 self._looked_to, found = seen
+                self._awaited = self._awaited.union(found.pending).difference(found.stored)
                 self._on_progress(found)
         finally:
             thread.start(corrected.close)
 
 
 def _corrected(
-    path: Path, old: Iterable[Span], elsewhere: Elsewhere, newest: Mapping[str, int]
+    path: Path,
+    old: Iterable[Span],
+    elsewhere: Elsewhere,
+    newest: Mapping[str, int],
+    awaited: frozenset[int],
 ) -> Generator[tuple[int, Overtaken]]:
     """Yield up to which number was looked, and which of these were corrected elsewhere."""
     looked_for: list[Row] = []
     with closing(open_beside(path)) as db:
         for row in _rows(db, old):
-            if row.ns <= newest.get(row.series, row.ns - 1):  # else nobody else has its point
-                looked_for.append(row)
+            if row.seq in awaited or row.ns <= newest.get(row.series, row.ns - 1):
+                looked_for.append(row)  # nobody else has the points of the others
             if len(looked_for) == _ROWS:
-                yield row.seq, _of(looked_for, elsewhere)
+                yield row.seq, _of(looked_for, elsewhere, awaited)
                 looked_for.clear()
         if looked_for:
-            yield looked_for[-1].seq, _of(looked_for, elsewhere)
+            yield looked_for[-1].seq, _of(looked_for, elsewhere, awaited)
 
 
-def _of(rows: Sequence[Row], elsewhere: Elsewhere) -> Overtaken:
-    last = elsewhere.last(rows)
-    corrected = [row for row in rows if correction(last, row)]
-    last = elsewhere.last(corrected, stored=True)
-    stored = [row.seq for row in corrected if correction(last, row)]
-    return Overtaken(stored, [row.seq for row in corrected if not correction(last, row)])
+def _of(rows: Sequence[Row], elsewhere: Elsewhere, awaited: frozenset[int]) -> Overtaken:
+    def corrected(rows: Collection[Row], which: str) -> set[Row]:
+        last = elsewhere.last(rows, which)
+        return {row for row in rows if correction(last, row)}
+
+    found = corrected(rows, NOT_REJECTED)
+    # A correction that has left its outbox meanwhile was stored, unless it was rejected.
+    gone = {row for row in rows if row.seq in awaited} - found
+    stored = corrected(found, STORED) | (gone - corrected(gone, REJECTED))
+    return Overtaken([row.seq for row in stored], [row.seq for row in found - stored])
 
 
 def _rows(db: sqlite3.Connection, spans: Iterable[Span]) -> Iterator[Row]:

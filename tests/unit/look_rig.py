@@ -2,7 +2,8 @@
 # ruff: noqa: SLF001  the rig's event loop and directory
 
 import asyncio
-from contextlib import ExitStack
+import sqlite3
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,11 @@ class LookRig(PublisherRig):
             other.commit()
 
         self._loop.run_until_complete(settle())
+
+    def prune(self, other: Outbox) -> None:
+        """Let what is stored and was read back leave another outbox."""
+        with closing(sqlite3.connect(other.path)) as db, db:
+            db.execute("DELETE FROM reading")
 
     def look(self) -> None:
         """Look until that has ended."""

@@ -66,3 +66,23 @@ def test_a_new_connection_looks_again_for_what_waits_for_another_one(rig: LookRi
     rig.connect()
     rig.look()
     assert rig.numbers() == [1]
+
+
+@pytest.mark.parametrize("became", ["stored", "rejected"])
+def test_a_correction_may_have_left_its_outbox_when_it_is_looked_for_again(
+    rig: LookRig, became: str
+) -> None:
+    rig.append(5)
+    rig.at(LATER)
+    other = rig.beside(5)
+    rig.connect()
+    rig.look()
+    rig.say("storing")
+    rig.answer(other, stored=became == "stored")
+    if became == "stored":
+        rig.prune(other)
+    rig.rest()
+    rig.tick()
+    rig.look()
+    assert rig.numbers() == ([] if became == "stored" else [1])
+    assert rig.outbox.settlement.is_stored(1) == (became == "stored")
