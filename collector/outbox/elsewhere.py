@@ -3,11 +3,13 @@
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import TypeVar
 
-from collector.outbox.outboxes import outboxes
+from collector.outbox.outboxes import originals
 from collector.outbox.row import Row
 from collector.outbox.schema import OutboxUnusable, open_beside
 
@@ -27,6 +29,7 @@ SELECT topic, newest FROM series UNION ALL
 SELECT topic, max(ns) FROM reading WHERE seq > (SELECT series_to FROM outbox) GROUP BY topic
 """
 
+T = TypeVar("T")
 Point = tuple[str, int]
 Last = Mapping[Point, Sequence[Row]]
 """By series and timestamp (ns), the last reading of each outbox that has one."""
@@ -40,9 +43,9 @@ class Elsewhere:
         self._first = first
 
     def others(self) -> list[Path]:
-        """Return their paths; none while they cannot be told."""
+        """Return their paths, without copies, which nobody uses; none while they cannot be told."""
         try:
-            return [path for path in outboxes(self._first) if path != self._own]
+            return [path for path in originals(self._first) if path != self._own]
         except OSError:  # too many files are open; an auditor must not end for that
             return []
 
@@ -54,11 +57,10 @@ class Elsewhere:
         rows at once.
         """
         found: dict[Point, list[Row]] = defaultdict(list)
-        if rows:
-            since = min(row.at for row in rows)
-            for others in self._readings(rows, since, which):
-                for point, row in {(row.series, row.ns): row for row in others}.items():
-                    found[point].append(row)
+        since = min((row.at for row in rows), default=0)
+        for last in self._readings(set(map(_point, rows)), since, which, _last):
+            for point, row in last.items():
+                found[point].append(row)
         return found
 
     def earlier(self, differing: Sequence[tuple[Row, object]]) -> set[int]:
@@ -66,17 +68,19 @@ class Elsewhere:
 
         Each row comes with the value that InfluxDB has. Takes as long as `last`.
         """
-        rows = [row for row, _ in differing]
-        by_point: dict[Point, list[Row]] = defaultdict(list)
-        for others in self._readings(rows, 0, NOT_REJECTED) if rows else ():
-            for row in others:
-                by_point[row.series, row.ns].append(row)
-        return {
-            row.seq
-            for row, found in differing
-            for other in by_point.get((row.series, row.ns), ())
-            if other.at < row.at and other.value == found
-        }
+        by_point: dict[Point, list[tuple[Row, object]]] = defaultdict(list)
+        for row, found in differing:
+            by_point[_point(row)].append((row, found))
+
+        def earlier(readings: Iterator[Row]) -> set[int]:
+            return {
+                row.seq
+                for other in readings
+                for row, found in by_point[_point(other)]
+                if other.at < row.at and other.value == found
+            }
+
+        return set().union(*self._readings(by_point.keys(), 0, NOT_REJECTED, earlier))
 
     def newest(self) -> dict[str, int]:
         """Return the newest timestamp (ns) of each series in other outboxes."""
@@ -87,15 +91,19 @@ class Elsewhere:
                     found[series] = max(ns, found.get(series, ns))
         return found
 
-    def _readings(self, rows: Collection[Row], since: int, which: str) -> Iterator[list[Row]]:
-        """Yield the readings of the rows' points in each other outbox, accepted since."""
-        points = {(row.series, row.ns) for row in rows}
-        timestamps = {ns for _, ns in points}
-        for path in self.others():
+    def _readings(
+        self, points: AbstractSet[Point], since: int, which: str, of: Callable[[Iterator[Row]], T]
+    ) -> Iterator[T]:
+        """Yield what `of` makes of the readings of these points, accepted since, in each outbox.
+
+        There may be millions, of a device whose clock stands still: it must not keep them.
+        """
+        timestamps = json.dumps(sorted({ns for _, ns in points}))
+        for path in self.others() if points else ():
             # One that cannot be read says so where it is in use.
             with suppress(OutboxUnusable, sqlite3.Error), closing(open_beside(path)) as db:
                 found = _with_timestamps(db, timestamps, since, which)
-                yield [row for row in found if (row.series, row.ns) in points]
+                yield of(row for row in found if _point(row) in points)
 
 
 def correction(last: Last, row: Row, found: object = None) -> Row | None:
@@ -111,14 +119,21 @@ def correction(last: Last, row: Row, found: object = None) -> Row | None:
     return max(later, key=lambda other: other.at, default=None)
 
 
-def _with_timestamps(db: sqlite3.Connection, ns: set[int], since: int, which: str) -> Iterator[Row]:
-    """Yield the readings accepted since, by ascending sequence number."""
+def _point(row: Row) -> Point:
+    return row.series, row.ns
+
+
+def _last(readings: Iterator[Row]) -> dict[Point, Row]:
+    return {_point(row): row for row in readings}
+
+
+def _with_timestamps(db: sqlite3.Connection, ns: str, since: int, which: str) -> Iterator[Row]:
+    """Yield the readings accepted since, by ascending sequence number; `ns` is a JSON array."""
     first, last = db.execute("SELECT min(seq), max(seq) FROM reading").fetchone()
-    timestamps = json.dumps(sorted(ns))
     for start in range(first or 1, (last or 0) + 1, _CHUNK_ROWS):
         for fields in db.execute(
             "SELECT * FROM reading WHERE seq BETWEEN ? AND ? AND at >= ?"  # noqa: S608  ours
             f" AND ns IN (SELECT value FROM json_each(?)) AND {which} ORDER BY seq",
-            [start, start + _CHUNK_ROWS - 1, since, timestamps],
-        ).fetchall():
+            [start, start + _CHUNK_ROWS - 1, since, ns],
+        ):
             yield Row(*fields)

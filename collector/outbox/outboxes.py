@@ -19,6 +19,12 @@ def outboxes(path: Path) -> list[Path]:
     return first + sorted(others, key=lambda file: number_of(file, path))
 
 
+def originals(path: Path) -> list[Path]:
+    """Return those that are not copies of one before them; raises OSError."""
+    by_id = {_id(file) or str(file): file for file in reversed(outboxes(path))}
+    return list(reversed(by_id.values()))
+
+
 def would_be_outbox(file: Path, path: Path) -> bool:
     """Return whether a file with this path is one of the outboxes as soon as it exists."""
     is_beside = file.parent.resolve() == path.parent.resolve()

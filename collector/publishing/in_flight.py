@@ -75,12 +75,13 @@ class InFlight:
         if latest:
             self._lose_until(latest)
 
-    def drop(self, seq: int) -> None:
-        """Forget that a reading was sent."""
-        self.uncertain.remove(seq, seq)
-        self.lost.remove(seq, seq)
-        self._order.pop(seq, None)
-        self._timed.pop(seq, None)
+    def drop(self, first: int, last: int) -> None:
+        """Forget that the readings first..last were sent."""
+        self.uncertain.remove(first, last)
+        self.lost.remove(first, last)
+        for seq in self._within(first, last):
+            del self._order[seq]
+            self._timed.pop(seq, None)
 
     def _within(self, first: int, last: int) -> list[int]:
         """Return what of first..last is in flight, whichever of the two is shorter."""

@@ -12,24 +12,27 @@ from typing import NamedTuple
 from collector.outbox.elsewhere import NOT_REJECTED, REJECTED, STORED, Elsewhere, correction
 from collector.outbox.row import Row
 from collector.outbox.schema import OutboxUnusable, open_beside
+from telemetry.ranges import collapse
 from telemetry.thread import Thread
 
 logger = logging.getLogger(__name__)
 
 # A look at so many reads the other outboxes once; meanwhile that takes some 25 MB.
 _ROWS = 50_000
-# Between two looks for the same readings: one reads the other outboxes as a whole.
+# Between two looks for the same readings: one reads the other outboxes as a whole, in this part of
+# the time at most.
 _REST_S = 5.0
+_SHARE = 0.05
 _READ_ROWS = 5_000
 
 Span = tuple[int, int]
 
 
 class Overtaken(NamedTuple):
-    """Numbers of readings that were corrected elsewhere, by whether the correction is stored."""
+    """The numbers of readings corrected elsewhere, by whether the correction is stored."""
 
-    stored: Collection[int] = ()
-    pending: Collection[int] = ()
+    stored: Sequence[Span] = ()
+    pending: Sequence[Span] = ()
 
 
 class Look:
@@ -52,13 +55,13 @@ class Look:
         self._looked_to: int | None = None  # None: no look is under way
         self._newest: Mapping[str, int] = {}
         self._begun_ns = 0
-        self._ended_at = 0.0
-        self._awaited: frozenset[int] = frozenset()  # whose corrections were pending when last seen
+        self._due_at = 0.0
+        self._awaited: set[int] = set()  # whose corrections were pending; of the thread alone
 
     @property
     def is_rested(self) -> bool:
         """Whether no look is under way, and the last one has ended some time ago."""
-        return self._looked_to is None and time.monotonic() - self._ended_at >= _REST_S
+        return self._looked_to is None and time.monotonic() >= self._due_at
 
     def begin(self, old: Iterable[Span]) -> None:
         """Look for the readings with these numbers, ascending, in place of any others."""
@@ -84,6 +87,7 @@ class Look:
         while True:
             await self._begun.wait()
             self._begun.clear()
+            began = time.monotonic()
             thread = Thread("look")
             try:
                 await self._look(thread)
@@ -92,7 +96,8 @@ class Look:
             finally:
                 thread.end()
             if not self._begun.is_set():
-                self._looked_to, self._ended_at = None, time.monotonic()
+                now = time.monotonic()
+                self._looked_to, self._due_at = None, now + max(_REST_S, (now - began) / _SHARE)
                 self._on_progress(Overtaken())
 
     async def _look(self, thread: Thread) -> None:
@@ -104,7 +109,6 @@ class Look:
                 if self._begun.is_set():
                     return
                 self._looked_to, found = seen
-                self._awaited = self._awaited.union(found.pending).difference(found.stored)
                 self._on_progress(found)
         finally:
             thread.start(corrected.close)
@@ -115,7 +119,7 @@ def _corrected(
     old: Iterable[Span],
     elsewhere: Elsewhere,
     newest: Mapping[str, int],
-    awaited: frozenset[int],
+    awaited: set[int],
 ) -> Generator[tuple[int, Overtaken]]:
     """Yield up to which number was looked, and which of these were corrected elsewhere."""
     looked_for: list[Row] = []
@@ -130,7 +134,7 @@ def _corrected(
             yield looked_for[-1].seq, _of(looked_for, elsewhere, awaited)
 
 
-def _of(rows: Sequence[Row], elsewhere: Elsewhere, awaited: frozenset[int]) -> Overtaken:
+def _of(rows: Sequence[Row], elsewhere: Elsewhere, awaited: set[int]) -> Overtaken:
     def corrected(rows: Collection[Row], which: str) -> set[Row]:
         last = elsewhere.last(rows, which)
         return {row for row in rows if correction(last, row)}
@@ -139,7 +143,10 @@ def _of(rows: Sequence[Row], elsewhere: Elsewhere, awaited: frozenset[int]) -> O
     # A correction that has left its outbox meanwhile was stored, unless it was rejected.
     gone = {row for row in rows if row.seq in awaited} - found
     stored = corrected(found, STORED) | (gone - corrected(gone, REJECTED))
-    return Overtaken([row.seq for row in stored], [row.seq for row in found - stored])
+    of_stored, of_pending = ({row.seq for row in rows} for rows in (stored, found - stored))
+    awaited.difference_update(of_stored)
+    awaited.update(of_pending)
+    return Overtaken(collapse(of_stored), collapse(of_pending))
 
 
 def _rows(db: sqlite3.Connection, spans: Iterable[Span]) -> Iterator[Row]:

@@ -18,7 +18,7 @@ from collector.publishing.order import steps
 from collector.publishing.patience import Patience
 from telemetry import topics
 from telemetry.mqtt import NotConnected
-from telemetry.ranges import Ranges, collapse
+from telemetry.ranges import Ranges
 from telemetry.receipt import Receipt, Rejection
 from telemetry.status import Status
 
@@ -107,7 +107,7 @@ class Publisher:
         """Reject a reading that the broker cannot carry; the outbox keeps it, for a replay."""
         seq = self._unacknowledged.pop(mid, None)
         if seq is not None and seq not in self._outbox.settlement.settled:
-            self.in_flight.drop(seq)
+            self.in_flight.drop(seq, seq)
             self.overtaken.remove(seq, seq)
             self._outbox.settlement.apply(Receipt(rejected=[Rejection(seq, reason)]))
             self._schedule_pump()
@@ -213,21 +213,21 @@ class Publisher:
             return
         self._send(row, root)
         if last_of_point is not row:
-            self.in_flight.drop(last_of_point.seq)
+            self.in_flight.drop(last_of_point.seq, last_of_point.seq)
             self._send(last_of_point, topics.REPLAY)
 
     def _pass_over(self, overtaken: Overtaken) -> None:
         """Do not send old readings that were corrected elsewhere: settled once that is stored."""
         settlement = self._outbox.settlement
         stored, pending = (
-            [seq for seq in seqs if seq not in settlement.settled] for seqs in overtaken
+            [gap for span in spans for gap in settlement.unsettled(*span)] for spans in overtaken
         )
-        for seq in (*stored, *pending):
-            self.unsent.remove(seq, seq)
-            self.in_flight.drop(seq)
-        for first, last in collapse(pending):
+        for first, last in (*stored, *pending):
+            self.unsent.remove(first, last)
+            self.in_flight.drop(first, last)
+        for first, last in pending:
             self.overtaken.add(first, last)
-        settlement.apply(Receipt(collapse(stored)))
+        settlement.apply(Receipt(stored))
         self._schedule_pump()
 
     def _take_back(self) -> list[tuple[int, int]]:

@@ -10,7 +10,6 @@ import pytest
 
 from collector.outbox.outbox import Outbox
 from collector.outbox.row import Draft
-from collector.publishing import look as module
 from telemetry.receipt import Receipt, Rejection
 from tests.unit.publisher_model import PublisherRig
 
@@ -76,7 +75,7 @@ class LookRig(PublisherRig):
 
     def rest(self) -> None:
         """Let the pause after a look be over."""
-        self.publisher.look._ended_at = -module._REST_S
+        self.publisher.look._due_at = 0
 
     def close(self) -> None:
         self._others.close()

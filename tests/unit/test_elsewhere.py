@@ -2,10 +2,11 @@
 
 import asyncio
 import errno
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol, Self, cast
 
 import pytest
 
@@ -106,8 +107,46 @@ def test_what_cannot_be_read_is_left_out(
     def failing(_: Path) -> list[Path]:
         raise OSError(errno.EMFILE, "too many open files")
 
-    monkeypatch.setattr(module, "outboxes", failing)
+    monkeypatch.setattr(module, "originals", failing)
     assert corrected(first) is None
+
+
+def test_a_copy_is_left_out(add: Add, tmp_path: Path) -> None:
+    first = add(1, EARLIER, 1.0)
+    second = add(2, EARLIER, 1.0)
+    copy = tmp_path / "outbox-4.db"
+    with closing(sqlite3.connect(first.path)) as db:
+        db.execute("VACUUM INTO ?", [str(copy)])
+    with closing(sqlite3.connect(copy)) as db, db:
+        db.execute("UPDATE reading SET at = ?", [LATER])
+    assert (corrected(first), corrected(second)) == (None, None)
+    with closing(sqlite3.connect(copy)) as db, db:
+        db.execute("UPDATE outbox SET id = 'another'")
+    assert (corrected(first), corrected(second)) == (1.0, 1.0), "the control"
+
+
+def test_millions_of_readings_of_a_point_are_not_kept(
+    add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = add(1, EARLIER, 1.0), add(2, LATER, *map(float, range(1000)))
+    alive = most = 0
+
+    class Counted(Row):
+        def __new__(cls, *fields: object) -> Self:
+            nonlocal alive, most
+            alive += 1
+            most = max(most, alive)
+            return super().__new__(cls, *fields)
+
+        def __del__(self) -> None:
+            nonlocal alive
+            alive -= 1
+
+    monkeypatch.setattr(module, "Row", Counted)
+    assert corrected(first) == 999.0
+    [row] = rows(second)
+    assert elsewhere(first).earlier([(row._replace(at=LATER + 1), 7.0)]) == {1}
+    assert 0 < most < 10
 
 
 class Held(ReadBack):

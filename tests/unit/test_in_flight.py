@@ -39,7 +39,7 @@ def test_what_is_lost_is_not_timed(in_flight: InFlight) -> None:
     burst(in_flight, 2, 2)
     in_flight.make_uncertain()
     burst(in_flight, 3, 3)
-    in_flight.drop(3)
+    in_flight.drop(3, 3)
     in_flight.settle(Receipt([(1, 3)]))
     assert timed(in_flight) == 0
 

@@ -114,7 +114,7 @@ def test_a_long_backlog_goes_as_far_as_was_looked(
     rig.publisher.look._on_progress = note
     rig.connect()
     rig.look()
-    assert seen == [(2, ([2], [])), (4, ([], [])), (5, ([], [5])), (99, ((), ()))]
+    assert seen == [(2, ([(2, 2)], [])), (4, ([], [])), (5, ([], [(5, 5)])), (99, ((), ()))]
     assert rig.numbers() == [1, 3, 4]
 
 
