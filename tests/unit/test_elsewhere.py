@@ -132,11 +132,11 @@ def test_millions_of_readings_of_a_point_are_not_kept(
     alive = most = 0
 
     class Counted(Row):
-        def __new__(cls, *fields: object) -> Self:
+        def __new__(cls, seq: int, at: int, ns: int, series: str, payload: bytes) -> Self:
             nonlocal alive, most
             alive += 1
             most = max(most, alive)
-            return super().__new__(cls, *fields)
+            return super().__new__(cls, seq, at, ns, series, payload)
 
         def __del__(self) -> None:
             nonlocal alive
