@@ -56,6 +56,7 @@ class Discovery:
     def on_connected(self) -> None:
         """Announce every series that is known."""
         self._waiting = deque(self._known)
+        self._sent.clear()
         self._send()
 
     def on_puback(self, mid: int) -> None:

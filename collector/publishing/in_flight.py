@@ -7,6 +7,10 @@ from telemetry.durations import SLOW_S, Histogram
 from telemetry.ranges import Ranges
 from telemetry.receipt import Receipt
 
+# Readings in flight to the bridge: enough to keep it busy, few enough that a new reading does not
+# wait long behind them. Old readings leave room for new ones.
+MAX_IN_FLIGHT = 20_000
+MAX_OLD_IN_FLIGHT = 5_000
 # Readings whose receipts are timed at once: each burst has one.
 _MAX_TIMED = 256
 

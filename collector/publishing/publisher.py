@@ -12,7 +12,7 @@ from collector.outbox.outbox import Outbox
 from collector.outbox.row import Row
 from collector.outbox.schema import OutboxUnusable
 from collector.publishing.bridge_state import BridgeState
-from collector.publishing.in_flight import InFlight
+from collector.publishing.in_flight import MAX_IN_FLIGHT, MAX_OLD_IN_FLIGHT, InFlight
 from collector.publishing.look import Look, Overtaken
 from collector.publishing.order import steps
 from collector.publishing.patience import Patience
@@ -24,10 +24,6 @@ from telemetry.status import Status
 
 # Readings sent to the broker that it has not acknowledged yet.
 MAX_UNACKNOWLEDGED = 1000
-# Readings in flight to the bridge: enough to keep it busy, few enough that a new reading does not
-# wait long behind them. Old readings leave room for new ones.
-MAX_IN_FLIGHT = 20_000
-MAX_OLD_IN_FLIGHT = 5_000
 # New readings held in memory too, so that they need not be read back from the outbox.
 MAX_FRESH = 50_000
 # Old readings are read from the outbox when there is room for this many.
@@ -91,11 +87,17 @@ class Publisher:
         self._schedule_pump()
 
     def on_disconnected(self) -> None:
-        """Leave what is committed in the outbox; the MQTT client redelivers what was sent."""
+        """Leave everything to the outbox, also what the broker has not acknowledged."""
         self.connected = False
         for row in self.fresh:
             self.unsent.add(row.seq, row.seq)
         self.fresh.clear()
+        unacknowledged, self._unacknowledged = self._unacknowledged.values(), {}
+        for seq in unacknowledged:
+            if seq not in self._outbox.settlement.settled and seq not in self.overtaken:
+                self.in_flight.drop(seq, seq)
+                was_published = any(self._outbox.published(seq, seq))
+                (self.in_flight.lost if was_published else self.unsent).add(seq, seq)
 
     def on_puback(self, mid: int) -> None:
         """Note that the broker has a reading; that is not a receipt."""
@@ -218,16 +220,14 @@ class Publisher:
 
     def _pass_over(self, overtaken: Overtaken) -> None:
         """Do not send old readings that were corrected elsewhere: settled once that is stored."""
-        settlement = self._outbox.settlement
-        stored, pending = (
-            [gap for span in spans for gap in settlement.unsettled(*span)] for spans in overtaken
-        )
+        left = self._outbox.settlement.unsettled
+        stored, pending = ([gap for span in spans for gap in left(*span)] for spans in overtaken)
         for first, last in (*stored, *pending):
             self.unsent.remove(first, last)
             self.in_flight.drop(first, last)
         for first, last in pending:
             self.overtaken.add(first, last)
-        settlement.apply(Receipt(stored))
+        self._outbox.settlement.apply(Receipt(stored))
         self._schedule_pump()
 
     def _take_back(self) -> list[tuple[int, int]]:

@@ -1,9 +1,9 @@
 """MQTT on the asyncio loop, at least once in both directions.
 
-This holds for as long as the process and the broker's session live:
-
+For as long as the process and the broker's session live:
 - A message that was published and not acknowledged when the connection broke is redelivered (with
-  DUP) after the reconnect, before anything newer. `on_puback` then gets its old id.
+  DUP) after the reconnect, before anything newer. `on_puback` then gets its old id. With a clean
+  session it is forgotten.
 - A message that arrived and was not acknowledged comes again from the broker after the reconnect,
   with another epoch. Acknowledgements from an earlier epoch are dropped.
 

@@ -138,6 +138,8 @@ class PahoClient(Client):
         """Send CONNECT on an open connection."""
         self.epoch += 1
         self._connection = connection
+        if self._clean_session:
+            self._out_messages.clear()
         self._pieces.clear()
         self._missing = 0
         self.reconnect()

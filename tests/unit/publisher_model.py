@@ -116,16 +116,16 @@ class PublisherRig:
         self.settle_down()
 
     def connect(self) -> None:
-        """Connect to the broker; the MQTT client then redelivers what was not acknowledged."""
+        """Connect to the broker; the MQTT client has forgotten what was not acknowledged."""
         if not self.up:
             self.up = True
-            self._queue += [number for _, number in self._unacknowledged]
             self.publisher.on_connected()
             self.settle_down()
 
     def disconnect(self) -> None:
         if self.up:
             self.up = False
+            self._unacknowledged.clear()
             self.publisher.on_disconnected()
             self.settle_down()
 
