@@ -123,7 +123,7 @@ def _say_missing(
         hint = (
             f"{repair} stores them again, over other values that InfluxDB has there. A running"
             " collector's auditor does so by itself once it notices a loss, but leaves values that"
-            " are not from an outbox of this directory."
+            " no outbox of this directory has: they may be later corrections."
         )
     else:
         hint = (
