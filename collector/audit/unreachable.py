@@ -60,4 +60,4 @@ def said(content: bytes | str) -> str:
         return printable(_error(content)["error"], _MOST)
     except (Unreadable, KeyError):
         text = content.decode(errors="replace") if isinstance(content, bytes) else content
-        return f"{printable(' '.join(text.split()), _MOST)} (not InfluxDB?)"
+        return f"{printable(' '.join(text.split()), _MOST)} (not InfluxDB?)".lstrip()
