@@ -3,9 +3,7 @@
 import io
 import os
 import socket
-import time
 from collections.abc import Iterator
-from functools import partial
 from typing import Generic, TypeVar
 
 import msgspec
@@ -13,6 +11,7 @@ import requests
 import urllib3
 from influxdb import InfluxDBClient
 
+from telemetry.deadline import Adapter
 from telemetry.influx_session import Session
 from telemetry.printable import printable
 from telemetry.settings import InfluxAccess
@@ -51,17 +50,16 @@ def nodes(access: InfluxAccess) -> dict[str, InfluxAccess]:
 def client(access: InfluxAccess, timeout_s: float) -> InfluxDBClient:
     """Return a client that asks the first healthy address, and waits `timeout_s` for an answer.
 
-    It waits as long for the body. Its requests raise requests.ConnectionError also when the body
-    takes longer in all, or has more than 32 MiB; without that they would read for ever. This does
-    not hold for `stream=True`.
+    Its requests raise requests.ConnectionError also when an answer has more than 32 MiB, except
+    with `stream=True`.
     """
     scheme = "https" if (authorities := access.get("authorities")) else "http"
     session = Session([f"{scheme}://{address}" for address in access["addresses"]])
     session.verify = authorities or True
     session.trust_env = False  # a proxy is for the world outside; nor is there a .netrc to read
-    session.hooks["response"].append(partial(_read_within, timeout_s))
+    session.hooks["response"].append(_read_bounded)
     host, _, port = access["addresses"][0].rpartition(":")
-    return InfluxDBClient(
+    client = InfluxDBClient(
         host,
         int(port),
         access["username"],
@@ -73,6 +71,8 @@ def client(access: InfluxAccess, timeout_s: float) -> InfluxDBClient:
         retries=1,
         session=session,
     )
+    session.mount(f"{scheme}://", Adapter())  # in place of the client's own
+    return client
 
 
 def asked(client: InfluxDBClient) -> str:
@@ -80,18 +80,15 @@ def asked(client: InfluxDBClient) -> str:
     return f"InfluxDB at {', '.join(client._session.asked)}"  # noqa: SLF001  made above
 
 
-def _read_within(timeout_s: float, response: requests.Response, **options: object) -> None:
+def _read_bounded(response: requests.Response, **options: object) -> None:
     if options["stream"]:
         return
-    ends_at = time.monotonic() + timeout_s
     content = bytearray()
     try:
         while piece := response.raw.read1(_AT_ONCE, decode_content=True):
             content += piece
             if len(content) > _MOST_BYTES:
                 raise requests.ConnectionError(f"an answer of more than {_MOST_BYTES} bytes")
-            if time.monotonic() > ends_at:
-                raise requests.ConnectionError(f"the answer timed out after {timeout_s} s")
     except urllib3.exceptions.HTTPError as error:
         raise requests.ConnectionError(error) from error
     finally:
@@ -99,7 +96,7 @@ def _read_within(timeout_s: float, response: requests.Response, **options: objec
     response.raw = urllib3.HTTPResponse(io.BytesIO(content), preload_content=False)
 
 
-def reason(error: requests.RequestException) -> str:
+def reason(error: requests.RequestException | urllib3.exceptions.HTTPError) -> str:
     """Return in plain words why there is no answer: the system's for what lies at the bottom."""
     if isinstance(error, requests.Timeout):
         return "not in time"
@@ -111,6 +108,8 @@ def reason(error: requests.RequestException) -> str:
             return of_tls
         if isinstance(cause, OSError) and cause.errno:
             return os.strerror(cause.errno).lower()
+        if isinstance(cause, TimeoutError):
+            return "not in time"
     return "the connection ends within an answer" if len(causes) > 1 else printable(str(error))
 
 

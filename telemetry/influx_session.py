@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import requests
+import urllib3
 
 logger = logging.getLogger(__name__)
 
@@ -17,16 +18,20 @@ _PING_S = 1.0
 # and then fails again.
 _REST_S = 10.0
 _LONGEST_REST_S = 320.0
-_NO_ACCOUNT = 401  # not 403, with which InfluxDB waits for the bridge to make the first account
+_REDIRECTS = range(300, 400)
 _SERVER_ERROR = 500
+# Not 403, with which InfluxDB waits for the bridge to make the first account.
+_NO_ACCOUNT, _NOT_FOUND, _TOO_MANY = 401, 404, 429
+_NO_DATABASE = b"database not found"  # the only 404 of an InfluxDB
 
 
 class Session(requests.Session):
     """Sends requests for the first of several bases of URLs to the first that is healthy.
 
-    An address fails that cannot be reached, does not answer in time, or answers 401 or 5xx; the
-    request is then made again at the next one, except after an answer. Every request must have the
-    same effect if it is made twice. With one address there are no health checks.
+    An address fails that cannot be reached, does not answer in time, or answers 401, 5xx or what is
+    no answer of an InfluxDB; the request is then made again at the next one, except after an
+    answer. Every request must have the same effect if it is made twice. With one address there are
+    no health checks. Redirects are not followed.
     """
 
     def __init__(self, bases: Sequence[str]) -> None:
@@ -46,7 +51,7 @@ class Session(requests.Session):
         for base in filter(self._is_healthy, self._bases):
             try:
                 return self._ask(base, method, path, options)
-            except (requests.ConnectionError, requests.Timeout) as error:
+            except requests.RequestException as error:
                 failure = error
         if failure:
             raise failure
@@ -56,16 +61,32 @@ class Session(requests.Session):
     def _ask(self, base: str, method: str, path: str, options: dict[str, Any]) -> requests.Response:
         self.asked.append(_name(base))
         try:
-            response = super().request(method, base + path, **options)
-        except (requests.ConnectionError, requests.Timeout):
+            response = self._exchange(method, base + path, **options)
+        except requests.RequestException:
             self._note_failure(base, "does not answer")
             raise
         self.asked = [_name(base)]
-        if response.status_code >= _SERVER_ERROR or response.status_code == _NO_ACCOUNT:
-            self._note_failure(base, f"answers with {response.status_code}")
+        if len(self._bases) > 1 and _is_failure(response):
+            self._note_failure(base, f"answers with {_summary(response)}")
         else:
             self._note_answer(base)
         return response
+
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        timeout: float,
+        **options: Any,  # noqa: ANN401
+    ) -> requests.Response:
+        """Make one request at one address; raises RequestException, whatever is wrong with it."""
+        options |= {"timeout": urllib3.Timeout(total=timeout), "allow_redirects": False}
+        try:
+            return super().request(method, url, **options)
+        except requests.RequestException:
+            raise
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise requests.ConnectionError(error) from error
 
     def _is_healthy(self, base: str) -> bool:
         now = time.monotonic()
@@ -74,11 +95,12 @@ class Session(requests.Session):
         if now - self._failed_at[base] < self._rests_s[base]:
             return False
         try:
-            response = super().request("GET", f"{base}/ping", timeout=_PING_S)
+            response = self._exchange("GET", f"{base}/ping", _PING_S)
         except requests.RequestException:
             self._note_failure(base, "does not answer")
             return False
         if response.status_code >= _SERVER_ERROR:
+            self._note_failure(base, f"answers with {response.status_code}")
             return False
         if self._failed_at[base] > -math.inf:  # until it has answered more than this
             self._rests_s[base] = min(2 * self._rests_s[base], _LONGEST_REST_S)
@@ -94,6 +116,24 @@ class Session(requests.Session):
         if self._failed_at[base] == -math.inf and len(self._bases) > 1:
             logger.warning("InfluxDB at %s %s: others are asked", _name(base), why)
         self._answered_at[base], self._failed_at[base] = -math.inf, time.monotonic()
+
+
+def _is_failure(response: requests.Response) -> bool:
+    status = response.status_code
+    return (
+        status >= _SERVER_ERROR
+        or status in {_NO_ACCOUNT, _TOO_MANY, *_REDIRECTS}
+        or (status == _NOT_FOUND and _NO_DATABASE not in response.content)
+        or _is_page(response)
+    )
+
+
+def _summary(response: requests.Response) -> str:
+    return f"{response.status_code}{' and a page of HTML' if _is_page(response) else ''}"
+
+
+def _is_page(response: requests.Response) -> bool:
+    return "text/html" in response.headers.get("Content-Type", "")
 
 
 def _name(base: str) -> str:

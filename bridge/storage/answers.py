@@ -27,6 +27,7 @@ _RETENTION = re.compile(
     r"partial write: (points beyond retention policy dropped="
     r"|dropped \d+ points outside retention policy of duration \S+ - )"
 )
+_NOT_INFLUXDB = "no answer of an InfluxDB"
 _NEEDS_RESTART = "engine: error writing WAL entry"
 
 
@@ -55,6 +56,10 @@ def result(status: int, body: bytes | str) -> Result:
         if error.startswith(_NEEDS_RESTART):
             detail += " (after its disk was full, InfluxDB stores again once it is restarted)"
         return Result(Outcome.FAILED, detail)
+    if not error and 200 <= status < 400:  # noqa: PLR2004
+        redirect = status >= 300  # noqa: PLR2004
+        told = f"{status}, a redirect, which is not followed" if redirect else detail
+        return Result(Outcome.WAIT, f"{_NOT_INFLUXDB}: {told}")
     return Result(Outcome.WAIT, detail)
 
 
@@ -68,6 +73,8 @@ def failure(error: Exception) -> Result:
             return result(error.code or 0, error.content)
         case InfluxDBServerError():
             return result(500, error.args[0])
+        case requests.JSONDecodeError():
+            return Result(Outcome.WAIT, _NOT_INFLUXDB)
         case requests.RequestException():
             # A server that cannot be reached is the same for every write.
             slow = "timed out" in str(error) and not isinstance(error, requests.ConnectTimeout)

@@ -52,6 +52,7 @@ class InfluxStorage:
         for `keep_s`, or as long as InfluxDB is told otherwise, and `rollups` are made of them.
         """
         self._database = access["database"]
+        self._has_several = len(access["addresses"]) > 1
         self._client = influx.client(access, TIMEOUT_S)
         self._accounts = Accounts(self._client, access, readers or {})
         self._said: dict[str, str] = {}
@@ -83,13 +84,13 @@ class InfluxStorage:
         return series, rest.partition(" ")[2]
 
     async def write(self, records: Sequence[str]) -> Result:
-        return await self._thread.run(lambda: self._write(records))
+        return await self._thread.run(lambda: self._named(self._write(records)))
 
     async def create(self) -> Result:
-        return await self._thread.run(self._create)
+        return await self._thread.run(lambda: self._named(self._create()))
 
     async def prepare(self) -> Result:
-        result = await self._thread.run(self._prepare)
+        result = await self._thread.run(lambda: self._named(self._prepare()))
         self._is_prepared.set()
         return result
 
@@ -120,6 +121,13 @@ class InfluxStorage:
         if self._copies.needed:
             params["consistency"] = self._copies.needed
         return _request(lambda: self._client.write(records, params, protocol="line"))
+
+    def _named(self, result: Result) -> Result:
+        """Add which of several addresses answered so; of those that do not, the log tells."""
+        waits = result.outcome in {Outcome.WAIT, Outcome.FAILED}
+        if self._has_several and waits and not result.detail.startswith("no answer: "):
+            return result._replace(detail=f"{result.detail} ({influx.asked(self._client)})")
+        return result
 
     def _roll_up(self) -> None:
         detail = _request(self._rollups.turn).detail

@@ -2,6 +2,7 @@
 
 import msgspec
 import requests
+import urllib3
 from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 
 from telemetry import influx
@@ -46,7 +47,7 @@ def words(error: Exception, timeout_s: float) -> str:
             told = "has no valid address: see INFLUX_HOST and INFLUX_PORT"
         case requests.Timeout():
             told = f"does not answer: no answer within {timeout_s:g} s"
-        case requests.RequestException():
+        case requests.RequestException() | urllib3.exceptions.HTTPError():
             told = f"does not answer: {influx.reason(error)}"
         case _:
             told = "answers what is not an answer of InfluxDB: is it another program?"
@@ -59,4 +60,4 @@ def said(content: bytes | str) -> str:
         return printable(_error(content)["error"], _MOST)
     except (Unreadable, KeyError):
         text = content.decode(errors="replace") if isinstance(content, bytes) else content
-        return f"{printable(' '.join(text.split()), _MOST)} (not InfluxDB?)"
+        return f"{printable(' '.join(text.split()), _MOST)} (not InfluxDB?)".lstrip()

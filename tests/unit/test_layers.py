@@ -21,7 +21,8 @@ MAY_IMPORT = {
 # The modules and subpackages of each package, the lowest first: none imports one further down.
 LAYERS = {
     "telemetry": [
-        "ranges timestamp topics brokers process backoff decode origin printable thread not_json",
+        "ranges timestamp topics brokers process backoff decode origin printable thread",
+        "not_json deadline",
         "tls host_names addresses durations",
         "settings reading receipt status",
         "faults vitals exposition listeners influx_session",

@@ -208,6 +208,7 @@ def test_a_unix_socket_that_cannot_be_used_is_named(environ: dict[str, str], sai
     ("text", "expected"),
     [
         ("db", ["db:8086"]),
+        ("iot_db,é.example.", ["iot_db:8086", "é.example.:8086"]),
         ("::1", ["[::1]:8086"]),
         ("[::1]", ["[::1]:8086"]),
         ("a, b:1 ,[::1]:2,a", ["a:8086", "b:1", "[::1]:2"]),
@@ -219,7 +220,10 @@ def test_influxdb_may_have_several_addresses(text: str, expected: list[str]) -> 
 
 @pytest.mark.parametrize(
     "text",
-    ["a,", "a:0", "a:65536", "a:x", "a:", "[::1", "[a]:1", "http://a", "u@a", "a b", "::1:x"],
+    [
+        *("a,", "a:0", "a:65536", "a:x", "a:", "[::1", "[a]:1", "http://a", "u@a", "a b", "::1:x"),
+        *("a..b", "10.0.0..1,b", f"b,{'x' * 70}", ".a", "*", 'a"b', "a\\b"),
+    ],
 )
 def test_an_address_of_influxdb_that_cannot_be_one_is_named(text: str) -> None:
     with pytest.raises(SettingError, match=r"INFLUX_HOST=.*: expected a host, or several"):
