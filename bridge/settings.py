@@ -11,14 +11,16 @@ from telemetry.settings import ConnectionSettings, SettingError, Text
 
 _Port = Annotated[int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for none")]
 
+_BRIDGE_ID = "a name of up to 100 characters without / + # $ and control characters, or none"
+
 
 class Settings(ConnectionSettings, frozen=True, kw_only=True):
     """Settings of `python -m bridge`."""
 
     # The MQTT client id, and a level of the status topic; empty: this host's name.
-    bridge_id: Annotated[
-        str, Meta(pattern="^[^/+#$]*$", description="a name without / + # $, or none")
-    ] = "bridge"
+    bridge_id: Annotated[str, Meta(pattern=r"\A[^/+#$]{0,100}\Z", description=_BRIDGE_ID)] = (
+        "bridge"
+    )
     # In one write.
     batch_max: Annotated[int, Meta(ge=1, description="a number of readings, at least 1")] = 5000
     # Of GET /metrics.
@@ -30,7 +32,9 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
         Meta(description="any, one, quorum or all, or nothing"),
     ] = ""
     # Of a cluster: on how many nodes each reading is.
-    influx_replication: Annotated[int, Meta(ge=1, description="a number of nodes, at least 1")] = 1
+    influx_replication: Annotated[
+        int, Meta(ge=1, le=1000, description="a number of nodes from 1 to 1000")
+    ] = 1
     # Of accounts that the bridge makes in InfluxDB, and which only read; empty: it makes none.
     influx_auditor_password: str = ""
     influx_grafana_password: str = ""
@@ -42,6 +46,8 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raise SettingError for values that cannot be used, also of the connections."""
         super().__post_init__()
+        if not self.bridge_id.isprintable():
+            raise SettingError("BRIDGE_ID", self.bridge_id, f"expected {_BRIDGE_ID}")
         if fault := topic_fault(self.mqtt_broker, self.name):
             raise SettingError("BRIDGE_ID", self.name, fault)
         _ = self.rollups_kept

@@ -76,6 +76,23 @@ class Settings(ConnectionSettings, frozen=True, kw_only=True):
         ),
     ] = ""
 
+    def __post_init__(self) -> None:
+        """Raise SettingError for values that cannot be used, also of the connections."""
+        super().__post_init__()
+        outbox = Path(self.outbox_path)
+        if os.path.isdir(outbox):  # noqa: PTH112  raises nothing
+            raise SettingError("OUTBOX_PATH", self.outbox_path, "expected a file, not a directory")
+        directories = {
+            "OUTBOX_PATH": (self.outbox_path, outbox.parent),
+            "ACCOUNTS_DIR": (self.accounts_dir, Path(self.accounts_dir)),
+            "TLS_DIR": (self.tls_dir, Path(self.tls_dir)),
+        }
+        for key, (text, directory) in directories.items():
+            for path in (directory, *directory.parents):
+                if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112
+                    expected = f"expected a path of directories: {path} is none"
+                    raise SettingError(key, text, expected)
+
     @property
     def workers(self) -> int:
         """How many processes there are."""

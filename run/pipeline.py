@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import contextlib
-import os
 import shlex
 import signal
 import sys
@@ -162,7 +161,9 @@ def _prepare_accounts(workspace: Workspace, environ: Mapping[str, str]) -> None:
     password = environ.get("GRAFANA_PASSWORD", "")
     try:
         terms = Formats.of(given).terms(given)
-        secrets.make(workspace.directory / parts.SECRETS, given.accounts, terms, password)
+        directory = workspace.directory / parts.SECRETS
+        secrets.make(directory, given.accounts, terms, password)
+        secrets.make_private(directory)
         if given.tls_names:
             certificates.ensure(given.certificates, given.tls_names)
     except (ServiceError, OSError) as error:
@@ -175,16 +176,17 @@ def main() -> int:
     leave_no_core_file()
     try:
         notes = settings.check()
-        workspace = Workspace.from_environment(os.environ)
+        environ = settings.effective()
+        workspace = Workspace.from_environment(environ)
         workspace.prepare()
-        _prepare_accounts(workspace, os.environ)
+        _prepare_accounts(workspace, environ)
     except WorkspaceError as error:
         say_trouble(f"make run: {error}")
         return 1
     for note in notes:
         say_note(f"Note: {note}")
     with foreground(), contextlib.suppress(KeyboardInterrupt):  # before the handlers are set
-        return asyncio.run(Pipeline(workspace, os.environ).run())
+        return asyncio.run(Pipeline(workspace, environ).run())
     return 0
 
 

@@ -57,6 +57,11 @@ def of_the_services() -> set[str]:
     return {f.name.upper() for kind in _SERVICES for f in msgspec.structs.fields(kind)}
 
 
+def effective(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment without the settings that have no effect."""
+    return {name: text for name, text in environ.items() if name not in _FIXED | _OF_COMPOSE}
+
+
 def check(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Check values and names; return notes about names that have no effect.
 
@@ -68,7 +73,7 @@ def check(environ: Mapping[str, str] = os.environ) -> list[str]:
     for name in sorted(_typed(environ) - known - ignored.keys() - {"PYTHON", "ARGS"}):
         raise WorkspaceError(f"{name} is not a setting{_meant(name, known)}; see docs/settings.md")
     try:
-        given = {name: text for name, text in environ.items() if name not in ignored}
+        given = effective(environ)
         for kind in _SERVICES:
             load(kind, given)
         Formats.of(load(collector.settings.Settings, given))

@@ -46,8 +46,9 @@ def make_secrets(directory: Path, environ: Mapping[str, str]) -> dict[str, bytes
     TLS and GRAFANA_PASSWORD are taken from the environment. Raises ServiceError, or OSError.
     """
     own, accounts, tls = directory / "secrets", directory / "accounts", directory / "tls"
-    secrets.make(own, accounts, Terms(opened=True), environ.get("GRAFANA_PASSWORD", ""))
     names: Sequence[str] = load(ConnectionSettings, {"TLS": environ.get("TLS", "")}).tls_names
+    secrets.make(own, accounts, Terms(opened=True), environ.get("GRAFANA_PASSWORD", ""))
+    secrets.make_private(own)
     if not names and (found := certificates.load(tls)):
         names = pem.names_of(found[0][0])  # a device is added without a thought of TLS
     certificates.ensure(tls, names)
@@ -71,16 +72,28 @@ def put(client: docker.DockerClient, directory: Path, wanted: Contents) -> None:
     )
 
 
+def engine() -> docker.DockerClient:
+    """Return the engine that DOCKER_HOST names, or this machine's; raises SwarmError."""
+    try:
+        return docker.from_env()
+    except docker.errors.DockerException as error:
+        where = os.environ.get("DOCKER_HOST") or "this machine"
+        # With a cause, the text is what HTTP makes of it.
+        reason = "none answers, or not to this user" if error.__cause__ else error
+        raise SwarmError(f"no Docker engine at {where}: {reason}") from None
+
+
 def main(arguments: list[str], directory: Path = DIRECTORY) -> int:
     """Return the exit code."""
     try:
+        client = engine()
         make_secrets(directory, os.environ)
         if arguments:
             # The cells' ports are open to their network.
             os.environ |= {"ACCOUNTS_DIR": str(directory / "accounts"), "BIND_ADDRESS": "0.0.0.0"}  # noqa: S104
             if code := commands.main(arguments):
                 return code
-        put(docker.from_env(), directory, make_secrets(directory, os.environ))
+        put(client, directory, make_secrets(directory, os.environ))
     except (ServiceError, OSError, docker.errors.DockerException) as error:
         say_trouble(f"make stack: {error}")
         return 1

@@ -1,7 +1,8 @@
-"""The names and addresses under which a machine is reached, as a certificate can hold them."""
+"""The names and addresses under which a machine is reached, also as a certificate holds them."""
 
 import ipaddress
 import re
+from contextlib import suppress
 
 _MAX_CHARACTERS = 253  # of a name in the DNS
 _MAX_NAMES = 100
@@ -9,7 +10,19 @@ _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 _NAME = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
 # Fewer labels behind the star match nothing: to clients, *.local is a whole top-level domain.
 _WILDCARD = re.compile(rf"\*\.(?:{_LABEL}\.)+{_LABEL}")
+_LOOKED_UP = re.compile(rb"[A-Za-z0-9_.-]+")
 _SWITCHES = {"on", "off", "yes", "no", "true", "false"}
+
+
+def is_host(text: str) -> bool:
+    """Return whether a text is an address, or a name that can be looked up."""
+    with suppress(ValueError):
+        return bool(ipaddress.ip_address(text))
+    try:
+        looked_up = text.encode("idna")  # no label is empty, or longer than 63
+    except UnicodeError:
+        return False
+    return len(looked_up) <= _MAX_CHARACTERS and bool(_LOOKED_UP.fullmatch(looked_up))
 
 
 def host_names(text: str) -> tuple[str, ...]:

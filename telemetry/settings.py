@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from telemetry.addresses import addresses
 from telemetry.brokers import BROKERS
-from telemetry.host_names import host_names
+from telemetry.host_names import host_names, is_host
 from telemetry.process import ServiceError
 from telemetry.tls import Tls, client_context
 
@@ -23,6 +23,11 @@ _SECRET = "_PASSWORD"  # noqa: S105
 _MQTT, _MQTTS = 1883, 8883
 _NO_TLS = "expected nothing, as MQTT_HOST is a Unix socket, which speaks no TLS"
 _LONGEST_SOCKET = 107  # bytes; sun_path of Linux
+_LONGEST_TEXT = 65_535  # bytes of a user's name or password in MQTT
+_LONGEST_DATABASE = 255  # bytes
+_BROKER = (
+    "expected a host name, an address, or the path of a Unix socket, which begins with a slash"
+)
 Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
 
 
@@ -72,19 +77,49 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     tls_dir: str = ""
 
     def __post_init__(self) -> None:
-        """Raise SettingError for a socket, names, addresses or authorities that cannot be used."""
+        """Raise SettingError for what is of the right type and cannot be used."""
         _ = self.tls_names, self.influx_addresses
-        if self.is_socket and len(os.fsencode(self.mqtt_host)) > _LONGEST_SOCKET:
-            expected = f"expected a path of at most {_LONGEST_SOCKET} bytes"
-            raise SettingError("MQTT_HOST", self.mqtt_host, expected)
-        if self.is_socket and self.mqtt_tls_ca:
-            raise SettingError("MQTT_TLS_CA", self.mqtt_tls_ca, _NO_TLS)
+        if self.is_socket:
+            self._check_socket()
+        elif not is_host(self.mqtt_host):
+            raise SettingError("MQTT_HOST", self.mqtt_host, _BROKER)
+        for service in ("mqtt", "influx"):
+            self._check_account(service)
+        if not _is_database(self.influx_database):
+            expected = (
+                f"expected a name of at most {_LONGEST_DATABASE} bytes, neither . nor .., without"
+                " slashes, backslashes and control characters"
+            )
+            raise SettingError("INFLUX_DATABASE", self.influx_database, expected)
         for name in ("mqtt_tls_ca", "influx_tls_ca"):
             if path := getattr(self, name):
                 try:
                     client_context(path)
                 except OSError as error:
                     raise SettingError(name.upper(), path, str(error)) from None
+
+    def _check_socket(self) -> None:
+        expected = ""
+        if len(os.fsencode(self.mqtt_host)) > _LONGEST_SOCKET:
+            expected = f"expected a path of at most {_LONGEST_SOCKET} bytes"
+        elif os.path.exists(self.mqtt_host) and not Path(self.mqtt_host).is_socket():  # noqa: PTH110  raises nothing
+            expected = "expected a Unix socket, which this file or directory is not"
+        if expected:
+            raise SettingError("MQTT_HOST", self.mqtt_host, expected)
+        if self.mqtt_tls_ca:
+            raise SettingError("MQTT_TLS_CA", self.mqtt_tls_ca, _NO_TLS)
+
+    def _check_account(self, service: str) -> None:
+        name, password = (f"{service}_username", f"{service}_password")
+        for field in (name, password):
+            if not _is_short(text := getattr(self, field)):
+                expected = f"expected a text of at most {_LONGEST_TEXT} bytes, in UTF-8"
+                raise SettingError(field.upper(), text, expected)
+        if not (user := getattr(self, name)).isprintable():
+            raise SettingError(name.upper(), user, "expected a name without control characters")
+        if getattr(self, password) and not user:
+            expected = f"expected a name, as {password.upper()} is set"
+            raise SettingError(name.upper(), user, expected)
 
     @property
     def is_socket(self) -> bool:
@@ -146,7 +181,8 @@ class SettingError(ServiceError):
     """A setting whose value cannot be used."""
 
     def __init__(self, key: str, value: str, expected: str) -> None:
-        super().__init__(f"{key}={value!r}: {expected}")
+        shown = "…" if key.endswith(_SECRET) else value
+        super().__init__(f"{key}={shown!r}: {expected}")
         self.key = key
         self.value = value
 
@@ -182,6 +218,19 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_short(text: str) -> bool:
+    try:
+        return len(text.encode()) <= _LONGEST_TEXT
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_database(name: str) -> bool:
+    """Return whether InfluxDB takes a name for a database."""
+    is_file = name not in (".", "..") and not set("/\\") & set(name)
+    return is_file and name.isprintable() and len(name.encode()) <= _LONGEST_DATABASE
 
 
 def _secret(key: str, path: str) -> str:

@@ -33,8 +33,10 @@ def make(secrets: Path, accounts: Path, terms: Terms, grafana_password: str = ""
     """Make what is missing of both directories, and mend what an interrupted start has left.
 
     A `grafana_password` takes the place of the random one. Raises OSError, RegisterUnusable, or
-    SettingError for a password that is too easy to guess from the network.
+    SettingError, before anything is written, for one that is too easy to guess from the network.
     """
+    if terms.opened:
+        _refuse_short(secrets / _GRAFANA, grafana_password)
     secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
     missing = [name for name in OWNERS if not _is_there(secrets / name)]
     for name in missing:
@@ -42,13 +44,6 @@ def make(secrets: Path, accounts: Path, terms: Terms, grafana_password: str = ""
             _write(secrets / name, register.new_secret())
     if grafana_password:
         _write(secrets / _GRAFANA, grafana_password)
-    if terms.opened and len(_read(secrets / _GRAFANA)) < _SHORTEST:
-        raise SettingError(
-            "GRAFANA_PASSWORD",
-            "…",
-            f"BIND_ADDRESS opens Grafana to the network: expected at least {_SHORTEST} characters;"
-            f" without the setting and the file {secrets / _GRAFANA} a random one is made",
-        )
     known = {user: _read(secrets / file) for user, file in _BROKER.items()}
     if not _holds(secrets / _PASSWORDS, known):
         lines = (f"{user}:{password_line(password)}" for user, password in known.items())
@@ -59,6 +54,16 @@ def make(secrets: Path, accounts: Path, terms: Terms, grafana_password: str = ""
         old = entries.get(SIMULATOR)
         if is_new or (old and old.sha256 != new.sha256):
             entries[SIMULATOR] = new
+
+
+def make_private(secrets: Path) -> None:
+    """Close files that were there before `make`, as those written by hand; raises OSError.
+
+    Not for containers, whose users each read some of them.
+    """
+    secrets.chmod(0o700)
+    for path in secrets.iterdir():
+        path.chmod(0o600)
 
 
 def give_to_containers(secrets: Path, accounts: Path, tls: Path) -> None:
@@ -77,6 +82,18 @@ def give_to_containers(secrets: Path, accounts: Path, tls: Path) -> None:
             for path in (directory, *directory.iterdir()):
                 os.chown(path, _COLLECTOR, _MOSQUITTO)
             directory.chmod(mode)
+
+
+def _refuse_short(path: Path, given: str) -> None:
+    if given or _is_there(path):
+        password = given.strip() if given else _read(path)
+        if len(password) < _SHORTEST:
+            raise SettingError(
+                "GRAFANA_PASSWORD",
+                password,
+                f"Grafana is open to the network: expected at least {_SHORTEST} characters;"
+                f" without the setting and the file {path} a random one is made",
+            )
 
 
 def _is_there(path: Path) -> bool:

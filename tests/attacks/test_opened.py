@@ -56,7 +56,7 @@ def test_health_is_everybodys_and_the_database_nobodys(opened: MakeRun) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"GRAFANA_PASSWORD": "admin"}, "GRAFANA_PASSWORD='…': BIND_ADDRESS opens Grafana"),
+        ({"GRAFANA_PASSWORD": "admin"}, "GRAFANA_PASSWORD='…': Grafana is open to the network"),
         ({"BIND_ADDRESS": "192.0.2.1"}, "BIND_ADDRESS='192.0.2.1': expected 127.0.0.1, or 0.0.0.0"),
     ],
 )

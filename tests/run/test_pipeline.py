@@ -227,7 +227,8 @@ def test_a_wrong_setting_ends_the_start_with_its_name(
 
 
 def test_a_setting_without_effect_is_said(tmp_path: Path) -> None:
-    with Terminal(tmp_path, {"MQTT_HOST": "example"}) as terminal:
+    wrong = {"MQTT_HOST": "example", "MQTT_PASSWORD": "x", "MQTT_TLS_CA": "/no/such/file"}
+    with Terminal(tmp_path, wrong) as terminal:
         terminal.wait("Ready in")
     assert "Note: MQTT_HOST has no effect on make run: it starts its own broker" in terminal.screen
 

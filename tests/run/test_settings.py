@@ -46,7 +46,7 @@ def test_a_name_without_effect_is_said(name: str) -> None:
     ("name", "text", "reason"),
     [
         ("STORED_TIMEOUT_S", "100", "expected a number of seconds above 0 and up to 60"),
-        ("BRIDGE_ID", "a/b", "expected a name without / + # $, or none"),
+        ("BRIDGE_ID", "a/b", "expected a name of up to 100 characters without / + # $ and"),
         ("SIMULATOR_OPTIONS", "--rate fast", "argument --rate: 'fast': expected a number from"),
         ("SIMULATOR_OPTIONS", "'", "No closing quotation"),
         ("SIMULATOR_OPTIONS", "--help", "no help here"),

@@ -53,6 +53,7 @@ def test_each_setting_is_read_in_its_type() -> None:
         {
             "MQTT_HOST": "broker",
             "MQTT_PORT": "65535",
+            "MQTT_USERNAME": "me",
             "MQTT_PASSWORD": "123",
             "COLLECTOR_PORT": "1",
             "OUTBOX_KEEP_HOURS": "0.5",
@@ -146,6 +147,12 @@ def test_a_prefix_that_cannot_be_one_is_named(prefix: str) -> None:
         ("BATCH_MAX", "many"),
         ("BRIDGE_ID", "a/b"),
         ("BRIDGE_ID", "#"),
+        ("BRIDGE_ID", "a\nb"),
+        ("BRIDGE_ID", "a\n"),
+        ("BRIDGE_ID", "a\x85"),
+        ("BRIDGE_ID", "a\udcff"),  # not UTF-8
+        ("BRIDGE_ID", "x" * 101),
+        ("INFLUX_REPLICATION", "9" * 30),
     ],
 )
 def test_a_bad_value_of_the_bridge_is_named(key: str, value: str) -> None:

@@ -67,9 +67,34 @@ def test_a_simulator_that_was_removed_stays_away(tmp_path: Path) -> None:
 def test_a_password_that_everybody_knows_opens_nothing_to_the_network(tmp_path: Path) -> None:
     opened = Terms(opened=True)
     assert make(tmp_path, grafana="admin")["grafana-admin"] == "admin\n"
-    with pytest.raises(SettingError, match=r"GRAFANA_PASSWORD='…': BIND_ADDRESS opens Grafana"):
+    expected = r"GRAFANA_PASSWORD='…': Grafana is open to the network: expected at least 8"
+    with pytest.raises(SettingError, match=expected):
         make(tmp_path, opened)  # it is in the file still
     assert make(tmp_path, opened, "long enough")["grafana-admin"] == "long enough\n"
+
+
+@pytest.mark.parametrize("refused", ["short", " short   "])
+def test_a_password_that_is_refused_replaces_none(tmp_path: Path, refused: str) -> None:
+    opened = Terms(opened=True)
+    with pytest.raises(SettingError, match=r"GRAFANA_PASSWORD='…': "):
+        make(tmp_path, opened, refused)
+    assert not list(tmp_path.iterdir())
+    good = make(tmp_path, opened)
+    with pytest.raises(SettingError, match=r"GRAFANA_PASSWORD='…': "):
+        make(tmp_path, opened, refused)
+    assert make(tmp_path, opened) == good
+
+
+def test_what_was_written_by_hand_is_made_private(tmp_path: Path) -> None:
+    directory = tmp_path / "secrets"
+    directory.mkdir(mode=0o755)
+    by_hand = directory / "influx-bridge"
+    by_hand.write_text("by hand\n")
+    by_hand.chmod(0o644)
+    assert make(tmp_path)["influx-bridge"] == "by hand\n"
+    secrets.make_private(directory)
+    assert directory.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in directory.iterdir()} == {0o600}
 
 
 def test_lost_identities_are_not_made_anew(tmp_path: Path) -> None:
@@ -105,7 +130,7 @@ def test_in_containers_each_file_is_given_to_those_who_read_it(
 def test_a_password_may_be_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("in the file\n")
-    environ = {"MQTT_PASSWORD_FILE": str(file)}
+    environ = {"MQTT_USERNAME": "me", "MQTT_PASSWORD_FILE": str(file)}
     assert load(ConnectionSettings, environ).mqtt_password == "in the file"
     assert load(ConnectionSettings, {**environ, "MQTT_PASSWORD": ""}).mqtt_password
     given = load(ConnectionSettings, {**environ, "MQTT_PASSWORD": "given"})
