@@ -3,6 +3,8 @@
 import ipaddress
 import re
 
+from telemetry.host_names import is_host
+
 _ADDRESS = re.compile(r"([\w.-]+|\[([^\]]+)\])(?::([0-9]{1,5}))?")
 _MAX_PORT = 65535
 
@@ -17,7 +19,7 @@ def addresses(text: str, port: int) -> tuple[str, ...]:
 
 def _address(text: str, port: int) -> str:
     found = _ADDRESS.fullmatch(f"[{text}]" if _is_ipv6(text) else text)
-    if found and (_is_ipv6(found[2]) if found[2] else _is_name(found[1])):
+    if found and (_is_ipv6(found[2]) if found[2] else is_host(found[1])):
         number = int(found[3] or port)
         if 1 <= number <= _MAX_PORT:
             return f"{found[1]}:{number}"
@@ -25,13 +27,6 @@ def _address(text: str, port: int) -> str:
         "expected a host, or several separated by commas, each with a port if it has another,"
         f" such as db1,db2:8087,[::1]:8086; found {text!r}"
     )
-
-
-def _is_name(text: str) -> bool:
-    try:
-        return bool(text.encode("idna"))  # as it will be looked up: no part empty or above 63
-    except UnicodeError:
-        return False
 
 
 def _is_ipv6(text: str) -> bool:
