@@ -58,7 +58,7 @@ class Handshake:
         # Mosquitto does so without a word to MQTT 3.1.1 clients.
         other = f"another client has connected with the id {self._client_id!r}"
         reason = f"the broker closed the connection: it is ending, or {other}"
-        if self._oldest and self._oldest is before:
+        if before and self._oldest and self._oldest.payload == before.payload:  # sent again
             return f"{reason}, or it cannot carry the topic {before.topic[:100]!r}: see MQTT_BROKER"
         return reason
 
