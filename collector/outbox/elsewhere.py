@@ -17,12 +17,15 @@ from collector.outbox.schema import OutboxUnusable, open_beside
 _CHUNK_ROWS = 100_000
 
 # Which readings count, in SQL.
-REJECTED = "seq IN (SELECT seq FROM rejected)"
 NOT_REJECTED = "seq NOT IN (SELECT seq FROM rejected)"
 STORED = (
     "seq NOT IN (SELECT seq FROM rejected)"
     " AND seq <= (SELECT max(last) FROM settled WHERE first <= reading.seq)"
 )
+_IS_STORED = """
+SELECT ? <= (SELECT max(last) FROM settled WHERE first <= ?)
+    AND NOT EXISTS (SELECT 1 FROM rejected WHERE seq = ?)
+"""
 # The table of the series may be some seconds old.
 _NEWEST = """
 SELECT topic, newest FROM series UNION ALL
@@ -30,6 +33,8 @@ SELECT topic, max(ns) FROM reading WHERE seq > (SELECT series_to FROM outbox) GR
 """
 
 T = TypeVar("T")
+Origin = tuple[str, int]
+"""The id of an outbox, and the number of a reading there."""
 Point = tuple[str, int]
 Last = Mapping[Point, Sequence[Row]]
 """By series and timestamp (ns), the last reading of each outbox that has one."""
@@ -52,7 +57,7 @@ class Elsewhere:
     def last(self, rows: Collection[Row], which: str = NOT_REJECTED) -> Last:
         """Return the last readings of the rows' points that were not accepted before all of them.
 
-        `which` of them count: NOT_REJECTED, STORED or REJECTED. Takes some 0.3 s for each million
+        `which` of them count: NOT_REJECTED or STORED. Takes some 0.3 s for each million
         readings in other outboxes, which have no index of their points, so it is asked about many
         rows at once.
         """
@@ -81,6 +86,17 @@ class Elsewhere:
             }
 
         return set().union(*self._readings(by_point.keys(), 0, NOT_REJECTED, earlier))
+
+    def stored(self, origins: Collection[Origin]) -> set[Origin]:
+        """Return which of these readings InfluxDB has stored; they may have been pruned since."""
+        found: set[Origin] = set()
+        for path in self.others() if origins else ():
+            with suppress(OutboxUnusable, sqlite3.Error), closing(open_beside(path)) as db:
+                (own,) = db.execute("SELECT id FROM outbox").fetchone()
+                for outbox, seq in origins:
+                    if outbox == own and db.execute(_IS_STORED, [seq] * 3).fetchone()[0]:
+                        found.add((outbox, seq))
+        return found
 
     def newest(self) -> dict[str, int]:
         """Return the newest timestamp (ns) of each series in other outboxes."""
@@ -117,6 +133,11 @@ def correction(last: Last, row: Row, found: object = None) -> Row | None:
         if other.at > row.at or (other.at == row.at and found is not None and other.value == found)
     ]
     return max(later, key=lambda other: other.at, default=None)
+
+
+def origin(row: Row) -> Origin:
+    """Return from which outbox a reading is, by its payload."""
+    return row.payload.removeprefix(b'{"id":"').partition(b".")[0].decode(), row.seq
 
 
 def _point(row: Row) -> Point:

@@ -20,9 +20,9 @@ def outboxes(path: Path) -> list[Path]:
 
 
 def originals(path: Path) -> list[Path]:
-    """Return those that are not copies of one before them; raises OSError."""
+    """Return those that are not copies of one before them, in any order; raises OSError."""
     by_id = {_id(file) or str(file): file for file in reversed(outboxes(path))}
-    return list(reversed(by_id.values()))
+    return list(by_id.values())
 
 
 def would_be_outbox(file: Path, path: Path) -> bool:

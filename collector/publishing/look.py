@@ -9,7 +9,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from collector.outbox.elsewhere import NOT_REJECTED, REJECTED, STORED, Elsewhere, correction
+from collector.outbox.elsewhere import (
+    NOT_REJECTED,
+    STORED,
+    Elsewhere,
+    Origin,
+    correction,
+    origin,
+)
 from collector.outbox.row import Row
 from collector.outbox.schema import OutboxUnusable, open_beside
 from telemetry.ranges import collapse
@@ -56,7 +63,7 @@ class Look:
         self._newest: Mapping[str, int] = {}
         self._begun_ns = 0
         self._due_at = 0.0
-        self._awaited: set[int] = set()  # whose corrections were pending; of the thread alone
+        self._awaited: dict[int, Origin] = {}  # the corrections that were pending; of the thread
 
     @property
     def is_rested(self) -> bool:
@@ -119,7 +126,7 @@ def _corrected(
     old: Iterable[Span],
     elsewhere: Elsewhere,
     newest: Mapping[str, int],
-    awaited: set[int],
+    awaited: dict[int, Origin],
 ) -> Generator[tuple[int, Overtaken]]:
     """Yield up to which number was looked, and which of these were corrected elsewhere."""
     looked_for: list[Row] = []
@@ -134,19 +141,22 @@ def _corrected(
             yield looked_for[-1].seq, _of(looked_for, elsewhere, awaited)
 
 
-def _of(rows: Sequence[Row], elsewhere: Elsewhere, awaited: set[int]) -> Overtaken:
-    def corrected(rows: Collection[Row], which: str) -> set[Row]:
+def _of(rows: Sequence[Row], elsewhere: Elsewhere, awaited: dict[int, Origin]) -> Overtaken:
+    def corrected(rows: Collection[Row], which: str) -> dict[Row, Row]:
         last = elsewhere.last(rows, which)
-        return {row for row in rows if correction(last, row)}
+        return {row: later for row in rows if (later := correction(last, row))}
 
     found = corrected(rows, NOT_REJECTED)
-    # A correction that has left its outbox meanwhile was stored, unless it was rejected.
-    gone = {row for row in rows if row.seq in awaited} - found
-    stored = corrected(found, STORED) | (gone - corrected(gone, REJECTED))
-    of_stored, of_pending = ({row.seq for row in rows} for rows in (stored, found - stored))
-    awaited.difference_update(of_stored)
-    awaited.update(of_pending)
-    return Overtaken(collapse(of_stored), collapse(of_pending))
+    stored = {row.seq for row in corrected(found, STORED)}
+    # A correction may have been stored, and have left its outbox, since the last look.
+    gone = {row.seq: awaited[row.seq] for row in rows if row.seq in awaited and row not in found}
+    known = elsewhere.stored(set(gone.values()))
+    stored.update(seq for seq, of in gone.items() if of in known)
+    pending = {row.seq: origin(later) for row, later in found.items() if row.seq not in stored}
+    for row in rows:
+        awaited.pop(row.seq, None)
+    awaited.update(pending)
+    return Overtaken(collapse(stored), collapse(pending))
 
 
 def _rows(db: sqlite3.Connection, spans: Iterable[Span]) -> Iterator[Row]:

@@ -86,3 +86,19 @@ def test_a_correction_may_have_left_its_outbox_when_it_is_looked_for_again(
     rig.look()
     assert rig.numbers() == ([] if became == "stored" else [1])
     assert rig.outbox.settlement.is_stored(1) == (became == "stored")
+
+
+def test_a_correction_in_an_outbox_that_is_gone_does_not_count_as_stored(rig: LookRig) -> None:
+    rig.append(5)
+    rig.at(LATER)
+    other = rig.beside(5)
+    rig.beside(5, series="2/t", number=3)
+    rig.connect()
+    rig.look()
+    rig.say("storing")
+    other.path.rename(other.path.with_name("moved"))
+    rig.rest()
+    rig.tick()
+    rig.look()
+    assert not rig.outbox.settlement.is_stored(1), "InfluxDB has neither"
+    assert rig.numbers() == [1]
